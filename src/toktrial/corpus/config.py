@@ -1,0 +1,49 @@
+"""What a corpus is made from and how it is split: the config of the flow's first stage."""
+
+from dataclasses import dataclass
+
+from toktrial.errors import TrialError
+
+STORYBOOK = "storybook"
+HUB_PREFIX = "hub:"
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """Where the documents come from, and which of them are for validation."""
+
+    path: str = f"{HUB_PREFIX}roneneldan/TinyStories"
+    """`storybook` (the built-in generator), `hub:OWNER/NAME` (a data set of the Hugging Face hub), or a .txt, .jsonl,
+    .jsonl.gz or .parquet file, or a folder of these."""
+    validation_path: str = ""
+    """A source of its own for the validation documents, in the same forms. Empty: they are split off `path`."""
+    validation_share: float = 0.01
+    """Share of the documents that are for validation, chosen by the hash of their content."""
+    max_megabytes: float = 0.0
+    """Stop reading after so much text (millions of UTF-8 bytes). 0: read all. The storybook needs a number."""
+    text_field: str = "text"
+    """Field (jsonl) or column (parquet, hub) that holds the text."""
+    separator: str = "<|endoftext|>"
+    """The line that separates the documents of a .txt file."""
+    hub_config: str = ""
+    """Configuration of the hub's data set, where it has several."""
+    hub_split: str = "train"
+    """Split of the hub's data set that is read."""
+    storybook_seed: int = 0
+    """Seed of the storybook's stories."""
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise TrialError("corpus.path is empty: name a file, a folder, hub:OWNER/NAME or storybook")
+        if not 0 < self.validation_share < 1:
+            raise TrialError(f"corpus.validation_share must lie between 0 and 1, but is {self.validation_share}")
+        if self.max_megabytes < 0:
+            raise TrialError(f"corpus.max_megabytes must not be negative, but is {self.max_megabytes}")
+        if self.path == STORYBOOK and self.max_megabytes == 0:
+            raise TrialError("corpus.path is storybook, which has no end: set corpus.max_megabytes, for example to 10")
+        if not self.separator.strip() or "\n" in self.separator:
+            raise TrialError(f"corpus.separator must be one line of text, but is {self.separator!r}")
+
+    @property
+    def is_storybook(self) -> bool:
+        return self.path == STORYBOOK

@@ -1,0 +1,53 @@
+"""What is measured of a trained model, and the prompts that it continues. Imports nothing heavy."""
+
+from dataclasses import dataclass
+
+from toktrial.errors import TrialError
+
+# The research plan's own two prompts, then fourteen that a children's story could open with.
+PROMPTS = (
+    "Once upon a time, there was a knight who said to the dragon,",
+    "The recipe is as follows: first, you take an egg and",
+    "One day, a little girl named Lily went to the park with her mom. She saw",
+    "Tom and his sister Mia were playing in the garden when",
+    "The sun was shining and the birds were singing. The old dog",
+    "\"I am not afraid of the dark,\" said the boy. But when the light went out,",
+    "There was once a small boat that wanted to see the sea. Every morning",
+    "Ben had a red ball. His friend Sam wanted to play with it, so",
+    "It was raining all day, and the children could not go outside. They decided to",
+    "The cat looked at the bird and the bird looked at the cat. Then",
+    "Grandma baked a big cake for the party, but",
+    "In the forest there lived a shy bear who had no friends. One morning",
+    "\"Can you help me?\" asked the little mouse. The elephant",
+    "Anna found a shiny key under the tree. She wondered",
+    "Max broke his mother's favorite cup. He felt",
+    "At the end of the day, they all sat together and",
+)
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """What is measured during training and after it."""
+
+    eval_documents: int = 256
+    """Validation documents that every curve is measured on: those with the lowest hashes, the same for all tracks."""
+    prompts: tuple[str, ...] = PROMPTS
+    """Texts that every trained model continues."""
+    max_new_bytes: int = 400
+    """A sample ends at the token that reaches so many bytes, or where the model ends the document."""
+    temperature: float = 0.8
+    """Sampling temperature; 0 always takes the likeliest token."""
+    top_k: int = 50
+    """Sample among so many of the likeliest tokens; 0: among all."""
+    sample_seed: int = 0
+    """Seed of the sampling."""
+
+    def __post_init__(self) -> None:
+        for name in ("eval_documents", "max_new_bytes"):
+            if getattr(self, name) < 1:
+                raise TrialError(f"evaluation.{name} must be at least 1, but is {getattr(self, name)}")
+        for name in ("temperature", "top_k"):
+            if getattr(self, name) < 0:
+                raise TrialError(f"evaluation.{name} must not be negative, but is {getattr(self, name)}")
+        if any(not prompt for prompt in self.prompts):
+            raise TrialError("evaluation.prompts holds an empty prompt: remove it")

@@ -1,0 +1,110 @@
+"""Shows how far long work has come: a bar with rate and ETA at a terminal, plain lines elsewhere.
+
+It stands outside the flow. Where `rich` is not installed (a bare machine that only trains), lines are printed.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol as Interface
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress(Interface):
+    """What long work reports to."""
+
+    def update(self, done: float, note: str = "") -> None:
+        """Says how much is done, in the unit of the total, and what is worth showing beside it."""
+
+
+class _Bar:
+    def __init__(self, title: str, total: float | None, unit: str) -> None:
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        self._unit = unit
+        self._started = time.monotonic()
+        self._bar = RichProgress(
+            TextColumn("{task.description:<34}"),
+            BarColumn(bar_width=28),
+            TextColumn("{task.percentage:>3.0f}%" if total else ""),
+            TextColumn("{task.fields[rate]:>16}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn() if total else TextColumn(""),
+            TextColumn("{task.fields[note]}"),
+        )
+        self._bar.start()
+        self._task = self._bar.add_task(title, total=total, rate="", note="")
+
+    def update(self, done: float, note: str = "") -> None:
+        rate = _rate(done, time.monotonic() - self._started, self._unit)
+        self._bar.update(self._task, completed=done, rate=rate, note=note)
+
+    def close(self) -> None:
+        self._bar.stop()
+
+
+class _Lines:
+    def __init__(self, title: str, total: float | None, unit: str) -> None:
+        self._title, self._total, self._unit = title, total, unit
+        self._started = self._last_line = time.monotonic()
+        self._done, self._note = 0.0, ""
+        print_line(f"{title} ...")
+
+    def update(self, done: float, note: str = "") -> None:
+        self._done, self._note = done, note
+        if time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._print()
+
+    def close(self) -> None:
+        if self._done:
+            self._print()
+
+    def _print(self) -> None:
+        self._last_line = time.monotonic()
+        seconds = self._last_line - self._started
+        parts = [f"{self._title}: {_rate(self._done, seconds, self._unit)}, {seconds:.0f} s"]
+        if self._total:
+            left = seconds * (self._total - self._done) / self._done if self._done else 0.0
+            parts.append(f"{100 * self._done / self._total:.0f}% done, {left:.0f} s to go")
+        if self._note:
+            parts.append(self._note)
+        print_line(", ".join(parts))
+
+
+@contextmanager
+def progress(title: str, total: float | None = None, unit: str = "") -> Iterator[Progress]:
+    """Yields what long work reports to; `total` in `unit`s, None where it is not known."""
+    shown = _Bar(title, total, unit) if _has_terminal() else _Lines(title, total, unit)
+    try:
+        yield shown
+    finally:
+        shown.close()
+
+
+def print_line(text: str) -> None:
+    """Prints a line of information for the person who waits; results go to standard output elsewhere."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def _has_terminal() -> bool:
+    if not sys.stderr.isatty():
+        return False
+    try:
+        import rich.progress  # noqa: F401  # only whether it is there
+    except ImportError:
+        return False
+    return True
+
+
+def _rate(done: float, seconds: float, unit: str) -> str:
+    if seconds <= 0 or not done:
+        return ""
+    rate = done / seconds
+    for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if rate >= size:
+            return f"{rate / size:.1f} {prefix}{unit}/s"
+    return f"{rate:.1f} {unit}/s"

@@ -1,0 +1,1 @@
+"""From the files of a trial to verdict, charts and page: the flow's last stage. Reads files alone."""

@@ -1,0 +1,53 @@
+"""The recipes of tokenizers: what a track consists of, apart from its name. Read by the `tokenizer` folder alone."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from toktrial.errors import TrialError
+
+SMALLEST_VOCAB_SIZE = 257  # `<|endoftext|>` and the 256 single bytes
+
+
+@dataclass(frozen=True)
+class BPERecipe:
+    """Byte-level BPE, as GPT-2 has it."""
+
+    recipe: ClassVar[str] = "bpe"
+    tokenizer_name: ClassVar[str] = "bpe_baseline_tokenizer"
+
+    min_frequency: int = 2
+    """Pairs rarer than this are not merged."""
+
+    def __post_init__(self) -> None:
+        _check_min_frequency(self.min_frequency)
+
+
+@dataclass(frozen=True)
+class BTMRecipe:
+    """BPE-TKN-Merge: a small BPE whose tokens are merged further, across word boundaries."""
+
+    recipe: ClassVar[str] = "btm"
+    tokenizer_name: ClassVar[str] = "btm_experimental_tokenizer"
+    primitive_tokenizer_name: ClassVar[str] = "btm_primitive_tokenizer"
+
+    primitive_vocab_size: int = 4096
+    """Entries of the small BPE; the merges of its tokens fill the vocabulary up to `vocab_size`."""
+    min_frequency: int = 2
+    """Pairs rarer than this are not merged."""
+
+    def __post_init__(self) -> None:
+        _check_min_frequency(self.min_frequency)
+        if self.primitive_vocab_size < SMALLEST_VOCAB_SIZE:
+            raise TrialError(
+                f"primitive_vocab_size must be at least {SMALLEST_VOCAB_SIZE} (`<|endoftext|>` and every byte), "
+                f"but is {self.primitive_vocab_size}"
+            )
+
+
+Recipe = BPERecipe | BTMRecipe
+RECIPES: dict[str, type[BPERecipe] | type[BTMRecipe]] = {kind.recipe: kind for kind in (BPERecipe, BTMRecipe)}
+
+
+def _check_min_frequency(min_frequency: int) -> None:
+    if min_frequency < 1:
+        raise TrialError(f"min_frequency must be at least 1, but is {min_frequency}")

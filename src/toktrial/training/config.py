@@ -1,0 +1,79 @@
+"""The model's shape and how it is trained: one setting for all tracks. Imports nothing heavy."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from toktrial.errors import TrialError
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of the GPT-2-style decoder, the same for every track."""
+
+    n_layer: int = 10
+    """Transformer blocks."""
+    n_head: int = 8
+    """Attention heads of a block."""
+    width: int = 512
+    """Width of the residual stream (GPT-2's n_embd)."""
+    context: int = 512
+    """Positions that the model sees at once (GPT-2's n_positions)."""
+
+    def __post_init__(self) -> None:
+        for name in ("n_layer", "n_head", "width", "context"):
+            if getattr(self, name) < 1:
+                raise TrialError(f"model.{name} must be at least 1, but is {getattr(self, name)}")
+        if self.width % self.n_head:
+            raise TrialError(f"model.width {self.width} is no multiple of model.n_head {self.n_head}")
+        if self.context % 2:
+            raise TrialError(f"model.context must be even (evaluation halves it), but is {self.context}")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How every run is trained. AdamW; weight decay on matrices alone."""
+
+    batch_size: int = 32
+    """Rows of a batch; each holds `model.context` tokens."""
+    steps: int = 50_000
+    """Training steps of every run, unless `epochs` is set."""
+    epochs: float = 0.0
+    """If above 0, the budget is so many passes over the training text in place of `steps`: equal text for every track,
+    and fewer steps for the track with fewer tokens."""
+    learning_rate: float = 3e-4
+    """Peak learning rate."""
+    warmup_steps: int = 1000
+    """Steps over which the learning rate rises linearly from 0."""
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    """What the learning rate does after the warm-up."""
+    final_learning_rate_share: float = 0.1
+    """Share of the peak that a cosine or linear schedule ends at."""
+    weight_decay: float = 0.1
+    """AdamW's weight decay, on matrices alone."""
+    beta1: float = 0.9
+    """AdamW's first beta."""
+    beta2: float = 0.95
+    """AdamW's second beta."""
+    gradient_clip: float = 1.0
+    """Largest norm of the gradient."""
+    log_every: int = 100
+    """Steps between two lines of metrics, each with an evaluation."""
+    checkpoint_every: int = 1000
+    """Steps between two checkpoints."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train. `auto`: CUDA, else MPS, else CPU."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of the training step. `auto`: bfloat16 where the device has it, else float32."""
+
+    def __post_init__(self) -> None:
+        at_least_one = ("batch_size", "steps", "log_every", "checkpoint_every")
+        for name in at_least_one:
+            if getattr(self, name) < 1:
+                raise TrialError(f"training.{name} must be at least 1, but is {getattr(self, name)}")
+        not_negative = ("epochs", "learning_rate", "warmup_steps", "weight_decay", "gradient_clip")
+        for name in not_negative:
+            if getattr(self, name) < 0:
+                raise TrialError(f"training.{name} must not be negative, but is {getattr(self, name)}")
+        for name in ("final_learning_rate_share", "beta1", "beta2"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise TrialError(f"training.{name} must lie between 0 and 1, but is {getattr(self, name)}")
