@@ -52,7 +52,10 @@ def publish(folder: Path, stage_fingerprint: str, manifest: dict[str, Any]) -> I
 
     `manifest` may be filled by the caller inside the block; the fingerprint and every file's size and SHA-256 are added
     to it. An earlier `folder` is replaced. Where the block raises, `folder` stays as it was and nothing is left over.
+    Raises TrialError where `folder` holds something that no stage wrote.
     """
+    if folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
+        raise TrialError(f"{folder} exists and was not written by toktrial: name another folder, or empty it")
     partial = folder.with_name(f".{folder.name}{PARTIAL_SUFFIX}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

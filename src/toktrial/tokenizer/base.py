@@ -1,0 +1,111 @@
+"""What a tokenizer is: entries by id, text to ids, ids to bytes. BPE and BTM derive from it; later stages see only this."""
+
+import itertools
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from toktrial import artifact
+from toktrial.corpus.documents import utf8_length
+from toktrial.errors import TrialError
+
+END_OF_TEXT = "<|endoftext|>"
+END_OF_TEXT_ID = 0
+VOCABULARY_FILE = "vocabulary.jsonl"
+
+Ids = npt.NDArray[np.uint32]
+Offsets = npt.NDArray[np.int64]
+
+
+class Tokenizer(ABC):
+    """A vocabulary of distinct entries, and the exact way from text to their ids and back.
+
+    Id 0 is `<|endoftext|>`, which ends a document. Text that happens to spell it is ordinary text: encoding never gives
+    id 0. `decode_bytes(encode(text)) == text.encode()` for every text that UTF-8 can hold.
+    """
+
+    recipe: ClassVar[str]
+
+    def __init__(self, token_bytes: Sequence[bytes]) -> None:
+        self._token_bytes = list(token_bytes)
+
+    @property
+    def token_bytes(self) -> list[bytes]:
+        """The byte string of every entry, by id."""
+        return self._token_bytes
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of entries, `<|endoftext|>` among them; less than was asked for where the corpus held no more."""
+        return len(self._token_bytes)
+
+    @abstractmethod
+    def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
+        """Encodes an Arrow array of texts: ids flat, uint32, and int64 offsets (texts + 1,) into them."""
+
+    @abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """Returns the ids of a text. Raises ValueError for a lone surrogate, which UTF-8 cannot hold."""
+
+    @abstractmethod
+    def write_files(self, folder: Path) -> None:
+        """Writes what `load_tokenizer` reads into an existing folder."""
+
+    def encode_batch(self, texts: Iterable[str]) -> list[Ids]:
+        """Returns the ids of every text. Raises ValueError for a lone surrogate."""
+        texts = list(texts)
+        for index, text in enumerate(texts):
+            utf8_length(text, f"text {index}")
+        ids, offsets = self.encode_arrow(pa.array(texts, type=pa.large_string()))
+        return [ids[start:end] for start, end in itertools.pairwise(offsets.tolist())]
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """Returns the bytes of the entries, joined. Raises ValueError for an id without an entry."""
+        ids = list(ids)
+        try:
+            if min(ids, default=0) < 0:
+                raise IndexError
+            return b"".join([self._token_bytes[token] for token in ids])
+        except IndexError:
+            wrong = next(token for token in ids if not 0 <= token < self.vocab_size)
+            raise ValueError(f"there is no entry {wrong}: the ids run from 0 to {self.vocab_size - 1}") from None
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Returns the text of the ids; bytes that are no UTF-8 (a cut character) become U+FFFD."""
+        return self.decode_bytes(ids).decode(errors="replace")
+
+    def save(self, folder: Path | str) -> None:
+        """Writes the tokenizer as a folder that `load_tokenizer` reads, whole or not at all.
+
+        Raises TrialError where `folder` holds something else.
+        """
+        identity = {"recipe": self.recipe, "entries": [entry.hex() for entry in self._token_bytes]}
+        with artifact.publish(Path(folder), artifact.fingerprint("tokenizer", identity), self.manifest()) as partial:
+            self.write_files(partial)
+
+    def manifest(self) -> dict[str, Any]:
+        """What a tokenizer's manifest says of it."""
+        return {"recipe": self.recipe, "entries": self.vocab_size}
+
+
+def write_vocabulary(token_bytes: Sequence[bytes], folder: Path) -> None:
+    """Writes vocabulary.jsonl, for people and other programs: id, bytes in hexadecimal, and text."""
+    with (folder / VOCABULARY_FILE).open("w", encoding="utf-8") as file:
+        for token, entry in enumerate(token_bytes):
+            line = {"id": token, "bytes": entry.hex(), "text": entry.decode(errors="replace")}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def read_vocabulary(folder: Path) -> list[bytes]:
+    """Reads the byte strings that `write_vocabulary` wrote."""
+    path = folder / VOCABULARY_FILE
+    try:
+        return [bytes.fromhex(json.loads(line)["bytes"]) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError, KeyError) as error:
+        raise TrialError(f"{path} cannot be read ({error}): make the tokenizer again") from None

@@ -1,0 +1,23 @@
+"""Reads a saved tokenizer back, whichever recipe made it."""
+
+from pathlib import Path
+
+from toktrial import artifact
+from toktrial.errors import TrialError, nearest_name
+from toktrial.tokenizer.base import Tokenizer
+from toktrial.tokenizer.bpe import BPETokenizer
+from toktrial.tokenizer.btm import BTMTokenizer
+
+KINDS: dict[str, type[BPETokenizer] | type[BTMTokenizer]] = {kind.recipe: kind for kind in (BPETokenizer, BTMTokenizer)}
+
+
+def load_tokenizer(folder: Path | str) -> Tokenizer:
+    """Returns the tokenizer that `save` wrote. Raises TrialError where the folder holds none, or a damaged one."""
+    folder = Path(folder)
+    recipe = artifact.read_manifest(folder).get("recipe")
+    if recipe not in KINDS:
+        raise TrialError(f"{folder} holds no tokenizer of ours, but {recipe!r}: {nearest_name(str(recipe), KINDS)}")
+    try:
+        return KINDS[recipe].read_files(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise TrialError(f"the tokenizer in {folder} cannot be read ({error}): make it again") from None

@@ -1,0 +1,231 @@
+"""BTM's second step: TknMiner and SyncStream turn a stream of primitive ids into the pair graph.
+
+    primitive ids -> TknMiner -> TKN tokens -> SyncStream -> PairGraph
+
+All three work on chunks of whole documents, so that a corpus need not fit in memory. A chunk is a flat array of ids and
+the offsets (documents + 1,) at which its documents begin and end.
+"""
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from toktrial.errors import TrialError
+from toktrial.tokenizer.pair_table import EMPTY, capacity_for, empty_table, find_slot, pair_key, rehash
+
+IntArray = npt.NDArray[np.integer[Any]]
+Window = tuple[int, ...]
+
+GRAPH_FILE = "graph.parquet"
+
+
+class TknMiner:
+    """Reads primitive ids and emits TKN tokens: runs of ids that it has met before.
+
+    It grows a window while the window is a sequence it knows; else it emits the window without the newest id, remembers
+    that window and its extension, and starts anew at the newest id (the phrases of Lempel and Ziv 1978, kept in a bank of
+    limited size). A document's end flushes the window, not the bank. With `max_window` 1, BTM's version 1, every
+    primitive is its own TKN token.
+
+    A TKN token of one id has that id. A longer one gets the next free id when it is first emitted; `sequences` says what
+    each stands for.
+    """
+
+    def __init__(self, first_free_id: int, max_window: int = 1, bank_size: int = 65_536) -> None:
+        """`bank_size`: sequences remembered, the least recently met forgotten first; `max_window`: ids in a window."""
+        if max_window < 1 or bank_size < 1:
+            raise TrialError(f"max_window and bank_size must be at least 1, but are {max_window} and {bank_size}")
+        self.max_window = max_window
+        self.bank_size = bank_size
+        self.sequences: dict[int, Window] = {}
+        self._first_free_id = first_free_id
+        self._bank: OrderedDict[Window, None] = OrderedDict()
+        self._ids: dict[Window, int] = {}
+
+    def mine(self, ids: IntArray, offsets: IntArray) -> tuple[IntArray, IntArray]:
+        """Returns the TKN tokens of a chunk, flat, and the offsets of its documents in them."""
+        if self.max_window == 1:
+            return ids, offsets
+        tokens: list[int] = []
+        token_offsets = [0]
+        for start, end in itertools.pairwise(offsets.tolist()):
+            tokens.extend(self._token_id(window) for window in self.windows(ids[start:end].tolist()))
+            token_offsets.append(len(tokens))
+        return np.array(tokens, dtype=np.int64), np.array(token_offsets, dtype=np.int64)
+
+    def windows(self, document: list[int]) -> Iterator[Window]:
+        """Yields the windows that a document of primitive ids is cut into."""
+        window: Window = ()
+        for new in document:
+            extension = (*window, new)
+            if len(extension) == 1 or self._knows(extension):
+                window = extension
+                continue
+            self._remember(window)
+            self._remember(extension)
+            yield window
+            window = (new,)
+        if window:
+            yield window
+
+    def _knows(self, sequence: Window) -> bool:
+        if len(sequence) > self.max_window or sequence not in self._bank:
+            return False
+        self._bank.move_to_end(sequence)
+        return True
+
+    def _remember(self, sequence: Window) -> None:
+        if len(sequence) > self.max_window:
+            return
+        self._bank[sequence] = None
+        self._bank.move_to_end(sequence)
+        if len(self._bank) > self.bank_size:
+            self._bank.popitem(last=False)
+
+    def _token_id(self, window: Window) -> int:
+        if len(window) == 1:
+            return window[0]
+        if window not in self._ids:
+            self._ids[window] = self._first_free_id + len(self._ids)
+            self.sequences[self._ids[window]] = window
+        return self._ids[window]
+
+
+class PairGraph:
+    """The directed graph of adjacent token ids: (left id, right id) -> how often, in 64-bit counts."""
+
+    def __init__(self) -> None:
+        self._keys, self._values = empty_table(capacity_for(0), 1)
+        self._pairs = 0
+
+    def __len__(self) -> int:
+        """Number of different pairs."""
+        return self._pairs
+
+    def add(self, ids: IntArray, offsets: IntArray) -> None:
+        """Counts the adjacent pairs of a chunk of documents: ids flat, any integer dtype; offsets (documents + 1,)."""
+        self.add_spans(ids, offsets[:-1], offsets[1:])
+
+    def add_spans(self, ids: IntArray, starts: IntArray, ends: IntArray) -> None:
+        """The same, for documents that begin at `starts` and end before `ends` and need not touch each other."""
+        starts, ends = (np.ascontiguousarray(edge, dtype=np.int64) for edge in (starts, ends))
+        document = position = 0
+        while True:
+            self._pairs, document, position = _count_pairs(
+                self._keys, self._values, self._pairs, ids, starts, ends, document, position
+            )
+            if document >= starts.size:
+                return
+            self._grow()
+
+    def count(self, left: int, right: int) -> int:
+        """Returns how often the pair was met; 0 for one that never was."""
+        return int(_look_up(self._keys, self._values, left, right))
+
+    def edges(self) -> npt.NDArray[np.int64]:
+        """Returns all pairs as (pairs, 3) int64: left, right, count; most frequent first, ties by left, then right."""
+        used = self._keys != EMPTY
+        keys, counts = self._keys[used], self._values[used, 0]
+        order = np.lexsort((keys, -counts))
+        left, right = keys[order] >> np.uint64(32), keys[order] & np.uint64(0xFFFFFFFF)
+        return np.stack([left.astype(np.int64), right.astype(np.int64), counts[order]], axis=1)
+
+    def save(self, folder: Path) -> None:
+        """Writes graph.parquet with the columns left, right, count, most frequent first, into an existing folder."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        edges = self.edges()
+        table = pa.table({name: edges[:, column] for column, name in enumerate(("left", "right", "count"))})
+        pq.write_table(table, folder / GRAPH_FILE, compression="zstd")
+
+    @classmethod
+    def load(cls, folder: Path) -> "PairGraph":
+        """Reads what `save` wrote."""
+        import pyarrow.parquet as pq
+
+        path = folder / GRAPH_FILE
+        if not path.is_file():
+            raise TrialError(f"there is no pair graph at {path}: run the tokenizers stage")
+        table = pq.read_table(path)
+        left, right, counts = (table.column(name).to_numpy() for name in ("left", "right", "count"))
+        graph = cls()
+        graph._keys, graph._values = empty_table(capacity_for(len(counts)), 1)
+        graph._pairs = len(counts)
+        _fill(graph._keys, graph._values, left, right, counts)
+        return graph
+
+    def _grow(self) -> None:
+        keys, values = empty_table(2 * self._keys.size, 1)
+        rehash(self._keys, self._values, keys, values)
+        self._keys, self._values = keys, values
+
+
+class SyncStream:
+    """Takes TKN tokens in order and adds every adjacent pair within a document to a pair graph, chunk by chunk."""
+
+    def __init__(self, graph: PairGraph) -> None:
+        self.graph = graph
+        self.documents = 0
+        self.tokens = 0
+
+    def feed(self, tokens: IntArray, offsets: IntArray) -> None:
+        """Adds a chunk of whole documents: tokens flat; offsets (documents + 1,) into them."""
+        self.graph.add(tokens, offsets)
+        self.documents += len(offsets) - 1
+        self.tokens += int(offsets[-1] - offsets[0])
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_pairs(
+    keys: npt.NDArray[np.uint64],
+    values: npt.NDArray[np.int64],
+    used: int,
+    ids: IntArray,
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    document: int,
+    position: int,
+) -> tuple[int, int, int]:
+    """Counts from `document` on, in it from `position` on, until the end or until the table is half full.
+
+    Returns the slots used and the document and position to go on from. A position before a document is its start.
+    """
+    limit = keys.size // 2
+    while document < starts.size:
+        position = max(position, starts[document])
+        while position + 1 < ends[document]:
+            key = pair_key(ids[position], ids[position + 1])
+            slot = find_slot(keys, key)
+            if keys[slot] == EMPTY:
+                if used >= limit:
+                    return used, document, position
+                keys[slot] = key
+                used += 1
+            values[slot, 0] += 1
+            position += 1
+        document += 1
+    return used, document, position
+
+
+@numba.njit(cache=True, nogil=True)
+def _look_up(keys: npt.NDArray[np.uint64], values: npt.NDArray[np.int64], left: int, right: int) -> int:
+    slot = find_slot(keys, pair_key(left, right))
+    return values[slot, 0] if keys[slot] != EMPTY else 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill(
+    keys: npt.NDArray[np.uint64], values: npt.NDArray[np.int64], left: IntArray, right: IntArray, counts: IntArray
+) -> None:
+    for edge in range(counts.size):
+        key = pair_key(left[edge], right[edge])
+        slot = find_slot(keys, key)
+        keys[slot] = key
+        values[slot, 0] = counts[edge]

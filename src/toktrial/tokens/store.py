@@ -1,0 +1,167 @@
+"""Token ids on disk: written once per track, memory-mapped by training and evaluation. Reading needs numpy alone.
+
+Per split (train, val): SPLIT.bin holds the ids, each document followed by id 0; SPLIT_offsets.bin where each document
+begins in it (uint64, one more than documents); SPLIT_bytes.bin each document's UTF-8 length (uint32). entry_bytes.bin
+holds the length of every entry in bytes (uint32). All little-endian. After this file nothing asks which track it is.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from toktrial import artifact, progress
+
+if TYPE_CHECKING:
+    from toktrial.corpus.documents import Documents
+    from toktrial.tokenizer.base import Tokenizer
+
+END_ID = 0  # closes a document; `<|endoftext|>`
+SPLITS = ("train", "val")
+
+
+@dataclass(frozen=True)
+class TokenSplit:
+    """The ids of one split, memory-mapped."""
+
+    ids: npt.NDArray[np.integer[Any]]
+    """Flat ids, each document followed by id 0; uint16 or uint32."""
+    offsets: npt.NDArray[np.uint64]
+    """(documents + 1,): where each document begins in `ids`, its closing id 0 included."""
+    byte_lengths: npt.NDArray[np.uint32]
+    """(documents,): UTF-8 bytes of each document; id 0 has none."""
+
+    @property
+    def documents(self) -> int:
+        return len(self.byte_lengths)
+
+    def document(self, index: int) -> npt.NDArray[np.integer[Any]]:
+        """Returns the ids of a document, its closing id 0 included."""
+        return self.ids[int(self.offsets[index]) : int(self.offsets[index + 1])]
+
+
+@dataclass(frozen=True)
+class TokenStore:
+    """A track's ids on disk: both splits and the length of every entry."""
+
+    train: TokenSplit
+    val: TokenSplit
+    entry_bytes: npt.NDArray[np.uint32]
+    """(entries,): bytes of each entry, 0 for the closing id 0."""
+    manifest: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path, check: bool = False) -> "TokenStore":
+        """Memory-maps what `write_tokens` wrote; with `check`, compares every file with its checksum first.
+
+        Raises TrialError where the stage is unfinished or a file is damaged.
+        """
+        if check:
+            artifact.check_files(folder)
+        manifest = artifact.read_manifest(folder)
+        train, val = (_open_split(folder, split, manifest["dtype"]) for split in SPLITS)
+        return cls(train, val, np.fromfile(folder / "entry_bytes.bin", dtype="<u4"), manifest)
+
+    @property
+    def entries(self) -> int:
+        """Entries of the track's tokenizer."""
+        return len(self.entry_bytes)
+
+
+def write_tokens(
+    folder: Path, tokenizer: "Tokenizer", tokenizer_fingerprint: str, splits: "dict[str, Documents]", name: str
+) -> str:
+    """Encodes the documents of every split into `folder`, unless that is done. Returns the stage's fingerprint.
+
+    `name` is what the tokenizer is called. Asserts for every document that its entries' bytes add up to its length.
+    """
+    fingerprint = artifact.fingerprint("tokens", {"tokenizer": tokenizer_fingerprint})
+    if artifact.is_finished(folder, fingerprint):
+        return fingerprint
+    started = time.monotonic()
+    dtype = np.dtype("<u2" if tokenizer.vocab_size <= np.iinfo(np.uint16).max + 1 else "<u4")
+    entry_bytes = np.array([len(entry) for entry in tokenizer.token_bytes], dtype="<u4")
+    entry_bytes[END_ID] = 0
+    manifest: dict[str, Any] = {"tokenizer": name, "entries": tokenizer.vocab_size, "dtype": dtype.name}
+    with artifact.publish(folder, fingerprint, manifest) as partial:
+        entry_bytes.tofile(partial / "entry_bytes.bin")
+        for split, documents in splits.items():
+            manifest[split] = _write_split(partial, split, documents, tokenizer, dtype, entry_bytes)
+        manifest["seconds"] = time.monotonic() - started
+    return fingerprint
+
+
+def _write_split(
+    folder: Path,
+    split: str,
+    documents: "Documents",
+    tokenizer: "Tokenizer",
+    dtype: np.dtype[Any],
+    entry_bytes: npt.NDArray[np.uint32],
+) -> dict[str, int]:
+    counts = {"documents": 0, "tokens": 0, "bytes": 0}
+    with (
+        (folder / f"{split}.bin").open("wb") as id_file,
+        (folder / f"{split}_offsets.bin").open("wb") as offset_file,
+        (folder / f"{split}_bytes.bin").open("wb") as byte_file,
+        progress.progress(f"encoding {split} documents", documents.bytes, "B") as shown,
+    ):
+        np.zeros(1, dtype="<u8").tofile(offset_file)
+        for texts in documents.batches():
+            ids, offsets = tokenizer.encode_arrow(texts)
+            byte_lengths = np.diff(_text_offsets(texts)).astype("<u4")
+            _check_bytes(ids, offsets, byte_lengths, entry_bytes)
+            _append(id_file, ids, offsets, dtype)
+            # Each document before a place has added its closing id 0.
+            ends = offsets[1:] + np.arange(1, offsets.size) + counts["tokens"] + counts["documents"]
+            ends.astype("<u8").tofile(offset_file)
+            byte_lengths.tofile(byte_file)
+            counts["documents"] += byte_lengths.size
+            counts["tokens"] += ids.size
+            counts["bytes"] += int(byte_lengths.sum(dtype=np.int64))
+            shown.update(counts["bytes"])
+    return counts
+
+
+def _text_offsets(texts: Any) -> npt.NDArray[np.int64]:
+    from toktrial.corpus.documents import flat_buffers
+
+    return flat_buffers(texts)[0]
+
+
+def _check_bytes(
+    ids: npt.NDArray[np.uint32],
+    offsets: npt.NDArray[np.int64],
+    byte_lengths: npt.NDArray[np.uint32],
+    entry_bytes: npt.NDArray[np.uint32],
+) -> None:
+    ends = np.concatenate([[0], np.cumsum(entry_bytes[ids], dtype=np.int64)])[offsets]
+    wrong = np.flatnonzero(np.diff(ends) != byte_lengths)
+    assert not wrong.size, f"entries of document {wrong[0]} of a batch do not add up to its bytes"
+
+
+def _append(
+    file: BinaryIO, ids: npt.NDArray[np.uint32], offsets: npt.NDArray[np.int64], dtype: np.dtype[Any]
+) -> None:
+    """Writes documents with id 0 behind each."""
+    with_ends = np.full(ids.size + offsets.size - 1, END_ID, dtype=dtype)
+    document = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
+    with_ends[np.arange(ids.size) + document] = ids
+    with_ends.tofile(file)
+
+
+def _open_split(folder: Path, split: str, dtype: str) -> TokenSplit:
+    return TokenSplit(
+        ids=_map(folder / f"{split}.bin", np.dtype(dtype).newbyteorder("<")),
+        offsets=_map(folder / f"{split}_offsets.bin", np.dtype("<u8")),
+        byte_lengths=_map(folder / f"{split}_bytes.bin", np.dtype("<u4")),
+    )
+
+
+def _map(path: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    if not path.stat().st_size:  # an empty file cannot be mapped
+        return np.zeros(0, dtype=dtype)
+    return np.memmap(path, dtype=dtype, mode="r")
