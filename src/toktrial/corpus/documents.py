@@ -5,7 +5,9 @@ Every later stage reads its documents through `Documents`, whatever they came fr
 
 import tempfile
 import weakref
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 
@@ -50,9 +52,7 @@ class DocumentWriter:
     def __enter__(self) -> "DocumentWriter":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         try:
             if kind is None and self._pending:
                 self._flush()
@@ -66,6 +66,7 @@ class Documents:
 
     def __init__(self, batches: list[pa.LargeStringArray]) -> None:
         self._batches = batches
+        self._starts = list(accumulate(map(len, batches), initial=0))
 
     @classmethod
     def open(cls, path: Path) -> "Documents":
@@ -95,7 +96,14 @@ class Documents:
         return spooled
 
     def __len__(self) -> int:
-        return sum(len(batch) for batch in self._batches)
+        return self._starts[-1]
+
+    def __getitem__(self, index: int) -> str:
+        """Returns one document. Raises IndexError where there is none of that index."""
+        index = range(len(self))[index]
+        batch = bisect_right(self._starts, index) - 1
+        document: str = self._batches[batch][index - self._starts[batch]].as_py()
+        return document
 
     def __iter__(self) -> Iterator[str]:
         for batch in self._batches:

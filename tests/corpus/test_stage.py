@@ -1,0 +1,287 @@
+"""The corpus stage: every document once, in its split and order, an honest manifest, and nothing half-written."""
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toktrial.artifact import check_files, is_finished, read_manifest
+from toktrial.corpus.config import CorpusConfig
+from toktrial.corpus.documents import BATCH_BYTES
+from toktrial.corpus.split import document_hash, is_validation
+from toktrial.corpus.stage import corpus_fingerprint, open_documents, prepare_corpus
+from toktrial.errors import TrialError
+
+SEPARATOR_LINE = "\n<|endoftext|>\n"
+STORIES = [f"Story {i}: the füchslein counted {i * i} stars." for i in range(400)]
+SHARE = 0.1
+
+
+def write_text(path: Path, documents: list[str]) -> Path:
+    path.write_text(SEPARATOR_LINE.join(documents), encoding="utf-8", newline="")
+    return path
+
+
+def config_of(path: Path, **settings: Any) -> CorpusConfig:
+    return CorpusConfig(path=str(path), **{"validation_share": SHARE} | settings)
+
+
+def n_utf8_bytes(documents: list[str]) -> int:
+    return sum(len(document.encode()) for document in documents)
+
+
+@pytest.fixture
+def stories(tmp_path: Path) -> Path:
+    return write_text(tmp_path / "stories.txt", STORIES)
+
+
+def test_each_document_is_in_its_split_once_and_in_order(tmp_path: Path, stories: Path) -> None:
+    prepare_corpus(config_of(stories), tmp_path / "corpus")
+    validation = [story for story in STORIES if is_validation(document_hash(story), SHARE)]
+    train = [story for story in STORIES if story not in validation]
+    assert list(open_documents(tmp_path / "corpus", "train")) == train
+    assert list(open_documents(tmp_path / "corpus", "validation")) == sorted(validation, key=document_hash)
+    assert len(validation) > 20
+    assert validation != sorted(validation, key=document_hash)
+
+
+def test_the_manifest_counts_what_is_there(tmp_path: Path) -> None:
+    stories = write_text(tmp_path / "stories.txt", ["", *STORIES, "", "", "last"])
+    manifest = prepare_corpus(config_of(stories), tmp_path / "corpus")
+    assert manifest == read_manifest(tmp_path / "corpus")
+    for split in ("train", "validation"):
+        documents = list(open_documents(tmp_path / "corpus", split))
+        assert manifest[split] == {"documents": len(documents), "bytes": n_utf8_bytes(documents)}
+    assert manifest["train"]["documents"] + manifest["validation"]["documents"] == len(STORIES) + 1
+    assert manifest["empty_documents_dropped"] == 3
+    assert manifest["validation_documents_also_in_training"] == 0
+    assert manifest["source"] == {
+        "path": str(stories),
+        "files": [{"name": "stories.txt", "bytes": stories.stat().st_size}],
+    }
+    assert 0 < manifest["seconds"] < 60
+    assert set(manifest["files"]) == {"train.arrow", "validation.arrow"}
+    check_files(tmp_path / "corpus")
+
+
+def test_equal_documents_never_fall_on_both_sides(tmp_path: Path) -> None:
+    repeated = write_text(tmp_path / "stories.txt", STORIES + STORIES[::2] + STORIES[::-3])
+    manifest = prepare_corpus(config_of(repeated), tmp_path / "corpus")
+    train = Counter(open_documents(tmp_path / "corpus", "train"))
+    validation = Counter(open_documents(tmp_path / "corpus", "validation"))
+    assert not train.keys() & validation.keys()
+    assert train + validation == Counter(STORIES + STORIES[::2] + STORIES[::-3])
+    assert manifest["validation_documents_also_in_training"] == 0
+
+
+def test_validation_stays_the_same_when_the_corpus_is_shuffled(tmp_path: Path, stories: Path) -> None:
+    prepare_corpus(config_of(stories), tmp_path / "corpus")
+    prepare_corpus(config_of(write_text(tmp_path / "turned.txt", STORIES[::-1])), tmp_path / "turned")
+    assert list(open_documents(tmp_path / "turned", "validation")) == list(open_documents(tmp_path / "corpus", "validation"))
+
+
+def test_documents_of_many_batches_are_sorted_too(tmp_path: Path) -> None:
+    long_stories = [f"{i} " + "x" * (BATCH_BYTES // 5) for i in range(40)]
+    stories = write_text(tmp_path / "stories.txt", long_stories)
+    prepare_corpus(config_of(stories, validation_share=0.5), tmp_path / "corpus")
+    validation = open_documents(tmp_path / "corpus", "validation")
+    assert len(list(validation.batches())) > 1
+    expected = [story for story in long_stories if is_validation(document_hash(story), 0.5)]
+    assert list(validation) == sorted(expected, key=document_hash)
+
+
+def test_named_validation_documents_are_all_used_and_overlap_is_counted(tmp_path: Path, stories: Path) -> None:
+    extra = ["only in validation", STORIES[3], STORIES[3], "", STORIES[7], "only there too"]
+    named = write_text(tmp_path / "valid.txt", extra)
+    manifest = prepare_corpus(config_of(stories, validation_path=str(named)), tmp_path / "corpus")
+    assert list(open_documents(tmp_path / "corpus", "train")) == STORIES
+    validation = list(open_documents(tmp_path / "corpus", "validation"))
+    assert validation == sorted([text for text in extra if text], key=document_hash)
+    assert manifest["validation_documents_also_in_training"] == 3
+    assert manifest["empty_documents_dropped"] == 1
+    assert manifest["validation_source"]["files"] == [{"name": "valid.txt", "bytes": named.stat().st_size}]
+
+
+def test_real_stories_are_all_kept(tmp_path: Path, shared_data: Path) -> None:
+    config = CorpusConfig(
+        path=str(shared_data / "tinystories" / "train.txt"),
+        validation_path=str(shared_data / "tinystories" / "valid.txt"),
+    )
+    manifest = prepare_corpus(config, tmp_path / "corpus")
+    assert manifest["train"] == {"documents": 12_430, "bytes": 10_379_484 - 12_430 * len(SEPARATOR_LINE)}
+    assert manifest["validation"]["documents"] == 488
+    assert manifest["validation_documents_also_in_training"] == 0
+
+
+def test_a_folder_of_files_is_in_the_manifest(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "deep").mkdir(parents=True)
+    write_text(source / "b.txt", STORIES[:200])
+    (source / "deep" / "a.jsonl").write_text("\n".join(json.dumps({"text": story}) for story in STORIES[200:]))
+    manifest = prepare_corpus(config_of(source), tmp_path / "corpus")
+    assert [file["name"] for file in manifest["source"]["files"]] == ["b.txt", "deep/a.jsonl"]
+    assert manifest["train"]["documents"] + manifest["validation"]["documents"] == len(STORIES)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system that takes any bytes as a name")
+def test_a_file_name_that_is_no_utf8_does_not_break_the_manifest(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    write_text(source / "m\udce4rchen.txt", STORIES)
+    manifest = prepare_corpus(config_of(source), tmp_path / "corpus")
+    assert [file["name"] for file in manifest["source"]["files"]] == ["m\\xe4rchen.txt"]
+
+
+def test_the_storybook_becomes_a_corpus(tmp_path: Path) -> None:
+    manifest = prepare_corpus(CorpusConfig(path="storybook", max_megabytes=0.3), tmp_path / "corpus")
+    n_bytes = manifest["train"]["bytes"] + manifest["validation"]["bytes"]
+    assert n_bytes == pytest.approx(300_000, rel=0.05)
+    assert manifest["source"] == {"path": "storybook", "files": []}
+
+
+# --- done work is not done again ---
+
+
+def test_a_finished_corpus_is_not_read_again(tmp_path: Path, stories: Path) -> None:
+    first = prepare_corpus(config_of(stories), tmp_path / "corpus")
+    written = (tmp_path / "corpus" / "train.arrow").stat().st_mtime_ns
+    stories.unlink()
+    assert prepare_corpus(config_of(stories), tmp_path / "corpus") == first
+    assert (tmp_path / "corpus" / "train.arrow").stat().st_mtime_ns == written
+
+
+def test_other_settings_make_the_corpus_anew(tmp_path: Path, stories: Path) -> None:
+    prepare_corpus(config_of(stories), tmp_path / "corpus")
+    manifest = prepare_corpus(config_of(stories, validation_share=0.3), tmp_path / "corpus")
+    assert manifest["validation"]["documents"] > 0.2 * len(STORIES)
+    assert is_finished(tmp_path / "corpus", corpus_fingerprint(config_of(stories, validation_share=0.3)))
+    assert not is_finished(tmp_path / "corpus", corpus_fingerprint(config_of(stories)))
+
+
+@pytest.mark.parametrize("changed", ["stories.txt", "valid.txt"])
+def test_a_source_that_changed_since_is_not_passed_over(tmp_path: Path, stories: Path, changed: str) -> None:
+    named = write_text(tmp_path / "valid.txt", ["a", "b"])
+    config = config_of(stories, validation_path=str(named))
+    prepare_corpus(config, tmp_path / "corpus")
+    with (tmp_path / changed).open("a") as file:
+        file.write("more")
+    with pytest.raises(TrialError, match=f"{changed} has changed since the corpus in .* Start a new trial folder"):
+        prepare_corpus(config, tmp_path / "corpus")
+
+
+def test_every_setting_is_in_the_fingerprint(stories: Path) -> None:
+    settings: dict[str, Any] = {
+        "validation_path": "v.txt",
+        "validation_share": 0.2,
+        "max_megabytes": 1.0,
+        "text_field": "story",
+        "separator": "---",
+        "hub_config": "c",
+        "hub_split": "test",
+        "storybook_seed": 1,
+    }
+    configs = [config_of(stories), *(config_of(stories, **{name: value}) for name, value in settings.items())]
+    assert len({corpus_fingerprint(config) for config in configs}) == len(settings) + 1
+
+
+# --- what cannot become a corpus ---
+
+
+def failure(config: CorpusConfig, folder: Path) -> str:
+    """Returns the message of the TrialError, having checked that nothing was left behind."""
+    before = sorted(folder.parent.rglob("*"))
+    with pytest.raises(TrialError) as raised:
+        prepare_corpus(config, folder)
+    assert sorted(folder.parent.rglob("*")) == before
+    return str(raised.value)
+
+
+def test_an_empty_source_is_an_error(tmp_path: Path) -> None:
+    message = failure(config_of(write_text(tmp_path / "d.txt", [])), tmp_path / "corpus")
+    assert f"{tmp_path / 'd.txt'} is empty" in message
+
+
+def test_a_source_of_empty_documents_is_an_error(tmp_path: Path) -> None:
+    message = failure(config_of(write_text(tmp_path / "d.txt", ["", "", "", ""])), tmp_path / "corpus")
+    assert f"{tmp_path / 'd.txt'} is empty" in message
+    assert "(3 empty documents were dropped)" in message
+
+
+def test_an_empty_validation_source_is_an_error(tmp_path: Path, stories: Path) -> None:
+    named = write_text(tmp_path / "valid.txt", [])
+    assert f"{named} is empty" in failure(config_of(stories, validation_path=str(named)), tmp_path / "corpus")
+
+
+def test_an_empty_training_source_is_an_error(tmp_path: Path, stories: Path) -> None:
+    empty = write_text(tmp_path / "empty.txt", [])
+    assert f"{empty} is empty" in failure(config_of(empty, validation_path=str(stories)), tmp_path / "corpus")
+
+
+def test_a_corpus_too_small_to_split_is_an_error(tmp_path: Path) -> None:
+    few = [story for story in STORIES if not is_validation(document_hash(story), 0.01)][:5]
+    message = failure(config_of(write_text(tmp_path / "d.txt", few), validation_share=0.01), tmp_path / "corpus")
+    assert f"none of the 5 documents of {tmp_path / 'd.txt'} fell to validation" in message
+    assert "larger --corpus.validation-share" in message
+    assert "--corpus.validation-path" in message
+
+
+def test_a_split_without_training_documents_is_an_error(tmp_path: Path) -> None:
+    few = [story for story in STORIES if is_validation(document_hash(story), 0.9)][:5]
+    message = failure(config_of(write_text(tmp_path / "d.txt", few), validation_share=0.9), tmp_path / "corpus")
+    assert "all 5 documents" in message
+    assert "smaller --corpus.validation-share" in message
+
+
+def test_an_error_late_in_the_source_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text("\n".join(json.dumps({"text": story}) for story in STORIES) + "\n{")
+    assert f"{path}, line {len(STORIES) + 1}" in failure(config_of(path), tmp_path / "corpus")
+
+
+def test_an_error_leaves_an_earlier_corpus_as_it_was(tmp_path: Path, stories: Path) -> None:
+    prepare_corpus(config_of(stories), tmp_path / "corpus")
+    failure(config_of(tmp_path / "gone.txt"), tmp_path / "corpus")
+    assert is_finished(tmp_path / "corpus", corpus_fingerprint(config_of(stories)))
+    check_files(tmp_path / "corpus")
+
+
+def test_a_disk_that_takes_no_more_is_an_os_error_and_leaves_nothing(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="needs a limit on the size of a file")
+    stories = write_text(tmp_path / "stories.txt", ["x" * 1_000 + str(i) for i in range(500)])
+    before = sorted(tmp_path.rglob("*"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            prepare_corpus(config_of(stories), tmp_path / "corpus")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+# --- opening ---
+
+
+def test_documents_of_no_corpus_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(TrialError, match="holds no finished stage"):
+        open_documents(tmp_path / "corpus", "train")
+
+
+def test_a_damaged_or_missing_file_of_a_corpus_is_named(tmp_path: Path, stories: Path) -> None:
+    prepare_corpus(config_of(stories), tmp_path / "corpus")
+    (tmp_path / "corpus" / "train.arrow").write_bytes(b"ARROW1 but no more than that")
+    with pytest.raises(TrialError, match=r"train\.arrow is missing or damaged .* delete"):
+        open_documents(tmp_path / "corpus", "train")
+    (tmp_path / "corpus" / "validation.arrow").unlink()
+    with pytest.raises(TrialError, match=r"validation\.arrow is missing or damaged .* delete"):
+        open_documents(tmp_path / "corpus", "validation")
+
+
+def test_opened_documents_can_be_read_twice(tmp_path: Path, stories: Path) -> None:
+    prepare_corpus(config_of(stories), tmp_path / "corpus")
+    documents = open_documents(tmp_path / "corpus", "train")
+    assert list(documents) == list(documents)
+    assert len(documents) > 300

@@ -1,0 +1,270 @@
+"""Tests of the storybook corpus: that it never changes unnoticed, repeats itself little, and keeps its grammar.
+
+The storybook is where the flow starts (corpus -> tokenizer -> tokens -> training -> evaluation -> report).
+"""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from itertools import combinations, islice, pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from toktrial.corpus import storybook
+from toktrial.corpus.storybook import stories, story, tale
+from toktrial.corpus.storybook_patterns import PLOTS, POOLS
+from toktrial.corpus.storybook_words import NOUNS, VERBS
+
+CHECKED_STORIES = 4000
+STANDARD_ROLES = frozenset([*storybook.WORLDS["child"], *storybook.PROPS])
+DIGEST_OF_THE_FIRST_500 = "e0a527279e44d72d198eca1f2f16b287f378956fd64e41c7ad7665e7ccefc0dc"
+DIGEST_CODE = """
+import hashlib
+from itertools import islice
+from toktrial.corpus.storybook import stories
+print(hashlib.sha256("\\f".join(islice(stories(10_000_000), 500)).encode()).hexdigest())
+"""
+
+SENTENCE_END = re.compile(r'(?<=[.!?])"? (?=["A-Z])')
+WORD = re.compile(r"[A-Za-z][A-Za-z'-]*")
+HIS_WORDS = frozenset({"he", "him", "his", "himself"})
+HER_WORDS = frozenset({"she", "her", "hers", "herself"})
+
+
+@pytest.fixture(scope="module")
+def tales() -> list[storybook.Tale]:
+    return [tale(0, index) for index in range(CHECKED_STORIES)]
+
+
+@pytest.fixture(scope="module")
+def paragraphs(tales: list[storybook.Tale]) -> list[str]:
+    return [paragraph for each in tales for paragraph in each.text.split("\n") if paragraph]
+
+
+def lines_matching(pattern: str, texts: list[str]) -> list[str]:
+    """The surroundings of all matches, so that a failing test shows what to repair."""
+    search = re.compile(pattern)
+    return [text[max(match.start() - 30, 0) : match.end() + 30] for text in texts for match in search.finditer(text)]
+
+
+# --- the stream ---------------------------------------------------------------------------------------------------
+
+
+def test_the_first_stories_have_not_changed() -> None:
+    text = "\f".join(islice(stories(10_000_000), 500))
+    assert hashlib.sha256(text.encode()).hexdigest() == DIGEST_OF_THE_FIRST_500
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "4242"])
+def test_the_hash_seed_of_the_interpreter_does_not_matter(hash_seed: str) -> None:
+    environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", DIGEST_CODE]
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == DIGEST_OF_THE_FIRST_500
+
+
+@settings(max_examples=25, deadline=None)
+@given(few=st.integers(0, 30_000), more=st.integers(0, 30_000), seed=st.integers(-(2**70), 2**70))
+def test_a_larger_stream_starts_with_the_same_stories(few: int, more: int, seed: int) -> None:
+    short, long = list(stories(few, seed)), list(stories(few + more, seed))
+    assert long[: len(short)] == short
+
+
+@settings(max_examples=25, deadline=None)
+@given(max_bytes=st.integers(0, 50_000), seed=st.integers(-5, 5))
+def test_the_stream_stops_with_the_story_that_reaches_the_size(max_bytes: int, seed: int) -> None:
+    sizes = [len(text.encode()) for text in stories(max_bytes, seed)]
+    assert sum(sizes) >= max_bytes
+    assert sum(sizes[:-1]) < max_bytes or not sizes
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(-(2**70), 2**70), index=st.integers(0, 20))
+def test_any_story_can_be_told_on_its_own(seed: int, index: int) -> None:
+    assert next(islice(stories(10_000_000, seed), index, None)) == story(seed, index)
+
+
+@pytest.mark.parametrize(("seed", "other"), list(combinations([0, 1, -1, 2**64, 10**30], 2)))
+def test_different_seeds_tell_different_stories(seed: int, other: int) -> None:
+    assert set(islice(stories(100_000, seed), 50)).isdisjoint(islice(stories(100_000, other), 50))
+
+
+# --- variety ------------------------------------------------------------------------------------------------------
+
+
+def test_no_two_stories_are_alike(tales: list[storybook.Tale]) -> None:
+    assert len({each.text for each in tales}) == CHECKED_STORIES
+
+
+def test_no_two_stories_share_more_than_half_of_their_sentences(tales: list[storybook.Tale]) -> None:
+    sentences = [set(SENTENCE_END.split(each.text.replace("\n", " "))) for each in tales[:2000]]
+    tellers: dict[str, list[int]] = {}
+    for number, of_story in enumerate(sentences):
+        for sentence in of_story:
+            tellers.setdefault(sentence, []).append(number)
+    shared = Counter(pair for numbers in tellers.values() for pair in combinations(numbers, 2))
+    assert len(shared) > 1000, "the sentences were not split, for some short ones do recur"
+    sizes = list(map(len, sentences))
+    alike = [(one, other) for (one, other), count in shared.items() if 2 * count > min(sizes[one], sizes[other])]
+    assert alike == []
+
+
+def test_stories_are_neither_short_nor_long(tales: list[storybook.Tale]) -> None:
+    sizes = [len(each.text.encode()) for each in tales]
+    assert min(sizes) >= 400
+    assert max(sizes) <= 2000
+    assert 750 <= sum(sizes) / len(sizes) <= 1000
+
+
+def test_two_megabytes_have_thousands_of_words_and_tens_of_thousands_of_pairs() -> None:
+    words: set[str] = set()
+    pairs: set[tuple[str, str]] = set()
+    for text in stories(2_000_000):
+        of_story = text.lower().split()
+        words.update(word.strip(".,!?\"'") for word in of_story)
+        pairs.update(pairwise(of_story))
+    assert len(words) >= 4500
+    assert len(pairs) >= 75_000
+
+
+def test_every_plot_is_told_about_equally_often(tales: list[storybook.Tale]) -> None:
+    told = Counter(each.plot for each in tales)
+    assert set(told) == set(PLOTS)
+    assert len(told) >= 12
+    assert min(told.values()) > 0.5 * CHECKED_STORIES / len(PLOTS)
+
+
+def test_there_are_hundreds_of_patterns() -> None:
+    pooled = [line.strip() for text in POOLS.values() for line in text.splitlines() if line.strip()]
+    plot_lines = [line.strip() for text in PLOTS.values() for line in text.splitlines()]
+    plotted = [line[2:] for line in plot_lines if line.startswith(("= ", "? ", "| "))]
+    patterns = {pattern for pattern in pooled + plotted if not pattern.startswith("@")}
+    assert len(patterns) >= 300
+
+
+# --- grammar ------------------------------------------------------------------------------------------------------
+
+
+def test_no_mark_of_the_pattern_language_is_left_over(tales: list[storybook.Tale]) -> None:
+    assert lines_matching(r"[{}\[\]|@_/\\=]|\?\?", [each.text for each in tales]) == []
+
+
+def test_stories_are_plain_ascii_with_single_spaces(tales: list[storybook.Tale]) -> None:
+    assert all(each.text.isascii() for each in tales)
+    assert lines_matching(r"  | \n|\n |\A\s|\s\Z|\n{3}", [each.text for each in tales]) == []
+
+
+def test_articles_agree_with_the_sound_that_follows(tales: list[storybook.Tale]) -> None:
+    texts = [each.text for each in tales]
+    sounds_like_a_consonant = r"(?:uni|use|usu|one|eu|uku)"
+    assert lines_matching(rf"\b[Aa] (?!{sounds_like_a_consonant})[aeiouAEIOU]", texts) == []
+    assert lines_matching(r"\b[Aa]n (?!hour|honest|heir)[^aeiouAEIOU]", texts) == []
+    assert lines_matching(rf"\b[Aa]n {sounds_like_a_consonant}|\b[Aa] (?:hour|honest|heir)", texts) == []
+    assert lines_matching(r"\b[Aa]n? (?:an?|the|his|her|two|some|many)\b", texts) == []
+
+
+def test_quotation_marks_are_balanced_and_tight(paragraphs: list[str]) -> None:
+    assert [paragraph for paragraph in paragraphs if paragraph.count('"') % 2] == []
+    for paragraph in paragraphs:
+        told, spoken = paragraph.split('"')[::2], paragraph.split('"')[1::2]
+        assert all(speech[-1] in ".,!?" for speech in spoken), paragraph
+        # Speech that goes on after "said Mom," does so in the middle of its sentence.
+        goes_on = [before.endswith(", ") and speech[0].islower() for before, speech in zip(told, spoken, strict=False)]
+        assert all(speech[0].isupper() or on for speech, on in zip(spoken, goes_on, strict=True)), paragraph
+
+
+def test_sentences_start_with_a_capital_and_end_with_a_mark(paragraphs: list[str]) -> None:
+    assert [paragraph for paragraph in paragraphs if not re.match(r'"?[A-Z]', paragraph)] == []
+    assert [paragraph for paragraph in paragraphs if not re.search(r'[.!?]"?$', paragraph)] == []
+    assert lines_matching(r"[.!?] [a-z]", paragraphs) == []
+    assert lines_matching(r'[.]" [a-z]', paragraphs) == []
+
+
+def test_marks_stand_where_they_should(paragraphs: list[str]) -> None:
+    assert lines_matching(r' [.,!?;:]|[.,!?]{2}|[.,!?][A-Za-z]|,"? [.!?]|[a-z]"[ A-Za-z]', paragraphs) == []
+
+
+def test_no_word_is_doubled(tales: list[storybook.Tale]) -> None:
+    assert lines_matching(r"(?i)\b([a-z]+) \1\b", [each.text for each in tales]) == []
+
+
+def test_the_pronouns_of_the_hero_agree_all_through_a_story(tales: list[storybook.Tale]) -> None:
+    """Where everybody is of the hero's gender, no pronoun of the other gender has any business in the text."""
+    of_one_gender = [each for each in tales if each.other_pronouns == {each.hero_pronoun}]
+    assert {each.hero_pronoun for each in of_one_gender} == {"he", "she"}
+    assert len(of_one_gender) > 300
+    for each in of_one_gender:
+        words = set(WORD.findall(each.text.lower()))
+        assert words.isdisjoint(HER_WORDS if each.hero_pronoun == "he" else HIS_WORDS), each.text
+
+
+def test_the_first_paragraph_introduces_the_hero(tales: list[storybook.Tale]) -> None:
+    assert [each.text for each in tales if each.hero not in each.text.split("\n")[0]] == []
+
+
+# --- word forms and the pattern language --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("noun", "expected"),
+    [
+        ("box", "boxes"),
+        ("cherry", "cherries"),
+        ("toy", "toys"),
+        ("peach", "peaches"),
+        ("walrus", "walruses"),
+        ("owl", "owls"),
+    ],
+)
+def test_plural(noun: str, expected: str) -> None:
+    assert storybook.plural(noun) == expected
+
+
+@pytest.mark.parametrize(
+    ("verb", "past", "ing"),
+    [
+        ("hop", "hopped", "hopping"),
+        ("dance", "danced", "dancing"),
+        ("hurry", "hurried", "hurrying"),
+        ("play", "played", "playing"),
+        ("look", "looked", "looking"),
+        ("wander", "wandered", "wandering"),
+        ("tow", "towed", "towing"),
+        ("tiptoe", "tiptoed", "tiptoeing"),
+        ("fix", "fixed", "fixing"),
+    ],
+)
+def test_verb_forms(verb: str, past: str, ing: str) -> None:
+    assert (storybook.past_tense(verb), storybook.ing_form(verb)) == (past, ing)
+
+
+@pytest.mark.parametrize("phrase", ["an apple", "a unicorn", "an hour", "a one-eared cat", "an honest girl"])
+def test_articles(phrase: str) -> None:
+    assert storybook.with_article(phrase.partition(" ")[2]) == phrase
+
+
+@pytest.mark.parametrize(
+    "bad", ["a {toy} fell", "{toy fell", "the [red|blue toy", "red | blue", "caf\u00e9", "{a a_fine_toy} fell"]
+)
+def test_a_faulty_pattern_is_refused(bad: str) -> None:
+    compiler = storybook._Compiler(storybook._read_lexicon(), STANDARD_ROLES)
+    with pytest.raises(ValueError, match=r"pattern|phrase"):
+        compiler.pattern(bad)
+
+
+def test_an_unknown_list_is_refused() -> None:
+    compiler = storybook._Compiler(storybook._read_lexicon(), STANDARD_ROLES)
+    with pytest.raises(KeyError, match="nonsense"):
+        compiler.pattern("the {nonsense} fell")
+
+
+@pytest.mark.parametrize("lists", [NOUNS, VERBS])
+def test_no_list_names_a_word_twice(lists: dict[str, str]) -> None:
+    for name, words in lists.items():
+        repeated = [word for word, count in Counter(words.split()).items() if count > 1]
+        assert repeated == [], name
