@@ -1,0 +1,156 @@
+"""What two tracks' curves say beside the verdict: which is lower, who reaches a value sooner, whether they cross.
+
+Pure functions over the evaluations of finished runs: evaluation -> report. Nothing here decides the verdict.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from toktrial.report.verdict import Floats
+
+AXES = ("step", "training_seconds", "bytes_seen", "flops")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The evaluations of one run."""
+
+    columns: dict[str, Floats]
+    """Name -> (evaluations,) float64: `step`, `training_seconds` (s), `bytes_seen`, `flops`, `validation_loss` (nats
+    per token), `bits_per_byte` and more."""
+    shared_device: bool
+    """Whether the run shared its device: its seconds then compare with nothing."""
+
+
+Pair = tuple[Curve, Curve]  # (baseline, other) of one seed
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How much one track needs, along one axis, to reach the final curve value of another, as a ratio to that other."""
+
+    ratios: list[float | None]
+    """One a paired seed: below 1 is sooner; None where the value was not reached."""
+    reached: int
+    """Paired seeds in which the value was reached."""
+    seeds: int
+    """Paired seeds that were compared; along seconds, those whose runs had their devices to themselves."""
+    median: float | None
+    """Median of the ratios, a seed without one counted as infinitely late; None where that leaves no number."""
+
+
+@dataclass(frozen=True)
+class Lower:
+    """At which evaluations after the warm-up the other track's curve is below the baseline's."""
+
+    evaluations: int
+    """Evaluations after the warm-up that all paired runs have."""
+    lower_at: int
+    """Evaluations at which the other's mean over the seeds is lower."""
+    at_every: bool
+    """Whether that is all of them."""
+    seeds: int
+    """Paired seeds."""
+    seeds_at_every: int
+    """Seeds in which the other is lower at every one."""
+
+
+def first_reached(positions: Floats, values: Floats, target: float) -> float | None:
+    """Returns where a falling curve first reaches `target`, linearly between evaluations; None where it does not.
+
+    A curve that starts at or below the target reached it, as far as is known, at its first evaluation.
+
+    >>> first_reached(np.array([10.0, 20.0]), np.array([3.0, 1.0]), 1.5)
+    17.5
+    """
+    below = np.flatnonzero(values <= target)
+    if not len(below):
+        return None
+    after = int(below[0])
+    if after == 0 or not np.isfinite(values[after - 1]):
+        return float(positions[after])
+    share = (values[after - 1] - target) / (values[after - 1] - values[after])
+    return float(positions[after - 1] + share * (positions[after] - positions[after - 1]))
+
+
+def reach(pairs: Sequence[Pair], measure: str, axis: str) -> Reach:
+    """Returns how much each pair's second run needs to reach the first one's final value of `measure`.
+
+    The ratio is to where the first run itself first reached that value, which is its end unless its curve wavers: a
+    wavering curve's end would flatter whoever is compared with it. Along seconds, pairs of which a run shared its
+    device are left out.
+    """
+    compared = [pair for pair in pairs if axis != "training_seconds" or not (pair[0].shared_device or pair[1].shared_device)]
+    ratios = [_reach_ratio(leader, follower, measure, axis) for leader, follower in compared]
+    reached = sum(ratio is not None for ratio in ratios)
+    return Reach(ratios, reached, len(ratios), _median_with_never(ratios))
+
+
+def swapped(pairs: Sequence[Pair]) -> list[Pair]:
+    """Returns the pairs the other way round."""
+    return [(other, baseline) for baseline, other in pairs]
+
+
+def lower(pairs: Sequence[Pair], measure: str, warmup_steps: int) -> Lower:
+    """Returns at which evaluations after `warmup_steps` the others' `measure` is below the baseline's."""
+    steps, differences = seed_differences(pairs, measure)
+    after = steps > warmup_steps
+    counted = int(after.sum())
+    below_by_seed, below_on_average = differences[:, after] < 0, differences.mean(axis=0)[after] < 0
+    return Lower(
+        evaluations=counted,
+        lower_at=int(below_on_average.sum()),
+        at_every=bool(counted and below_on_average.all()),
+        seeds=len(pairs),
+        seeds_at_every=int(below_by_seed.all(axis=1).sum()) if counted else 0,
+    )
+
+
+def crossings(pairs: Sequence[Pair], measure: str, warmup_steps: int) -> list[float]:
+    """Returns the steps after the warm-up at which the mean curves cross, linearly between evaluations."""
+    steps, differences = seed_differences(pairs, measure)
+    usable = (steps > warmup_steps) & (differences.mean(axis=0) != 0)
+    positions, gaps = steps[usable], differences.mean(axis=0)[usable]
+    before = np.flatnonzero(gaps[:-1] * gaps[1:] < 0)
+    shares = gaps[before] / (gaps[before] - gaps[before + 1])
+    return [float(step) for step in positions[before] + shares * (positions[before + 1] - positions[before])]
+
+
+def seed_differences(pairs: Sequence[Pair], measure: str) -> tuple[Floats, Floats]:
+    """Returns the steps (evaluations,) that all runs evaluated, and other minus baseline (seeds, evaluations)."""
+    steps = common_steps([curve for pair in pairs for curve in pair])
+    rows = [values_at(other, measure, steps) - values_at(baseline, measure, steps) for baseline, other in pairs]
+    return steps, np.stack(rows)
+
+
+def common_steps(curves: Sequence[Curve]) -> Floats:
+    """Returns the steps (evaluations,) float64, ascending, at which every one of the runs was evaluated."""
+    steps = curves[0].columns["step"]
+    for curve in curves[1:]:
+        steps = np.intersect1d(steps, curve.columns["step"])
+    return steps
+
+
+def values_at(curve: Curve, measure: str, steps: Floats) -> Floats:
+    """Returns a column's values (steps,) at steps that the run evaluated."""
+    values: Floats = curve.columns[measure][np.searchsorted(curve.columns["step"], steps)]
+    return values
+
+
+def _reach_ratio(leader: Curve, follower: Curve, measure: str, axis: str) -> float | None:
+    target = float(leader.columns[measure][-1])
+    needed_by_leader = first_reached(leader.columns[axis], leader.columns[measure], target)
+    needed = first_reached(follower.columns[axis], follower.columns[measure], target)
+    if needed is None or not needed_by_leader:
+        return None
+    return needed / needed_by_leader
+
+
+def _median_with_never(ratios: Sequence[float | None]) -> float | None:
+    if not ratios:
+        return None
+    with np.errstate(invalid="ignore"):
+        median = float(np.median([np.inf if ratio is None else ratio for ratio in ratios]))
+    return median if np.isfinite(median) else None

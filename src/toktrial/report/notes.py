@@ -1,0 +1,140 @@
+"""The sentences that a reader must know before the verdict: where the trial is weak, partial or unusual.
+
+results -> notes: every note is drawn from the results, and says what was found and what it means.
+"""
+
+from typing import Any
+
+from toktrial.report.wording import count, decimal, joined, percent, plural
+
+STORYBOOK = "storybook"  # how the corpus stage names its built-in source
+UNEQUAL_TEXT = 0.01  # from this relative difference on, a note says that the tracks read unequal amounts of text
+
+
+def notes(results: dict[str, Any], seeds_left_out: dict[str, list[int]]) -> list[str]:
+    """Returns the notes, the gravest first. `seeds_left_out`: finished seeds of each track beyond the protocol's."""
+    return [
+        *_on_the_corpus(results),
+        *_on_the_seeds(results, seeds_left_out),
+        *_on_the_text_read(results),
+        *_on_the_entries(results),
+        *_on_the_schedule(results),
+        *_on_the_devices(results),
+    ]
+
+
+def _on_the_corpus(results: dict[str, Any]) -> list[str]:
+    found = []
+    if results["protocol"]["corpus"]["path"] == STORYBOOK:
+        found.append(
+            "The corpus is the built-in storybook. It is made from templates, which favour tokens that span words, so "
+            "this verdict is no evidence about language."
+        )
+    repeated = results["corpus"].get("validation_documents_also_in_training", 0)
+    if repeated:
+        documents = results["corpus"]["validation"]["documents"]
+        found.append(
+            f"{count(repeated)} of {count(documents)} validation documents stand in the training text too: they "
+            "measure memory, not only learning."
+        )
+    return found
+
+
+def _on_the_seeds(results: dict[str, Any], seeds_left_out: dict[str, list[int]]) -> list[str]:
+    found = []
+    wanted = results["protocol"]["seeds"]
+    missing = {
+        name: len(track["seeds_finished"]) for name, track in results["tracks"].items() if len(track["seeds_finished"]) < wanted
+    }
+    if missing:
+        parts = joined([f"{finished} of {plural(wanted, 'run')} of {name}" for name, finished in missing.items()])
+        found.append(
+            f"The trial is not complete: only {parts} finished. The verdict is provisional and uses the seeds that "
+            "both tracks finished."
+        )
+    if min(len(comparison["paired_seeds"]) for comparison in results["comparisons"]) == 1:
+        found.append("One seed measures no chance. Two are the least that a verdict needs, and three are better.")
+    for comparison in results["comparisons"]:
+        found.extend(_on_the_interval(comparison))
+    for name, seeds in seeds_left_out.items():
+        if seeds:
+            listed = joined([str(seed) for seed in seeds])
+            found.append(f"{name} has finished runs that the protocol does not name (seed {listed}). They are left out.")
+    return found
+
+
+def _on_the_interval(comparison: dict[str, Any]) -> list[str]:
+    if not comparison["interval_without_width"]:
+        return []
+    note = (
+        f"The differences between {comparison['track']} and {comparison['baseline']} are exactly equal for all seeds, "
+        "so the interval has no width. Independent trainings do not do that: check that the seeds differ before you "
+        "trust this verdict."
+    )
+    return [note]
+
+
+def _on_the_text_read(results: dict[str, Any]) -> list[str]:
+    found = []
+    if results["protocol"]["training"]["epochs"] > 0:
+        steps = joined([f"{name} {count(track['steps'])}" for name, track in results["tracks"].items()])
+        found.append(f"The budget is in passes over the text, so the tracks took unequal numbers of steps: {steps}.")
+    else:
+        found.extend(_on_unequal_text(results))
+    repeated = {name: track["epochs"] for name, track in results["tracks"].items() if track["epochs"] > 1}
+    if repeated:
+        parts = joined([f"{decimal(epochs, 1)} times by {name}" for name, epochs in repeated.items()])
+        found.append(
+            f"The training text was read more than once: {parts}. Text read again teaches less than new text, and "
+            "the track whose tokens cover more text reads it again sooner."
+        )
+    return found
+
+
+def _on_unequal_text(results: dict[str, Any]) -> list[str]:
+    found = []
+    baseline = results["baseline"]
+    read_by_baseline = results["tracks"][baseline]["final"]["bytes_seen"]
+    for name, track in results["tracks"].items():
+        read = track["final"]["bytes_seen"]
+        if read_by_baseline and read and abs(read / read_by_baseline - 1) > UNEQUAL_TEXT:
+            ratio = decimal(read / read_by_baseline, 2)
+            found.append(f"At equal steps and FLOPs, {name} read {ratio} times as much text as {baseline}.")
+    return found
+
+
+def _on_the_entries(results: dict[str, Any]) -> list[str]:
+    return [
+        f"{name} learned {count(track['entries'])} of the {count(track['entries_requested'])} entries asked for: the "
+        "corpus gave no more. Its model has the same size all the same, with the rows left over masked."
+        for name, track in results["tracks"].items()
+        if track["entries"] < track["entries_requested"]
+    ]
+
+
+def _on_the_schedule(results: dict[str, Any]) -> list[str]:
+    training = results["protocol"]["training"]
+    if training["schedule"] == "constant":
+        return []
+    share = percent(training["final_learning_rate_share"])
+    note = (
+        f"The learning rate decays ({training['schedule']}, to {share} of its peak). Under a decaying schedule a run in "
+        "its middle has not been annealed, so every 'reaches that value sooner' is biased against the leader."
+    )
+    return [note]
+
+
+def _on_the_devices(results: dict[str, Any]) -> list[str]:
+    found = []
+    for name, track in results["tracks"].items():
+        shared = [str(run["seed"]) for run in track["runs"] if run["shared_device"]]
+        if shared:
+            found.append(
+                f"{name} shared its device with other work in seed {joined(shared)}: left out of comparisons in seconds."
+            )
+    for name in ("device_name", "precision", "threads", "torch"):
+        values = results["environment"][name]
+        if len(values) > 1:
+            label = name.replace("_", " ")
+            found.append(f"The runs differ in {label}: {joined(values)}. A difference between tracks may come from that.")
+    return found

@@ -1,0 +1,231 @@
+"""Gathers everything that the report says into one dict, which becomes results.json.
+
+Inputs -> results -> charts, page, Markdown: these read nothing else, so every number of theirs is in results.json.
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from toktrial.report.curves import AXES, Curve, Pair, crossings, lower, reach, swapped
+from toktrial.report.inputs import FinishedRun, TrialInputs
+from toktrial.report.notes import notes
+from toktrial.report.verdict import corrected_p_values, decide, document_interval, paired_interval
+from toktrial.report.wording import overall_word, verdict_detail, verdict_heading
+
+RULE = (
+    "The word is decided by one rule, fixed in the protocol: the two-sided paired t-interval, over seeds, of the "
+    "difference in final bits per byte on every validation document. Nothing else on this page decides it."
+)
+
+
+def gather(inputs: TrialInputs) -> dict[str, Any]:
+    """Returns the results: plain dicts, lists, texts and numbers, None where a number is not known or not finite."""
+    protocol = inputs.protocol
+    confidence = protocol["verdict"]["confidence"]
+    comparisons = _comparisons(inputs, confidence)
+    results: dict[str, Any] = {
+        "trial": protocol["name"],
+        "baseline": inputs.baseline,
+        "verdict": _verdict(comparisons, confidence),
+        "notes": [],
+        "tracks": {track: _track(inputs, track) for track in inputs.runs},
+        "comparisons": comparisons,
+        "shared_entries": inputs.vocabulary.get("shared_entries", {}),
+        "samples": _samples(inputs),
+        "corpus": {key: value for key, value in inputs.corpus.items() if key not in ("files", "fingerprint")},
+        "protocol": protocol,
+        "environment": _environment(inputs),
+        "seconds_by_stage": _seconds_by_stage(inputs),
+    }
+    results["notes"] = notes(results, inputs.seeds_left_out)
+    strict: dict[str, Any] = _strict(results)
+    return strict
+
+
+def _verdict(comparisons: Sequence[dict[str, Any]], confidence: float) -> dict[str, Any]:
+    word = overall_word(comparisons)
+    details = [verdict_detail(item, confidence, len(comparisons)) for item in comparisons]
+    return {
+        "word": word,
+        "heading": verdict_heading(word),
+        "details": details,
+        "sentence": " ".join([f"{verdict_heading(word)}.", *details]),
+        "confidence": confidence,
+        "rule": RULE,
+    }
+
+
+def _comparisons(inputs: TrialInputs, confidence: float) -> list[dict[str, Any]]:
+    paired = {other: _paired_runs(inputs, other) for other in inputs.others}
+    intervals = {
+        other: paired_interval(
+            [baseline.final["bits_per_byte"] for baseline, _ in runs], [run.final["bits_per_byte"] for _, run in runs],
+            confidence,
+        )
+        for other, runs in paired.items()
+    }  # fmt: skip
+    words, corrected = decide(intervals, inputs.baseline, confidence), corrected_p_values(intervals)
+    return [
+        {
+            "track": other,
+            "baseline": inputs.baseline,
+            "verdict": words[other],
+            "paired_seeds": [run.seed for _, run in paired[other]],
+            "difference": interval.mean,
+            "low": interval.low,
+            "high": interval.high,
+            "p_value": interval.p_value,
+            "p_value_corrected": corrected[other],
+            "interval_without_width": interval.without_width,
+            "baseline_bits_per_byte": statistics.fmean(run.final["bits_per_byte"] for run, _ in paired[other]),
+            "beside_the_verdict": _beside(inputs, paired[other], confidence),
+        }
+        for other, interval in intervals.items()
+    ]
+
+
+def _paired_runs(inputs: TrialInputs, other: str) -> list[tuple[FinishedRun, FinishedRun]]:
+    baseline_runs = {run.seed: run for run in inputs.runs[inputs.baseline]}
+    return [(baseline_runs[run.seed], run) for run in inputs.runs[other] if run.seed in baseline_runs]
+
+
+def _beside(inputs: TrialInputs, paired: Sequence[tuple[FinishedRun, FinishedRun]], confidence: float) -> dict[str, Any]:
+    pairs: list[Pair] = [(baseline.curve, other.curve) for baseline, other in paired]
+    warmup_steps = inputs.protocol["training"]["warmup_steps"]
+    nats = np.mean([other.document_nats - baseline.document_nats for baseline, other in paired], axis=0)
+    return {
+        **{measure: _curve_questions(pairs, measure, warmup_steps) for measure in ("validation_loss", "bits_per_byte")},
+        "documents": asdict(document_interval(nats, inputs.document_bytes, confidence)),
+    }
+
+
+def _curve_questions(pairs: Sequence[Pair], measure: str, warmup_steps: int) -> dict[str, Any]:
+    return {
+        "lower": asdict(lower(pairs, measure, warmup_steps)),
+        "reach": {axis: asdict(reach(pairs, measure, axis)) for axis in AXES},
+        "reach_by_baseline": {axis: asdict(reach(swapped(pairs), measure, axis)) for axis in AXES},
+        "crossings_at_steps": crossings(pairs, measure, warmup_steps),
+    }
+
+
+def _track(inputs: TrialInputs, track: str) -> dict[str, Any]:
+    runs, tokens, record = inputs.runs[track], inputs.tokens[track], inputs.runs[track][0].record
+    described = [_run(run) for run in runs]
+    timed = [run for run in described if not run["shared_device"]] or described
+    final = {name: _over_seeds(statistics.fmean, name, described) for name in FINAL_MEASURES}
+    spread = {name: _over_seeds(_spread, name, described) for name in FINAL_MEASURES}
+    final["training_seconds"] = _over_seeds(statistics.fmean, "training_seconds", timed)
+    spread["training_seconds"] = _over_seeds(_spread, "training_seconds", timed)
+    return {
+        "tokenizer": tokens["tokenizer"],
+        "entries": tokens["entries"],
+        "entries_requested": inputs.protocol["vocab_size"],
+        "tokens": {part: tokens[part] for part in ("train", "validation")},
+        "bytes_per_token": {part: tokens[part]["bytes"] / tokens[part]["tokens"] for part in ("train", "validation")},
+        "vocabulary": inputs.vocabulary["tracks"].get(track, {}),
+        "parameters": record["parameters"],
+        "parameters_without_embeddings": record["parameters_without_embeddings"],
+        "parameters_of_embeddings": record["parameters_of_embeddings"],
+        "flops_per_token": record["flops_per_token"],
+        "tokens_per_step": record["tokens_per_step"],
+        "steps": record["steps"],
+        "stream_tokens": record["stream_tokens"],
+        "epochs": record["steps"] * record["tokens_per_step"] / record["stream_tokens"],
+        "seeds_in_protocol": inputs.protocol["seeds"],
+        "seeds_finished": [run.seed for run in runs],
+        "final": final,
+        "standard_deviation": spread,
+        "training_seconds_compare": any(not run["shared_device"] for run in described),
+        "runs": described,
+    }
+
+
+FINAL_MEASURES = (
+    "bits_per_byte", "validation_loss", "training_loss", "training_seconds", "tokens_seen", "bytes_seen", "flops",
+)  # fmt: skip
+
+
+def _run(run: FinishedRun) -> dict[str, Any]:
+    columns = run.curve.columns
+    return {
+        "seed": run.seed,
+        "shared_device": run.curve.shared_device,
+        **{name: run.final.get(name) for name in ("bits_per_byte", "validation_loss", "training_loss", "training_seconds")},
+        "tokens_seen": float(columns["tokens"][-1]),
+        "bytes_seen": float(columns["bytes_seen"][-1]),
+        "flops": float(columns["flops"][-1]),
+        "warm_up_seconds": run.record["warm_up_seconds"],
+        "evaluation_seconds": float(columns["evaluation_seconds"][-1]),
+        "final_evaluation_seconds": run.final["seconds"],
+        "curve": {name: values.tolist() for name, values in columns.items()},
+    }
+
+
+def _over_seeds(summary: Callable[[list[float]], float | None], name: str, runs: list[dict[str, Any]]) -> float | None:
+    values = [run[name] for run in runs if run[name] is not None and math.isfinite(run[name])]
+    return summary(values) if values else None
+
+
+def _spread(values: list[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None
+
+
+def _samples(inputs: TrialInputs) -> dict[str, Any]:
+    """Returns the continuations of every prompt, track by track, of the first seed that all tracks finished."""
+    in_all = set.intersection(*({run.seed for run in runs} for runs in inputs.runs.values()))
+    if not in_all:
+        return {"seed": None, "prompts": []}
+    seed = min(in_all)
+    by_prompt: dict[str, dict[str, Any]] = {}
+    for track, runs in inputs.runs.items():
+        for sample in next(run.samples for run in runs if run.seed == seed):
+            continuation = {"continuation": sample["continuation"], "ended": sample["ended"]}
+            by_prompt.setdefault(sample["prompt"], {})[track] = continuation
+    return {"seed": seed, "prompts": [{"prompt": text, "tracks": tracks} for text, tracks in by_prompt.items()]}
+
+
+def _environment(inputs: TrialInputs) -> dict[str, list[str]]:
+    """Returns the distinct values, over all finished runs, of what they ran on; one value each is what is fair."""
+    records = [run.record for runs in inputs.runs.values() for run in runs]
+    seen = {name: _distinct(record[name] for record in records) for name in ("device", "device_name", "precision")}
+    seen["threads"] = _distinct(record["threads"] for record in records)
+    for package in ("toktrial", "python", "torch", "numpy"):
+        seen[package] = _distinct(record["versions"].get(package) for record in records)
+    first = min(float(record["started"]) for record in records)
+    seen["first run started"] = [datetime.fromtimestamp(first, UTC).strftime("%Y-%m-%d %H:%M UTC")]
+    return seen
+
+
+def _distinct(values: Any) -> list[str]:
+    return list(dict.fromkeys(str(value) for value in values))
+
+
+def _seconds_by_stage(inputs: TrialInputs) -> dict[str, float | None]:
+    seconds: dict[str, float | None] = {"corpus": inputs.corpus.get("seconds")}
+    for kind, manifests in (("tokenizer", inputs.tokenizers), ("graph", inputs.graphs), ("tokens", inputs.tokens)):
+        seconds.update({f"{kind} {name}": manifest.get("seconds") for name, manifest in manifests.items()})
+    for track, runs in inputs.runs.items():
+        seconds[f"compilation and warm-up, {track}"] = sum(run.record["warm_up_seconds"] for run in runs)
+        seconds[f"training, {track}"] = sum(run.final["training_seconds"] for run in runs)
+        seconds[f"evaluation during training, {track}"] = sum(_last_evaluation_seconds(run.curve) for run in runs)
+        seconds[f"final evaluation, {track}"] = sum(run.final["seconds"] for run in runs)
+    return seconds
+
+
+def _last_evaluation_seconds(curve: Curve) -> float:
+    return float(curve.columns["evaluation_seconds"][-1])
+
+
+def _strict(value: Any) -> Any:
+    """Returns the same with None for every number that is not finite: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,256 @@
+"""The report's tables and the answers beside the verdict, as plain text cells; page and Markdown draw the same ones.
+
+results -> tables -> page and Markdown: here stands what is said, there how it looks.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from toktrial.report.wording import (
+    NOT_MEASURED,
+    count,
+    decimal,
+    joined,
+    percent,
+    plural,
+    seconds,
+    signed,
+    visible,
+    with_spread,
+)
+
+Kind = Literal["text", "number", "code"]
+MEASURE_NAMES = {"validation_loss": "loss per token", "bits_per_byte": "bits per byte"}
+AXIS_NAMES = {"step": "steps", "training_seconds": "training seconds", "bytes_seen": "bytes of text", "flops": "FLOPs"}
+CROSSINGS_NAMED = 5  # more than so many crossings are noise around each other: only their number is told
+LOSS_PER_TOKEN = (
+    "Loss per token cannot compare two tokenizers: a token that covers more text is harder to guess, so its loss is "
+    "higher even where the text is predicted equally well."
+)
+BITS_PER_BYTE = "Bits per byte counts the same text for every track, so these curves do compare."
+
+
+@dataclass(frozen=True)
+class Table:
+    """A caption, a header for each column, and rows of text; the first cell of a row names it."""
+
+    caption: str
+    headers: tuple[str, ...]
+    rows: list[list[str]]
+    kinds: tuple[Kind, ...]
+    """How each column is set: `code` holds text of the corpus, which is untrusted."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One thing that stands beside the verdict and decides nothing."""
+
+    question: str
+    answers: list[str]
+    meaning: str
+
+
+def main_table(results: dict[str, Any]) -> Table:
+    """Returns the table of what each track came to."""
+    headers = (
+        "track", "entries", "bytes per token", "final bits per byte", "loss per token (nats)", "training seconds",
+        "tokens read", "times through the text", "runs",
+    )  # fmt: skip
+    rows = [_main_row(name, track) for name, track in results["tracks"].items()]
+    several = any(len(track["runs"]) > 1 for track in results["tracks"].values())
+    spread = ", \N{PLUS-MINUS SIGN} their standard deviation" if several else ""
+    caption = f"Every track at its end: means over the runs{spread}. Bits per byte and loss are on every validation document."
+    return Table(caption, headers, rows, _text_then_numbers(len(headers) - 1))
+
+
+def _text_then_numbers(columns: int) -> tuple[Kind, ...]:
+    numbers: list[Kind] = ["number"] * columns
+    return ("text", *numbers)
+
+
+def _main_row(name: str, track: dict[str, Any]) -> list[str]:
+    final, spread = track["final"], track["standard_deviation"]
+    return [
+        name,
+        count(track["entries"]),
+        decimal(track["bytes_per_token"]["validation"], 2),
+        with_spread(final["bits_per_byte"], spread["bits_per_byte"], 4),
+        with_spread(final["validation_loss"], spread["validation_loss"], 4),
+        seconds(final["training_seconds"]),
+        count(final["tokens_seen"]),
+        decimal(track["epochs"], 2),
+        f"{len(track['seeds_finished'])} of {track['seeds_in_protocol']}",
+    ]
+
+
+def answers(comparison: dict[str, Any], confidence: float) -> list[Answer]:
+    """Returns what stands beside the verdict on one other track, in plain words."""
+    return [
+        *(_curve_answer(comparison, measure) for measure in MEASURE_NAMES),
+        _crossing_answer(comparison),
+        _documents_answer(comparison, confidence),
+    ]
+
+
+def _curve_answer(comparison: dict[str, Any], measure: str) -> Answer:
+    found, track, baseline = comparison["beside_the_verdict"][measure], comparison["track"], comparison["baseline"]
+    below, name = found["lower"], MEASURE_NAMES[measure]
+    lower_sentence = (
+        f"Lower at every evaluation after the warm-up: {'yes' if below['at_every'] else 'no'}. {track}'s mean curve is "
+        f"below {baseline}'s at {below['lower_at']} of {below['evaluations']} evaluations; "
+        f"{below['seeds_at_every']} of {plural(below['seeds'], 'seed')} are below it all the way."
+    )
+    reach_sentence = f"Reaches {baseline}'s final value: {_reach_phrase(found['reach'])}."
+    meaning = f"The research plan's own criterion. {LOSS_PER_TOKEN}" if measure == "validation_loss" else BITS_PER_BYTE
+    question = f"Is {track}'s {name} lower, and does it reach {baseline}'s final one sooner?"
+    return Answer(question, [lower_sentence, reach_sentence], meaning)
+
+
+def _reach_phrase(reach: Mapping[str, Any]) -> str:
+    steps = reach["step"]
+    if steps["reached"] == 0:
+        return f"no, in none of {plural(steps['seeds'], 'seed')}"
+    found = {AXIS_NAMES[axis]: reach[axis]["median"] for axis in ("step", "training_seconds")}
+    parts = [f"{decimal(median, 2)} times the {name}" for name, median in found.items() if median is not None]
+    medians = f", with {joined(parts)} (median)" if parts else ""
+    return f"in {steps['reached']} of {plural(steps['seeds'], 'seed')}{medians}"
+
+
+def _crossing_answer(comparison: dict[str, Any]) -> Answer:
+    steps = comparison["beside_the_verdict"]["bits_per_byte"]["crossings_at_steps"]
+    if not steps:
+        found = "No, not after the warm-up."
+    elif len(steps) <= CROSSINGS_NAMED:
+        found = f"Yes, near step {joined([count(step) for step in steps])}."
+    else:
+        found = f"Yes, {count(len(steps))} times, from step {count(steps[0])} to step {count(steps[-1])}."
+    return Answer(
+        "Do the curves of bits per byte cross?",
+        [found],
+        "Where curves cross, the answer depends on the budget: a shorter or longer training may favour the other track.",
+    )
+
+
+def _documents_answer(comparison: dict[str, Any], confidence: float) -> Answer:
+    found = comparison["beside_the_verdict"]["documents"]
+    interval = (
+        f"{signed(found['mean'])} bits per byte ({comparison['track']} minus {comparison['baseline']}); the "
+        f"{confidence:.0%} interval over {count(found['documents'])} documents is {signed(found['low'])} to "
+        f"{signed(found['high'])}."
+    )
+    return Answer(
+        "How much would other validation documents change the difference?",
+        [interval],
+        "This interval covers the choice of validation documents, for these trained models. It says nothing about "
+        "other seeds, and decides nothing.",
+    )
+
+
+def reach_table(comparison: dict[str, Any]) -> Table:
+    """Returns how much each of two tracks needs to reach the other's final curve value of bits per byte."""
+    track, baseline = comparison["track"], comparison["baseline"]
+    found = comparison["beside_the_verdict"]["bits_per_byte"]
+    headers = ("counted in", f"{track} to reach {baseline}", "seeds", f"{baseline} to reach {track}", "seeds")
+    rows = [
+        [AXIS_NAMES[axis], *_reach_cells(found["reach"][axis]), *_reach_cells(found["reach_by_baseline"][axis])]
+        for axis in AXIS_NAMES
+    ]
+    caption = (
+        "What a track needs to reach the other's final bits per byte, as a multiple of what the other needed. Below 1 "
+        "is sooner. Median over paired seeds, where a seed that does not reach it counts as never; linear between "
+        "evaluations, on the curves' fixed subset of documents."
+    )
+    return Table(caption, headers, rows, ("text", "number", "number", "number", "number"))
+
+
+def _reach_cells(reach: Mapping[str, Any]) -> list[str]:
+    reached = f"{reach['reached']} of {reach['seeds']}"
+    if reach["seeds"] == 0:
+        return [NOT_MEASURED, reached]
+    return ["not reached" if reach["median"] is None else decimal(reach["median"], 2), reached]
+
+
+def tokenizer_table(results: dict[str, Any]) -> Table:
+    """Returns what each tokenizer learned and how it cuts the text; one column a track."""
+    tracks = results["tracks"]
+    vocabularies = {name: track["vocabulary"] for name, track in tracks.items()}
+    words = sorted({int(words) for v in vocabularies.values() for words in v.get("words_per_entry", {})})
+    rows = [
+        ["entries", *(count(track["entries"]) for track in tracks.values())],
+        ["entries asked for", *(count(track["entries_requested"]) for track in tracks.values())],
+        ["bytes per token, training text", *(decimal(track["bytes_per_token"]["train"], 2) for track in tracks.values())],
+        ["bytes per token, validation text",
+         *(decimal(track["bytes_per_token"]["validation"], 2) for track in tracks.values())],
+        ["tokens per validation document",
+         *(decimal(v.get("tokens_per_document", {}).get("validation"), 1) for v in vocabularies.values())],
+        ["entries spanning words", *(count(v.get("entries_spanning_words")) for v in vocabularies.values())],
+        ["share of use spanning words", *(percent(v.get("share_of_use_spanning_words")) for v in vocabularies.values())],
+        *([f"entries of {plural(number, 'word')}",
+           *(count(v.get("words_per_entry", {}).get(str(number), 0)) for v in vocabularies.values())]
+          for number in words),
+        ["entries never used", *(count(v.get("entries_never_used")) for v in vocabularies.values())],
+        ["parameters of the model", *(count(track["parameters"]) for track in tracks.values())],
+        ["parameters without embeddings", *(count(track["parameters_without_embeddings"]) for track in tracks.values())],
+        ["FLOPs per token", *(count(track["flops_per_token"]) for track in tracks.values())],
+    ]  # fmt: skip
+    return Table("What each tokenizer learned", ("", *tracks), rows, _text_then_numbers(len(tracks)))
+
+
+def shared_entries_table(results: dict[str, Any]) -> Table:
+    """Returns how many entries every two tracks have in common."""
+    rows = [
+        [" and ".join(names), count(shared["count"]), percent(shared["share_of_a"]), percent(shared["share_of_b"])]
+        for pair, shared in results["shared_entries"].items()
+        if (names := pair.split("|"))
+    ]
+    headers = ("tracks", "shared entries", "share of the first", "share of the second")
+    return Table("Entries that two tokenizers share", headers, rows, ("text", "number", "number", "number"))
+
+
+def entry_tables(name: str, vocabulary: Mapping[str, Any]) -> list[Table]:
+    """Returns the longest and the most used entries of one track. A space is shown as an open box."""
+    longest = [[visible(entry["text"]), count(entry["bytes"]), count(entry["count"])] for entry in vocabulary["longest"]]
+    used = [[visible(entry["text"]), count(entry["count"]), percent(entry["share"])] for entry in vocabulary["most_used"]]
+    return [
+        Table(f"Longest entries of {name}", ("entry", "bytes", "uses"), longest, ("code", "number", "number")),
+        Table(f"Most used entries of {name}", ("entry", "uses", "share"), used, ("code", "number", "number")),
+    ]
+
+
+def protocol_table(protocol: Mapping[str, Any]) -> Table:
+    """Returns every field of the protocol, one a row."""
+    rows = [[name, _field_text(value)] for name, value in _flat(protocol, "")]
+    return Table("Every field of protocol.toml", ("field", "value"), rows, ("text", "code"))
+
+
+def _field_text(value: Any) -> str:
+    if isinstance(value, list):
+        return "\n".join(str(item) for item in value)
+    return '""' if value == "" else str(value)
+
+
+def _flat(table: Mapping[str, Any], prefix: str) -> Sequence[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for name, value in table.items():
+        rows.extend(_flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [(prefix + name, value)])
+    return rows
+
+
+def corpus_table(results: dict[str, Any]) -> Table:
+    """Returns how much text there is to learn from and to measure on."""
+    corpus = results["corpus"]
+    rows = [[part, count(corpus[part]["documents"]), count(corpus[part]["bytes"])] for part in ("train", "validation")]
+    return Table("The corpus", ("", "documents", "bytes of text"), rows, ("text", "number", "number"))
+
+
+def environment_table(results: dict[str, Any]) -> Table:
+    """Returns what the runs ran on."""
+    rows = [[name.replace("_", " "), joined(values)] for name, values in results["environment"].items()]
+    return Table("What the runs ran on", ("", "value"), rows, ("text", "text"))
+
+
+def seconds_table(results: dict[str, Any]) -> Table:
+    """Returns the seconds of every stage, all runs of a track together."""
+    rows = [[stage, seconds(value)] for stage, value in results["seconds_by_stage"].items()]
+    return Table("Seconds by stage, the runs of a track together", ("stage", "seconds"), rows, ("text", "number"))

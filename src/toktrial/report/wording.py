@@ -1,0 +1,102 @@
+"""How the report writes numbers, and the sentences of its verdict; page and Markdown share both and so agree.
+
+Reads results.json's dict alone: results -> wording -> page and Markdown.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from toktrial.report.verdict import NO_DIFFERENCE, ONE_SEED
+
+NOT_MEASURED = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
+OPEN_BOX = "\N{OPEN BOX}"
+
+
+def count(value: float | None) -> str:
+    """Formats a whole number: 1234567 -> '1,234,567'."""
+    return NOT_MEASURED if value is None else f"{value:,.0f}"
+
+
+def decimal(value: float | None, digits: int) -> str:
+    """Formats a number with a fixed number of digits after the point; a negative one has a true minus sign."""
+    return NOT_MEASURED if value is None else f"{value:,.{digits}f}".replace("-", MINUS)
+
+
+def signed(value: float | None, digits: int = 4) -> str:
+    """Formats a difference, always with its sign."""
+    return NOT_MEASURED if value is None else f"{value:+,.{digits}f}".replace("-", MINUS)
+
+
+def seconds(value: float | None) -> str:
+    """Formats a time in seconds: one digit after the point below 100, none from there on."""
+    return NOT_MEASURED if value is None else f"{value:,.{1 if value < 99.95 else 0}f}"
+
+
+def percent(share: float | None) -> str:
+    """Formats a share of one as a percentage: 0.253 -> '25.3%'."""
+    return NOT_MEASURED if share is None else f"{100 * share:.1f}%"
+
+
+def with_spread(value: float | None, spread: float | None, digits: int) -> str:
+    """Formats a mean over seeds and, where there are several, its standard deviation."""
+    mean = decimal(value, digits)
+    return mean if spread is None else f"{mean} \N{PLUS-MINUS SIGN} {decimal(spread, digits)}"
+
+
+def plural(number: int, noun: str) -> str:
+    """Formats a count with its noun: (1, 'seed') -> '1 seed', (3, 'seed') -> '3 seeds'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Joins parts as a sentence does: 'a', 'a and b', 'a, b and c'."""
+    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def visible(text: str) -> str:
+    """Makes an entry's spaces and unprintable characters visible: ' of the' -> '␣of␣the'."""
+    shown = text.replace(" ", OPEN_BOX)
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in shown)
+
+
+def verdict_heading(word: str) -> str:
+    """Returns the verdict's word as a heading; a track's name keeps its own spelling."""
+    return f"{word[0].upper()}{word[1:]}" if word in (NO_DIFFERENCE, ONE_SEED) else word
+
+
+def verdict_detail(comparison: dict[str, Any], confidence: float, tracks_compared: int) -> str:
+    """Returns the numbers that decided the verdict on one other track, in words."""
+    difference = _difference(comparison)
+    if comparison["verdict"] == ONE_SEED:
+        return f"{difference} One seed cannot say how much of that is chance."
+    interval = (
+        f"{confidence:.0%} interval of {comparison['track']} minus {comparison['baseline']}: {signed(comparison['low'])} "
+        f"to {signed(comparison['high'])}, over {plural(len(comparison['paired_seeds']), 'paired seed')}."
+    )
+    return f"{difference} {interval}{_holm_clause(comparison, tracks_compared)}"
+
+
+def overall_word(comparisons: Sequence[dict[str, Any]]) -> str:
+    """Returns the trial's word: that of its one comparison, or those of all, each with its track."""
+    if len(comparisons) == 1:
+        return str(comparisons[0]["verdict"])
+    return "; ".join(f"{comparison['track']}: {comparison['verdict']}" for comparison in comparisons)
+
+
+def _difference(comparison: dict[str, Any]) -> str:
+    track, baseline, mean = comparison["track"], comparison["baseline"], comparison["difference"]
+    if mean == 0:
+        return f"{track} ended at exactly the bits per byte of {baseline}."
+    side = "below" if mean < 0 else "above"
+    share = percent(abs(mean) / comparison["baseline_bits_per_byte"])
+    return f"{track} ended {decimal(abs(mean), 4)} bits per byte ({share}) {side} {baseline}; lower is better."
+
+
+def _holm_clause(comparison: dict[str, Any], tracks_compared: int) -> str:
+    if tracks_compared == 1:
+        return ""
+    return (
+        f" The interval is uncorrected; with Holm's correction for {tracks_compared} comparisons, "
+        f"p = {comparison['p_value_corrected']:.2g}."
+    )

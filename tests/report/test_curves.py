@@ -1,0 +1,68 @@
+"""Interpolation, ratios and crossings by hand."""
+
+import numpy as np
+import pytest
+
+from toktrial.report.curves import Curve, crossings, first_reached, lower, reach, swapped
+
+
+def curve(bits: list[float], seconds_per_step: float = 1.0, shared_device: bool = False) -> Curve:
+    steps = 10.0 * np.arange(1, len(bits) + 1)
+    values = np.array(bits)
+    columns = {
+        "step": steps, "training_seconds": seconds_per_step * steps, "bytes_seen": 4 * steps, "flops": 9 * steps,
+        "bits_per_byte": values, "validation_loss": 3 * values,
+    }  # fmt: skip
+    return Curve(columns, shared_device)
+
+
+def test_first_reached_is_linear_between_evaluations() -> None:
+    positions, values = np.array([10.0, 20.0, 30.0]), np.array([3.0, 2.0, 1.0])
+    assert first_reached(positions, values, 1.25) == pytest.approx(27.5)
+    assert first_reached(positions, values, 2.0) == 20.0
+    assert first_reached(positions, values, 3.5) == 10.0
+    assert first_reached(positions, values, 0.5) is None
+
+
+def test_reach_by_hand() -> None:
+    baseline, other = curve([4, 3, 2, 1]), curve([3.5, 1.5, 0.5, 0.4], seconds_per_step=2.0)
+    steps = reach([(baseline, other)], "bits_per_byte", "step")
+    assert steps.ratios == [pytest.approx(25 / 40)]
+    assert reach([(baseline, other)], "bits_per_byte", "training_seconds").median == pytest.approx(50 / 40)
+    assert reach(swapped([(baseline, other)]), "bits_per_byte", "step").ratios == [None]
+
+
+def test_reach_measures_from_where_the_leader_first_had_the_value() -> None:
+    wavering = curve([4, 2, 3, 2])
+    assert reach([(wavering, curve([4, 2, 2, 2]))], "bits_per_byte", "step").median == 1.0
+
+
+def test_a_seed_that_never_reaches_counts_as_infinitely_late() -> None:
+    sooner, never = (curve([4, 3, 2, 1]), curve([2, 1, 1, 1])), (curve([4, 3, 2, 1]), curve([4, 4, 4, 4]))
+    mostly = reach([sooner, sooner, never], "bits_per_byte", "step")
+    assert (mostly.reached, mostly.seeds, mostly.median) == (2, 3, 0.5)
+    rarely = reach([sooner, never, never], "bits_per_byte", "step")
+    assert (rarely.reached, rarely.median) == (1, None)
+
+
+def test_runs_that_shared_a_device_are_left_out_of_seconds_alone() -> None:
+    pairs = [(curve([4, 1]), curve([4, 1], shared_device=True)), (curve([4, 1]), curve([4, 1]))]
+    assert reach(pairs, "bits_per_byte", "training_seconds").seeds == 1
+    assert reach(pairs, "bits_per_byte", "step").seeds == 2
+    assert reach(pairs[:1], "bits_per_byte", "training_seconds").median is None
+
+
+def test_crossing_is_found_where_it_is() -> None:
+    pairs = [(curve([4, 3, 2, 1]), curve([3, 2.5, 2.5, 2]))]
+    assert crossings(pairs, "bits_per_byte", 0) == [pytest.approx(25.0)]
+    assert crossings(pairs, "bits_per_byte", 30) == []
+
+
+def test_lower_counts_evaluations_after_the_warm_up() -> None:
+    found = lower([(curve([4, 3, 2, 1]), curve([5, 2, 1.5, 0.5]))], "bits_per_byte", 10)
+    assert (found.evaluations, found.lower_at, found.at_every, found.seeds_at_every) == (3, 3, True, 1)
+    assert not lower([(curve([4, 3, 2, 1]), curve([5, 2, 1.5, 0.5]))], "bits_per_byte", 5).at_every
+
+
+def test_runs_of_unequal_length_are_compared_where_both_were_evaluated() -> None:
+    assert lower([(curve([4, 3, 2, 1]), curve([3, 2]))], "bits_per_byte", 0).evaluations == 2

@@ -1,0 +1,156 @@
+"""What the results hold and say, from trial folders with planted answers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from toktrial.artifact import write_json
+from toktrial.errors import TrialError
+from toktrial.report.inputs import read_trial
+from toktrial.report.results import gather
+
+
+def test_planted_difference_and_its_figures(write_trial: Any) -> None:
+    results = gather(read_trial(write_trial()))
+    assert results["verdict"]["word"] == "bpe learned faster"
+    assert results["verdict"]["sentence"].startswith("bpe learned faster. btm ended 0.3033 bits per byte (20.2%) above bpe")
+    bpe = results["tracks"]["bpe"]
+    assert bpe["final"]["bits_per_byte"] == pytest.approx(1.5)
+    assert bpe["final"]["validation_loss"] == pytest.approx(1.5 * np.log(2) * 4)
+    assert bpe["final"]["training_seconds"] == pytest.approx(60.0)
+    assert bpe["standard_deviation"]["bits_per_byte"] == pytest.approx(0.01)
+    assert bpe["epochs"] == pytest.approx(300 * 2048 / (3_900_000 / 4 + 7000))
+    assert [run["seed"] for run in bpe["runs"]] == [1, 2, 3]
+
+
+def test_documents_interval_agrees_with_the_final_values(write_trial: Any) -> None:
+    comparison = gather(read_trial(write_trial()))["comparisons"][0]
+    documents = comparison["beside_the_verdict"]["documents"]
+    assert documents["mean"] == pytest.approx(comparison["difference"])
+    assert documents["low"] < documents["mean"] < documents["high"]
+
+
+def test_a_curve_that_starts_lower_and_ends_higher_crosses(write_trial: Any) -> None:
+    tracks = {"bpe": {"final_bits_per_byte": [1.5, 1.5]}, "btm": {"final_bits_per_byte": [1.8, 1.79], "decay_steps": 25.0}}
+    results = gather(read_trial(write_trial(tracks, seeds=2)))
+    crossing = results["comparisons"][0]["beside_the_verdict"]["bits_per_byte"]["crossings_at_steps"]
+    assert len(crossing) == 1
+    assert 130 < crossing[0] < 170  # 4.2 (exp(-s/60) - exp(-s/25)) = 0.3 + what is left at step 300: s = 151
+
+
+def test_one_seed_is_undecided(write_trial: Any) -> None:
+    results = gather(read_trial(write_trial({"bpe": {"final_bits_per_byte": [1.5]}, "btm": {"final_bits_per_byte": [1.4]}}, 1)))
+    assert results["verdict"]["word"] == "undecided: one seed"
+    assert any(note.startswith("One seed measures no chance") for note in results["notes"])
+    assert results["tracks"]["bpe"]["standard_deviation"]["bits_per_byte"] is None
+
+
+def test_two_others_are_each_compared_with_the_baseline(write_trial: Any) -> None:
+    tracks = {
+        "bpe": {"final_bits_per_byte": [1.500, 1.510, 1.490]},
+        "btm": {"final_bits_per_byte": [1.300, 1.312, 1.291]},
+        "words": {"final_bits_per_byte": [1.505, 1.500, 1.497]},
+    }
+    results = gather(read_trial(write_trial(tracks)))
+    assert [item["verdict"] for item in results["comparisons"]] == ["btm learned faster", "no measurable difference"]
+    assert results["verdict"]["word"] == "btm: btm learned faster; words: no measurable difference"
+    raw, corrected = ([item[name] for item in results["comparisons"]] for name in ("p_value", "p_value_corrected"))
+    assert corrected == pytest.approx([2 * raw[0], raw[1]])
+
+
+def test_notes_say_what_a_reader_must_know(write_trial: Any) -> None:
+    tracks = {
+        "bpe": {"final_bits_per_byte": [1.5, 1.51, 1.49]},
+        "btm": {
+            "final_bits_per_byte": [1.8, 1.81], "entries": 1990, "bytes_per_token": 8.0,
+            "shared_device_seeds": frozenset([2]),
+        },
+    }  # fmt: skip
+    notes = "\n".join(gather(read_trial(write_trial(tracks, schedule="cosine")))["notes"])
+    assert "built-in storybook. It is made from templates" in notes
+    assert "only 2 of 3 runs of btm finished" in notes
+    assert "btm learned 1,990 of the 2,048 entries" in notes
+    assert "biased against the leader" in notes
+    assert "read more than once: 1.2 times by btm" in notes
+    assert "btm read 2.00 times as much text as bpe" in notes
+    assert "btm shared its device with other work in seed 2" in notes
+
+
+def test_equal_differences_are_pointed_out(write_trial: Any) -> None:
+    tracks = {"bpe": {"final_bits_per_byte": [1.5, 1.6]}, "btm": {"final_bits_per_byte": [1.7, 1.8]}}
+    notes = gather(read_trial(write_trial(tracks, seeds=2)))["notes"]
+    assert any("exactly equal for all seeds" in note for note in notes)
+
+
+def test_seconds_leave_out_runs_that_shared_their_device(write_trial: Any) -> None:
+    shared = {"final_bits_per_byte": [1.4, 1.42], "shared_device_seeds": frozenset([1, 2])}
+    results = gather(read_trial(write_trial({"bpe": {"final_bits_per_byte": [1.5, 1.51]}, "btm": shared}, seeds=2)))
+    reached = results["comparisons"][0]["beside_the_verdict"]["bits_per_byte"]["reach"]
+    assert (reached["training_seconds"]["seeds"], reached["step"]["seeds"]) == (0, 2)
+    assert not results["tracks"]["btm"]["training_seconds_compare"]
+
+
+def test_an_evaluation_without_a_number_becomes_null(write_trial: Any, tmp_path: Path) -> None:
+    trial = write_trial()
+    metrics = trial / "runs/btm/seed-1/metrics.jsonl"
+    rows = [json.loads(line) for line in metrics.read_text().splitlines()]
+    rows[3]["training_loss"] = float("nan")
+    metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    results = gather(read_trial(trial))
+    write_json(tmp_path / "strict.json", results)  # refuses NaN
+    assert results["tracks"]["btm"]["runs"][0]["curve"]["training_loss"][3] is None
+
+
+def test_a_step_written_twice_counts_once(write_trial: Any) -> None:
+    trial = write_trial()
+    metrics = trial / "runs/btm/seed-1/metrics.jsonl"
+    metrics.write_text(metrics.read_text() + metrics.read_text().splitlines()[2] + "\n")
+    steps = gather(read_trial(trial))["tracks"]["btm"]["runs"][0]["curve"]["step"]
+    assert steps == [float(step) for step in range(20, 301, 20)]
+
+
+def test_an_unfinished_run_is_left_out(write_trial: Any) -> None:
+    trial = write_trial()
+    (trial / "runs/btm/seed-2/final.json").unlink()
+    results = gather(read_trial(trial))
+    assert results["comparisons"][0]["paired_seeds"] == [1, 3]
+
+
+def test_a_track_without_a_finished_run_says_what_to_run(write_trial: Any) -> None:
+    trial = write_trial({"bpe": {"final_bits_per_byte": [1.5, 1.5]}, "btm": {"final_bits_per_byte": []}}, seeds=2)
+    with pytest.raises(TrialError, match=r"track btm has no finished run .*`toktrial run .*protocol\.toml` does what is left"):
+        read_trial(trial)
+
+
+def test_tracks_without_a_seed_in_common_say_what_to_run(write_trial: Any) -> None:
+    trial = write_trial({"bpe": {"final_bits_per_byte": [1.5, 1.5]}, "btm": {"final_bits_per_byte": [1.4, 1.4]}}, seeds=2)
+    (trial / "runs/bpe/seed-1/final.json").unlink()
+    (trial / "runs/btm/seed-2/final.json").unlink()
+    with pytest.raises(TrialError, match="no finished seed in common"):
+        read_trial(trial)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("protocol.toml", "seeds = = 3", "is no TOML"),
+        ("runs/btm/seed-1/metrics.jsonl", '{"step": 20', "is damaged"),
+        ("runs/btm/seed-1/metrics.jsonl", "", "holds no evaluation"),
+        ("runs/btm/seed-1/final.json", '{"bits_per_byte": null}', "the training diverged"),
+    ],
+)
+def test_damaged_files_are_named(write_trial: Any, name: str, content: str, message: str) -> None:
+    trial = write_trial()
+    (trial / name).write_text(content)
+    with pytest.raises(TrialError, match=f"{Path(name).name}.*{message}"):
+        read_trial(trial)
+
+
+def test_document_nats_of_another_split_are_refused(write_trial: Any) -> None:
+    trial = write_trial()
+    np.save(trial / "runs/btm/seed-1/document_nats.npy", np.ones(7))
+    with pytest.raises(TrialError, match=r"each of the 120 validation documents, but its shape is \(7,\)"):
+        read_trial(trial)
