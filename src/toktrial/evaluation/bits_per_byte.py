@@ -1,0 +1,139 @@
+"""Bits per byte: what compares two tokenizers, because both are scored on the same bytes of the same whole documents.
+
+Each document is preceded by id 0, which is not scored, and its closing id 0 is. A document longer than the context is
+scored in windows that start at multiples of half the context; windows after the first score only the targets of their
+second half, so that each token is scored once. Forward and softmax in float32.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own name for it
+
+from toktrial.tokens.store import END_ID, TokenSplit
+from toktrial.training.model import GPT
+
+LARGEST_BATCH_LOGITS = 1 << 26  # 256 MB of float32
+LARGEST_BATCH_TOKENS = 8192
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a model predicts documents."""
+
+    document_nats: npt.NDArray[np.float64]
+    """(documents,): total negative log-likelihood of each, in nats."""
+    tokens: int
+    """Tokens scored, closing ids included."""
+    bytes: int
+    """UTF-8 bytes of the documents."""
+
+    @property
+    def nats(self) -> float:
+        return float(self.document_nats.sum())
+
+    @property
+    def bits_per_byte(self) -> float:
+        return self.nats / math.log(2) / self.bytes
+
+    @property
+    def validation_loss(self) -> float:
+        """Nats per token, which does not compare across tokenizers."""
+        return self.nats / self.tokens
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Scores the targets from `first_scored` on, of those that follow position `start` of a document with id 0 before it."""
+
+    document: int
+    start: int
+    length: int
+    first_scored: int
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Windows of similar length, padded on the right, where causal attention does not see them."""
+
+    inputs: torch.Tensor
+    """(windows, longest) int64."""
+    targets: torch.Tensor
+    """(windows, longest) int64; -100, torch's ignored target, where nothing is scored."""
+    documents: npt.NDArray[np.int64]
+    """(windows,): the document of each."""
+
+
+class DocumentScorer:
+    """Scores a fixed set of documents again and again; what does not depend on the model is done once."""
+
+    def __init__(
+        self,
+        split: TokenSplit,
+        entry_bytes: npt.NDArray[np.uint32],
+        context: int,
+        vocab_size: int,
+        documents: int = 0,
+    ) -> None:
+        """Takes the first `documents` of the split, which are those with the lowest hashes; 0: all.
+
+        Asserts that the bytes of every document's entries add up to its UTF-8 length.
+        """
+        self._split = split
+        self.documents = min(documents, split.documents) if documents else split.documents
+        for document in range(self.documents):
+            spelled, length = int(entry_bytes[split.document(document)].sum()), int(split.byte_lengths[document])
+            assert spelled == length, f"the entries of validation document {document} spell {spelled} bytes, not {length}"
+        windows = [w for d in range(self.documents) for w in _windows(d, len(split.document(d)), context)]
+        windows.sort(key=lambda window: -window.length)
+        most_tokens = max(context, min(LARGEST_BATCH_TOKENS, LARGEST_BATCH_LOGITS // vocab_size))
+        self._batches = self._make_batches(windows, most_tokens)
+        self._bytes = int(split.byte_lengths[: self.documents].sum(dtype=np.int64))
+        self._tokens = int(split.offsets[self.documents])
+
+    def score(self, model: GPT) -> Score:
+        """Returns the model's score; the result does not depend on how documents are batched, beyond rounding."""
+        device = model.wte.weight.device
+        nats = np.zeros(self.documents, dtype=np.float64)
+        with torch.inference_mode():
+            for batch in self._batches:
+                logits = model(batch.inputs.to(device)).float()
+                losses = F.cross_entropy(logits.transpose(1, 2), batch.targets.to(device), reduction="none")
+                np.add.at(nats, batch.documents, losses.cpu().double().sum(dim=1).numpy())
+        return Score(nats, self._tokens, self._bytes)
+
+    def _make_batches(self, windows: list[_Window], most_tokens: int) -> list[_Batch]:
+        batches: list[_Batch] = []
+        first = 0
+        while first < len(windows):
+            rows = max(1, most_tokens // windows[first].length)
+            batches.append(self._make_batch(windows[first : first + rows]))
+            first += rows
+        return batches
+
+    def _make_batch(self, windows: list[_Window]) -> _Batch:
+        longest = windows[0].length
+        inputs = np.full((len(windows), longest), END_ID, dtype=np.int64)
+        targets = np.full((len(windows), longest), -100, dtype=np.int64)
+        for row, window in enumerate(windows):
+            ids = np.concatenate([[END_ID], self._split.document(window.document)])
+            part = ids[window.start : window.start + window.length + 1]
+            inputs[row, : window.length] = part[:-1]
+            targets[row, window.first_scored : window.length] = part[1 + window.first_scored :]
+        documents = np.array([window.document for window in windows], dtype=np.int64)
+        return _Batch(torch.from_numpy(inputs), torch.from_numpy(targets), documents)
+
+
+def _windows(document: int, targets: int, context: int) -> list[_Window]:
+    """Returns the windows that score a document of so many targets (its ids, the closing one included)."""
+    if targets <= context:
+        return [_Window(document, 0, targets, 0)]
+    half = context // 2
+    windows = [_Window(document, 0, context, 0)]
+    while windows[-1].start + windows[-1].length < targets:
+        start = windows[-1].start + half
+        windows.append(_Window(document, start, min(context, targets - start), half))
+    return windows

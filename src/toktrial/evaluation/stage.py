@@ -1,0 +1,100 @@
+"""Evaluates a trained run on every validation document and continues the prompts; describes the vocabularies."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toktrial import artifact
+from toktrial.evaluation.bits_per_byte import DocumentScorer
+from toktrial.evaluation.config import EvaluationConfig
+from toktrial.evaluation.generation import sample_continuations
+from toktrial.evaluation.vocabulary import Vocabulary, count_uses, describe_vocabulary, shared_entries
+from toktrial.tokenizer.load import load_tokenizer
+from toktrial.tokens.store import TokenStore
+from toktrial.training.device import resolve_device
+from toktrial.training.loop import Run, load_weights
+from toktrial.training.metrics import read_metrics
+from toktrial.training.model import GPT
+
+FINAL_FILE = "final.json"
+SAMPLES_FILE = "samples.json"
+DOCUMENT_NATS_FILE = "document_nats.npy"
+EVALUATION_FOLDER = "evaluation"
+VOCABULARY_FILE = "vocabulary.json"
+
+
+def run_evaluation_fingerprint(run: Run, tokens_fingerprint: str, config: EvaluationConfig) -> str:
+    """Returns the fingerprint of a run's final evaluation."""
+    inputs = {"run": run.fingerprint(tokens_fingerprint), "evaluation": asdict(config)}
+    return artifact.fingerprint("final evaluation", inputs)
+
+
+def is_evaluated(run: Run, fingerprint: str) -> bool:
+    """Whether a run's final evaluation is done; final.json is written last."""
+    path = run.folder / FINAL_FILE
+    return path.is_file() and artifact.read_json(path).get("fingerprint") == fingerprint
+
+
+def evaluate_run(run: Run, tokenizer_folder: Path, config: EvaluationConfig) -> None:
+    """Writes a finished run's final.json, document_nats.npy and samples.json, unless that is done."""
+    store = TokenStore.open(run.tokens_folder)
+    fingerprint = run_evaluation_fingerprint(run, store.manifest["fingerprint"], config)
+    if is_evaluated(run, fingerprint):
+        return
+    model = GPT(run.model, run.vocab_size, store.entries)
+    load_weights(run.folder, model)
+    model.to(resolve_device(run.training.device))
+    samples = sample_continuations(model, load_tokenizer(tokenizer_folder), config.prompts, config)
+    artifact.write_json(run.folder / SAMPLES_FILE, [asdict(sample) for sample in samples])
+    started = time.monotonic()
+    scorer = DocumentScorer(store.validation, store.entry_bytes, run.model.context, run.vocab_size)
+    score = scorer.score(model)
+    np.save(run.folder / DOCUMENT_NATS_FILE, score.document_nats)
+    last = read_metrics(run.folder)[-1]
+    final: dict[str, Any] = {
+        "fingerprint": fingerprint,
+        "step": last.step,
+        "bits_per_byte": score.bits_per_byte,
+        "validation_loss": score.validation_loss,
+        "nats": score.nats,
+        "documents": scorer.documents,
+        "tokens": score.tokens,
+        "bytes": score.bytes,
+        "training_loss": last.training_loss,
+        "training_seconds": last.training_seconds,
+        "seconds": time.monotonic() - started,
+    }
+    artifact.write_json(run.folder / FINAL_FILE, final)
+
+
+def describe_vocabularies(
+    trial_folder: Path,
+    tokenizer_folders: Mapping[str, Path],
+    tokens_folders: Mapping[str, Path],
+    requested: int,
+) -> None:
+    """Writes evaluation/vocabulary.json: an account of every track's entries, unless that is done."""
+    folder = trial_folder / EVALUATION_FOLDER
+    stores = {track: TokenStore.open(path) for track, path in tokens_folders.items()}
+    tokens = {track: store.manifest["fingerprint"] for track, store in stores.items()}
+    fingerprint = artifact.fingerprint("vocabulary", {"tokens": tokens})
+    if artifact.is_finished(folder, fingerprint):
+        return
+    started = time.monotonic()
+    vocabularies = {
+        track: Vocabulary(
+            load_tokenizer(tokenizer_folders[track]).token_bytes, requested, count_uses(store.train, store.entries)
+        )
+        for track, store in stores.items()
+    }
+    account = {
+        "tracks": {track: describe_vocabulary(vocabularies[track], store) for track, store in stores.items()},
+        "shared_entries": shared_entries({track: each.token_bytes for track, each in vocabularies.items()}),
+    }
+    manifest: dict[str, Any] = {"seconds": time.monotonic() - started}
+    with artifact.publish(folder, fingerprint, manifest) as partial:
+        artifact.write_json(partial / VOCABULARY_FILE, account)

@@ -1,0 +1,45 @@
+"""Checkpoints of a run: written by rename, the last two kept, read without running code from them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from toktrial import progress
+
+KEPT = 2
+_PREFIX, _SUFFIX = "checkpoint-", ".pt"
+
+
+def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> None:
+    """Writes the state of a run after `step`: weights, optimizer and counters. Removes all but the last two."""
+    path = folder / f"{_PREFIX}{step:09d}{_SUFFIX}"
+    partial = path.with_name(f".{path.name}.partial")
+    torch.save(dict(state), partial)
+    partial.replace(path)
+    for old in _checkpoints(folder)[:-KEPT]:
+        old.unlink()
+
+
+def load_newest_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None:
+    """Returns the newest state that can be read, None where there is none. Says which damaged ones it passed over."""
+    for path in reversed(_checkpoints(folder)):
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            progress.print_line(f"{path} is damaged ({reason}): going on from the one before it")
+            continue
+        return state
+    return None
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Removes a finished run's checkpoints; its weights stand in a file of their own."""
+    for path in _checkpoints(folder):
+        path.unlink()
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"{_PREFIX}*{_SUFFIX}"))

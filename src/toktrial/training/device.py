@@ -1,0 +1,60 @@
+"""Which device trains, and in which arithmetic: asked of the machine, not assumed."""
+
+import platform
+
+import torch
+
+from toktrial.errors import TrialError
+
+
+def resolve_device(name: str) -> torch.device:
+    """Returns the device of that name; for `auto` CUDA, else MPS, else CPU. Raises TrialError where it is not there."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, available in there.items() if available))
+    if not there[name]:
+        available = ", ".join(kind for kind, is_there in there.items() if is_there)
+        raise TrialError(f"training.device is {name}, which this machine does not have; it has: {available}")
+    return torch.device(name)
+
+
+def resolve_precision(name: str, device: torch.device) -> torch.dtype:
+    """Returns the arithmetic of the training step; for `auto` bfloat16 where the device computes in it, else float32.
+
+    Emulated bfloat16 counts as absent: on a CPU without its instructions it is far slower than float32. MPS stays in
+    float32 until somebody has measured it.
+    """
+    if name != "auto":
+        return torch.bfloat16 if name == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        has_bfloat16 = device.type == "cpu" and _cpu_has_bfloat16()
+    return torch.bfloat16 if has_bfloat16 else torch.float32
+
+
+def device_name(device: torch.device) -> str:
+    """Returns what a person calls the device."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    name = _cpu_capabilities().get("cpu_name") or platform.processor() or platform.machine()
+    return f"{name} (MPS)" if device.type == "mps" else str(name)
+
+
+def synchronise(device: torch.device) -> None:
+    """Waits until the device has done what it was given, so that a clock read next tells the truth."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def _cpu_has_bfloat16() -> bool:
+    capabilities = _cpu_capabilities()
+    return any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def _cpu_capabilities() -> dict[str, object]:
+    """What the CPU can do, as torch sees it; nothing on a torch too old to say."""
+    get_capabilities = getattr(torch.cpu, "get_capabilities", None)
+    return dict(get_capabilities()) if get_capabilities is not None else {}

@@ -1,0 +1,56 @@
+"""Lets a run stop at the end of a step when it is asked to (Ctrl-C or SIGTERM), so that no step is left half done."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Whether somebody asked the run to stop, and how."""
+
+    def __init__(self) -> None:
+        self._signal: int | None = None
+
+    @property
+    def requested(self) -> bool:
+        return self._signal is not None
+
+    def request(self, signal_number: int) -> None:
+        self._signal = signal_number
+
+    def leave(self) -> NoReturn:
+        """Raises what ends the program as the signal would have: KeyboardInterrupt, or SystemExit(128 + signal)."""
+        assert self._signal is not None
+        if self._signal == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + self._signal)
+
+
+@contextmanager
+def interruption() -> Iterator[Interruption]:
+    """Yields what says whether to stop. A second Ctrl-C within the block ends it at once."""
+    asked = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked  # only the main thread may set handlers; the caller's own stay in place
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        asked.request(number)
+        restore()
+
+    for number in SIGNALS:
+        signal.signal(number, note)
+    try:
+        yield asked
+    finally:
+        restore()
