@@ -40,7 +40,13 @@ def demo() -> Protocol:
         tracks={"bpe": BPERecipe(), "btm": BTMRecipe(primitive_vocab_size=1024)},
         model=ModelConfig(n_layer=4, n_head=4, width=128, context=128),
         training=replace(
-            small.training, steps=300, learning_rate=3e-3, warmup_steps=30, log_every=20, checkpoint_every=100
+            small.training,
+            batch_size=8,
+            steps=250,
+            learning_rate=3e-3,
+            warmup_steps=25,
+            log_every=25,
+            checkpoint_every=125,
         ),
         evaluation=replace(small.evaluation, eval_documents=40, max_new_bytes=240),
     )

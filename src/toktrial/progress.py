@@ -40,7 +40,9 @@ class _Bar:
 
     def update(self, done: float, note: str = "") -> None:
         rate = _rate(done, time.monotonic() - self._started, self._unit)
-        self._bar.update(self._task, completed=done, rate=rate, note=note)
+        self._bar.update(self._task, completed=done, rate=rate)
+        if note:
+            self._bar.update(self._task, note=note)
 
     def close(self) -> None:
         self._bar.stop()
@@ -54,24 +56,23 @@ class _Lines:
         print_line(f"{title} ...")
 
     def update(self, done: float, note: str = "") -> None:
-        self._done, self._note = done, note
-        if time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._print()
-
-    def close(self) -> None:
-        if self._done:
-            self._print()
-
-    def _print(self) -> None:
+        self._done, self._note = done, note or self._note
+        if time.monotonic() - self._last_line < SECONDS_BETWEEN_LINES:
+            return
         self._last_line = time.monotonic()
         seconds = self._last_line - self._started
-        parts = [f"{self._title}: {_rate(self._done, seconds, self._unit)}, {seconds:.0f} s"]
-        if self._total:
-            left = seconds * (self._total - self._done) / self._done if self._done else 0.0
-            parts.append(f"{100 * self._done / self._total:.0f}% done, {left:.0f} s to go")
-        if self._note:
-            parts.append(self._note)
-        print_line(", ".join(parts))
+        parts = [f"{seconds:.0f} s", _rate(done, seconds, self._unit), self._note]
+        if self._total and done:
+            parts.insert(0, f"{100 * done / self._total:.0f}%")
+            parts.insert(2, f"{max(0.0, seconds * (self._total - done) / done):.0f} s to go")
+        self._print(parts)
+
+    def close(self) -> None:
+        seconds = time.monotonic() - self._started
+        self._print([f"{seconds:.1f} s", _rate(self._done, seconds, self._unit), self._note])
+
+    def _print(self, parts: list[str]) -> None:
+        print_line(f"{self._title}: " + ", ".join(part for part in parts if part))
 
 
 @contextmanager

@@ -1,10 +1,12 @@
 """The recipes of tokenizers: what a track consists of, apart from its name. Read by the `tokenizer` folder alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from toktrial.errors import TrialError
 
+TOKENIZERS_FOLDER = "tokenizers"  # of a trial
 SMALLEST_VOCAB_SIZE = 257  # `<|endoftext|>` and the 256 single bytes
 
 
@@ -46,6 +48,21 @@ class BTMRecipe:
 
 Recipe = BPERecipe | BTMRecipe
 RECIPES: dict[str, type[BPERecipe] | type[BTMRecipe]] = {kind.recipe: kind for kind in (BPERecipe, BTMRecipe)}
+
+
+def tokenizer_names(tracks: Mapping[str, Recipe]) -> dict[str, str]:
+    """Returns the name of each track's tokenizer; tracks with equal recipes share one.
+
+    The first track of a recipe has the recipe's own name, further ones have the track's name behind it.
+    """
+    names: dict[str, str] = {}
+    name_of: dict[Recipe, str] = {}
+    for track, recipe in tracks.items():
+        if recipe not in name_of:
+            taken = recipe.tokenizer_name in name_of.values()
+            name_of[recipe] = f"{recipe.tokenizer_name}_{track}" if taken else recipe.tokenizer_name
+        names[track] = name_of[recipe]
+    return names
 
 
 def _check_min_frequency(min_frequency: int) -> None:

@@ -127,9 +127,8 @@ class _Engine:
         dtype: Any = np.uint16 if vocab_size <= np.iinfo(np.uint16).max - 1 else np.uint32
         self._wall = dtype(np.iinfo(dtype).max)
         self._stale = dtype(np.iinfo(dtype).max - 1)
-        offsets = np.ascontiguousarray(offsets).astype(np.int64, copy=False)
         self._cells = np.empty(int(offsets[-1] - offsets[0]) + offsets.size, dtype=dtype)
-        kernels.lay_out(self._cells, ids, offsets, self._wall)
+        kernels.lay_out(self._cells, ids, offsets.astype(np.int64), self._wall)
         self._span = np.ones(vocab_size, dtype=np.int32)
         self._neighbours = kernels.Neighbours(*np.zeros((3, vocab_size), dtype=np.int64))
         self.threshold = np.iinfo(np.int64).max  # nothing is counted yet: the first pop asks for a count

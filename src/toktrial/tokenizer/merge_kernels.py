@@ -289,6 +289,6 @@ def _sift_down(heap_counts: Longs, heap_keys: Keys, heap_size: int) -> None:
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _is_better(count: int, key: np.uint64, other_count: int, other_key: np.uint64) -> bool:
+def _is_better(count: int, key: np.uint64, other_count: int, other_key: np.uint64) -> bool | np.bool_:
     """A higher count is better; of equals the smaller key, that is the smaller left id, then the smaller right id."""
     return count > other_count or (count == other_count and key < other_key)

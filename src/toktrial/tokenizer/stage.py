@@ -13,11 +13,10 @@ from toktrial import artifact, progress
 from toktrial.corpus.documents import Documents, flat_buffers
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer, encode_documents, learn_btm_merges
-from toktrial.tokenizer.config import BPERecipe, BTMRecipe, Recipe
+from toktrial.tokenizer.config import TOKENIZERS_FOLDER, BPERecipe, BTMRecipe, Recipe, tokenizer_names
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
 
-TOKENIZERS_FOLDER = "tokenizers"
 GRAPHS_FOLDER = "graphs"
 
 
@@ -31,21 +30,6 @@ class BPEJob:
     def fingerprint(self, corpus_fingerprint: str) -> str:
         inputs = {"corpus": corpus_fingerprint, "vocab_size": self.vocab_size, "min_frequency": self.min_frequency}
         return artifact.fingerprint("bpe tokenizer", inputs)
-
-
-def tokenizer_names(tracks: Mapping[str, Recipe]) -> dict[str, str]:
-    """Returns the name of each track's tokenizer; tracks with equal recipes share one.
-
-    The first track of a recipe has the recipe's own name, further ones have the track's name behind it.
-    """
-    names: dict[str, str] = {}
-    name_of: dict[Recipe, str] = {}
-    for track, recipe in tracks.items():
-        if recipe not in name_of:
-            taken = recipe.tokenizer_name in name_of.values()
-            name_of[recipe] = f"{recipe.tokenizer_name}_{track}" if taken else recipe.tokenizer_name
-        names[track] = name_of[recipe]
-    return names
 
 
 def primitive_names(tracks: Mapping[str, Recipe]) -> dict[str, str]:

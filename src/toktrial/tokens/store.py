@@ -1,7 +1,7 @@
 """Token ids on disk: written once per track, memory-mapped by training and evaluation. Reading needs numpy alone.
 
-Per split (train, val): SPLIT.bin holds the ids, each document followed by id 0; SPLIT_offsets.bin where each document
-begins in it (uint64, one more than documents); SPLIT_bytes.bin each document's UTF-8 length (uint32). entry_bytes.bin
+Per split (train; val for validation): SPLIT.bin holds the ids, each document followed by id 0; SPLIT_offsets.bin where each
+document begins in it (uint64, one more than documents); SPLIT_bytes.bin each document's UTF-8 length (uint32). entry_bytes.bin
 holds the length of every entry in bytes (uint32). All little-endian. After this file nothing asks which track it is.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from toktrial.tokenizer.base import Tokenizer
 
 END_ID = 0  # closes a document; `<|endoftext|>`
-SPLITS = ("train", "val")
+FILE_PREFIX = {"train": "train", "validation": "val"}  # of each split's files
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class TokenStore:
     """A track's ids on disk: both splits and the length of every entry."""
 
     train: TokenSplit
-    val: TokenSplit
+    validation: TokenSplit
     entry_bytes: npt.NDArray[np.uint32]
     """(entries,): bytes of each entry, 0 for the closing id 0."""
     manifest: dict[str, Any]
@@ -62,8 +62,8 @@ class TokenStore:
         if check:
             artifact.check_files(folder)
         manifest = artifact.read_manifest(folder)
-        train, val = (_open_split(folder, split, manifest["dtype"]) for split in SPLITS)
-        return cls(train, val, np.fromfile(folder / "entry_bytes.bin", dtype="<u4"), manifest)
+        train, validation = (_open_split(folder, prefix, manifest["dtype"]) for prefix in FILE_PREFIX.values())
+        return cls(train, validation, np.fromfile(folder / "entry_bytes.bin", dtype="<u4"), manifest)
 
     @property
     def entries(self) -> int:
@@ -89,14 +89,14 @@ def write_tokens(
     with artifact.publish(folder, fingerprint, manifest) as partial:
         entry_bytes.tofile(partial / "entry_bytes.bin")
         for split, documents in splits.items():
-            manifest[split] = _write_split(partial, split, documents, tokenizer, dtype, entry_bytes)
+            manifest[split] = _write_split(partial, FILE_PREFIX[split], documents, tokenizer, dtype, entry_bytes)
         manifest["seconds"] = time.monotonic() - started
     return fingerprint
 
 
 def _write_split(
     folder: Path,
-    split: str,
+    prefix: str,
     documents: "Documents",
     tokenizer: "Tokenizer",
     dtype: np.dtype[Any],
@@ -104,10 +104,10 @@ def _write_split(
 ) -> dict[str, int]:
     counts = {"documents": 0, "tokens": 0, "bytes": 0}
     with (
-        (folder / f"{split}.bin").open("wb") as id_file,
-        (folder / f"{split}_offsets.bin").open("wb") as offset_file,
-        (folder / f"{split}_bytes.bin").open("wb") as byte_file,
-        progress.progress(f"encoding {split} documents", documents.bytes, "B") as shown,
+        (folder / f"{prefix}.bin").open("wb") as id_file,
+        (folder / f"{prefix}_offsets.bin").open("wb") as offset_file,
+        (folder / f"{prefix}_bytes.bin").open("wb") as byte_file,
+        progress.progress(f"encoding {tokenizer.recipe} {prefix}", documents.bytes, "B") as shown,
     ):
         np.zeros(1, dtype="<u8").tofile(offset_file)
         for texts in documents.batches():
@@ -153,11 +153,11 @@ def _append(
     with_ends.tofile(file)
 
 
-def _open_split(folder: Path, split: str, dtype: str) -> TokenSplit:
+def _open_split(folder: Path, prefix: str, dtype: str) -> TokenSplit:
     return TokenSplit(
-        ids=_map(folder / f"{split}.bin", np.dtype(dtype).newbyteorder("<")),
-        offsets=_map(folder / f"{split}_offsets.bin", np.dtype("<u8")),
-        byte_lengths=_map(folder / f"{split}_bytes.bin", np.dtype("<u4")),
+        ids=_map(folder / f"{prefix}.bin", np.dtype(dtype).newbyteorder("<")),
+        offsets=_map(folder / f"{prefix}_offsets.bin", np.dtype("<u8")),
+        byte_lengths=_map(folder / f"{prefix}_bytes.bin", np.dtype("<u4")),
     )
 
 

@@ -1,0 +1,5 @@
+"""Lets `python -m toktrial` do what `toktrial` does."""
+
+from toktrial.cli import main
+
+main()

@@ -1,0 +1,179 @@
+"""The command line: one command a stage, plus `run`, which does them all. Thin: trial.py does the work."""
+
+import errno
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from toktrial import __version__, presets, progress, protocol
+from toktrial.errors import TrialError, nearest_name
+from toktrial.protocol import Protocol
+from toktrial.trial import PROTOCOL_FILE, STAGES, Trial
+
+if TYPE_CHECKING:
+    from toktrial.plan import Plan
+
+OVERVIEW = """\
+toktrial: does another tokenizer make a language model learn faster?
+
+It trains the same small GPT on the same documents tokenized two ways, and says with error bars which learned faster.
+
+  toktrial run demo           a whole trial on built-in stories, some minutes on two CPU cores
+  toktrial run laptop         8,192 entries, 15 million parameters, 200 MB of TinyStories
+  toktrial run tinystories    the research plan: 16,384 entries, 40 million parameters, 50,000 steps
+  toktrial run demo --corpus.path my_texts.txt        the same on your own text
+  toktrial run protocol.toml                          a protocol that you wrote, or that a report shows
+
+What a trial does, and the command that goes so far:
+
+  corpus       documents, split by the hash of their content
+  tokenizers   byte-level BPE, and BTM: a small BPE whose tokens are merged on along the graph of neighbours
+  tokens       both corpora as integer files
+  train        one model for each track and seed, with metrics every so many steps
+  evaluate     bits per byte of all validation documents, samples, an account of the vocabularies
+  report       verdict, charts and page
+  run          all of them, after saying what it will cost
+
+Each takes a preset, a protocol.toml or the folder of a trial, and any field of the protocol as a flag:
+
+  toktrial run demo --help                            every field, with its meaning
+  toktrial run demo --seeds 3 --model.n-layer 6 --trial trials/deeper
+
+What is finished is not done again; interrupted, the same command goes on. Results are in trials/NAME/report.
+"""
+
+COMMANDS = (*STAGES, "run")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a command takes beside the protocol."""
+
+    trial: Path | None = None
+    """Folder of the trial; trials/NAME where none is named."""
+    yes: bool = False
+    """Begin without asking, also what takes hours or days."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command and exits: 0 done, 1 an error that the user can mend, 2 a wrong call, 130 interrupted."""
+    try:
+        _run_command(list(sys.argv[1:] if arguments is None else arguments))
+    except TrialError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(_describe_os_error(error))
+    except KeyboardInterrupt:
+        progress.print_line("interrupted; the same command goes on from what is finished")
+        raise SystemExit(130) from None
+
+
+def _run_command(arguments: list[str]) -> None:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        sys.stdout.write(OVERVIEW)
+        return
+    if arguments[0] == "--version":
+        sys.stdout.write(f"toktrial {__version__}\n")
+        return
+    command, *rest = arguments
+    if command not in COMMANDS:
+        _fail(f"there is no command {command!r}: {nearest_name(command, COMMANDS)}", 2)
+    trial, options = _parse(command, rest)
+    if command == "run":
+        _run(trial, options)
+    else:
+        trial.run(command)
+        progress.print_line(f"{command}: done, in {trial.folder}")
+
+
+def _parse(command: str, rest: list[str]) -> tuple[Trial, Options]:
+    """Returns the trial that the arguments name, opened, and the other options."""
+    import tyro
+
+    named = rest[0] if rest and not rest[0].startswith("-") else None
+    if named is None and not {"-h", "--help"} & set(rest):
+        known = ", ".join(presets.PRESETS)
+        _fail(f"toktrial {command} what? Name a preset ({known}), a protocol.toml or the folder of a trial", 2)
+    start = _named_protocol(named) if named else presets.tinystories()
+    call = tyro.cli(
+        _call_type(),
+        args=rest[1:] if named else rest,
+        default=_call_type()(start, Options()),
+        prog=f"toktrial {command} {named or 'PRESET'}",
+        config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff),
+    )
+    folder = call.options.trial or _own_folder(named or "", call.protocol)
+    return Trial(folder, call.protocol), call.options
+
+
+def _call_type() -> Any:
+    """The arguments of every command; a function, because tyro is imported only where arguments are parsed."""
+    import tyro
+
+    @dataclass(frozen=True)
+    class Call:
+        protocol: Annotated[Protocol, tyro.conf.arg(name="")]
+        options: Annotated[Options, tyro.conf.arg(name="")]
+
+    return Call
+
+
+def _named_protocol(name: str) -> Protocol:
+    path = Path(name)
+    if path.is_dir():
+        return protocol.load(path / PROTOCOL_FILE)
+    if path.suffix == ".toml":
+        return protocol.load(path)
+    return presets.preset(name)
+
+
+def _own_folder(name: str, plan: Protocol) -> Path:
+    return Path(name) if Path(name).is_dir() else Path("trials") / plan.name
+
+
+def _run(trial: Trial, options: Options) -> None:
+    from toktrial.summary import print_summary
+
+    finished = trial.finished_results()
+    if finished is not None:
+        progress.print_line("all is done already; this is the result")
+        print_summary(finished, trial.report_folder)
+        return
+    from toktrial.plan import describe_plan, make_plan
+
+    plan = make_plan(trial)
+    for line in describe_plan(plan, trial):
+        progress.print_line(line)
+    if plan.is_long and not options.yes:
+        _ask(plan)
+    trial.make_tokens()
+    if plan.text.is_estimate:
+        for line in describe_plan(make_plan(trial), trial):
+            progress.print_line(line)
+    print_summary(trial.report(), trial.report_folder)
+
+
+def _ask(plan: "Plan") -> None:
+    """Asks at a terminal whether to begin something long; elsewhere refuses."""
+    from toktrial.plan import duration
+
+    progress.print_line(f"This will take long: {duration(plan.seconds)}, {plan.step_seconds:.1f} s a step on {plan.device}.")
+    if not sys.stdin.isatty():
+        _fail("begin it with --yes, or make it smaller, for example with --training.steps or --seeds 1")
+    progress.print_line("Begin? [y/N] (--yes begins without asking)")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        _fail("not begun")
+
+
+def _describe_os_error(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "the disk is full. What was finished is kept; make room and run the same command again"
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}. What was finished is kept"
+
+
+def _fail(message: str, code: int = 1) -> Any:
+    progress.print_line(f"toktrial: {message}")
+    raise SystemExit(code)

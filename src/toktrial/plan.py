@@ -1,0 +1,250 @@
+"""Says what a trial is about to do, before it does it: sizes, epochs, parameters, time and disk.
+
+What finished stages know is taken from them; the rest is estimated from a sample of the text and a few measured steps.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from toktrial import artifact
+from toktrial.corpus.config import HUB_PREFIX
+from toktrial.errors import TrialError
+from toktrial.protocol import Protocol
+from toktrial.tokenizer.config import BPERecipe
+from toktrial.training.config import TrainingConfig
+from toktrial.trial import Trial
+
+SAMPLE_BYTES = 2_000_000
+LONG_SECONDS = 2 * 3600.0  # above this, a trial asks before it begins
+BYTES_PER_TRAINED_PARAMETER = 12  # a checkpoint: weights and AdamW's two moments, in float32
+BYTES_PER_WEIGHT = 4
+
+
+@dataclass(frozen=True)
+class TextPlan:
+    """How much training text there is, and how each track cuts it. None: not known before the corpus is here."""
+
+    documents: int | None
+    bytes: int | None
+    bytes_per_document: float | None
+    bytes_per_token: dict[str, float]
+    is_estimate: bool
+
+
+@dataclass(frozen=True)
+class TrackPlan:
+    """What one run of a track is about to do."""
+
+    epoch_tokens: int | None
+    steps: int | None
+    epochs: float | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a trial is about to do."""
+
+    text: TextPlan
+    tracks: dict[str, TrackPlan]
+    runs: int
+    runs_left: int
+    device: str
+    parameters: int
+    step_seconds: float
+    seconds: float | None
+    """Of the trainings left, with their evaluations. None: not known before the corpus is here."""
+    disk_bytes: int
+    """What the trial's folder will hold at its largest."""
+    free_bytes: int
+
+    @property
+    def is_long(self) -> bool:
+        return self.seconds is None or self.seconds > LONG_SECONDS
+
+
+def make_plan(trial: Trial) -> Plan:
+    """Measures and estimates. Raises TrialError where the disk has not room enough."""
+    from toktrial.training.speed import measure_speed
+
+    protocol = trial.protocol
+    text = _known_text(trial) or _sampled_text(protocol)
+    speed = measure_speed(protocol.model, protocol.training, protocol.vocab_size)
+    tracks: dict[str, TrackPlan] = {}
+    for track in protocol.tracks:
+        epoch_tokens = _epoch_tokens(text, track)
+        steps = _steps(protocol.training, protocol.model.context, epoch_tokens)
+        seconds = None
+        if steps is not None:
+            evaluation = speed.evaluation_seconds_per_token * _curve_tokens(protocol, text, track)
+            seconds = steps * speed.step_seconds + steps / protocol.training.log_every * evaluation
+        epochs = steps * _step_tokens(protocol) / epoch_tokens if steps and epoch_tokens else None
+        tracks[track] = TrackPlan(epoch_tokens, steps, epochs, seconds)
+    left = [track for track, seed in trial.run_order() if not _is_trained(trial, track, seed)]
+    plan = Plan(
+        text=text,
+        tracks=tracks,
+        runs=protocol.seeds * len(protocol.tracks),
+        runs_left=len(left),
+        device=speed.device,
+        parameters=speed.parameters,
+        step_seconds=speed.step_seconds,
+        seconds=_sum_of([tracks[track].seconds for track in left]),
+        disk_bytes=_disk_bytes(text, tracks, protocol, speed.parameters),
+        free_bytes=shutil.disk_usage(trial.folder).free,
+    )
+    _check_disk(plan, trial)
+    return plan
+
+
+def describe_plan(plan: Plan, trial: Trial) -> list[str]:
+    """Returns the plan as lines of text."""
+    protocol, about = trial.protocol, "about " if plan.text.is_estimate else ""
+    if plan.text.bytes is None or plan.text.documents is None:
+        size = "size known once it is here"
+    else:
+        size = f"{about}{plan.text.documents:,} documents, {plan.text.bytes / 1e6:,.1f} MB for training"
+    lines = [
+        f"trial      {protocol.name}, in {trial.folder}",
+        f"corpus     {protocol.corpus.path}: {size}",
+        f"model      {plan.parameters / 1e6:.1f} million parameters, embeddings included; {_step_tokens(protocol):,} tokens a step",
+    ]
+    lines += [f"track      {name}: {_describe_track(track, about)}" for name, track in plan.tracks.items()]
+    lines += [
+        f"training   {plan.runs_left} of {plan.runs} runs left ({len(plan.tracks)} tracks, seeds {_seeds(protocol)})",
+        f"device     {plan.device}: {plan.step_seconds * 1000:,.0f} ms a step",
+        f"time       {duration(plan.seconds)} of training and evaluation",
+        f"disk       {plan.disk_bytes / 1e9:.2f} GB at most, {plan.free_bytes / 1e9:.0f} GB free",
+    ]
+    return lines
+
+
+def duration(seconds: float | None) -> str:
+    """Returns seconds as a person says them.
+
+    >>> duration(100), duration(8000), duration(700_000)
+    ('about 2 minutes', 'about 2.2 hours', 'about 8.1 days')
+    """
+    if seconds is None:
+        return "known once the corpus is here"
+    for unit, size, digits in (("days", 86400.0, 1), ("hours", 3600.0, 1), ("minutes", 60.0, 0)):
+        if seconds >= 1.5 * size:
+            return f"about {seconds / size:.{digits}f} {unit}"
+    return f"about {seconds:.0f} seconds"
+
+
+def _describe_track(track: TrackPlan, about: str) -> str:
+    steps = f"{track.steps:,} steps" if track.steps else "steps known once the corpus is here"
+    if track.epoch_tokens is None or track.epochs is None:
+        return steps
+    return f"{about}{track.epoch_tokens:,} tokens, {steps} = {about}{track.epochs:.2f} epochs, {duration(track.seconds)} a run"
+
+
+def _seeds(protocol: Protocol) -> str:
+    return ", ".join(map(str, protocol.seed_numbers))
+
+
+def _known_text(trial: Trial) -> TextPlan | None:
+    """What the token files say, where all of them are there."""
+    folders = {track: trial.tokens_folder(track) for track in trial.protocol.tracks}
+    if not all((folder / artifact.MANIFEST).is_file() for folder in folders.values()):
+        return None
+    sizes = {track: artifact.read_manifest(folder)["train"] for track, folder in folders.items()}
+    size = sizes[trial.protocol.baseline]
+    bytes_per_token = {track: each["bytes"] / each["tokens"] for track, each in sizes.items()}
+    return TextPlan(size["documents"], size["bytes"], size["bytes"] / size["documents"], bytes_per_token, False)
+
+
+def _sampled_text(protocol: Protocol) -> TextPlan:
+    """What a sample of the text says. The hub is not sampled: that would mean the download."""
+    corpus = protocol.corpus
+    if corpus.path.startswith(HUB_PREFIX):
+        return TextPlan(None, None, None, {}, True)
+    from toktrial.corpus.source import read_documents, source_bytes
+
+    sample: list[str] = []
+    sample_bytes = 0
+    for document in read_documents(corpus):
+        sample.append(document)
+        sample_bytes += len(document.encode())
+        if sample_bytes >= SAMPLE_BYTES:
+            break
+    if not sample_bytes:
+        raise TrialError(f"{corpus.path} holds no text: corpus.path must name documents")
+    bytes_per_document = sample_bytes / len(sample)
+    text_bytes = source_bytes(corpus)
+    if text_bytes is not None and not corpus.validation_path:
+        text_bytes = round(text_bytes * (1 - corpus.validation_share))
+    documents = None if text_bytes is None else round(text_bytes / bytes_per_document)
+    return TextPlan(documents, text_bytes, bytes_per_document, _sampled_bytes_per_token(protocol, sample), True)
+
+
+def _sampled_bytes_per_token(protocol: Protocol, sample: list[str]) -> dict[str, float]:
+    """Trains each track's tokenizer on the sample."""
+    from toktrial.corpus.documents import Documents
+    from toktrial.tokenizer.bpe import BPETokenizer
+    from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
+
+    documents = Documents.of(sample)
+    full = BPETokenizer.train(documents, protocol.vocab_size)
+    found: dict[str, float] = {}
+    for track, recipe in protocol.tracks.items():
+        if isinstance(recipe, BPERecipe):
+            ids, _ = encode_documents(full, documents)
+        else:
+            primitive = full.cut(recipe.primitive_vocab_size)
+            ids, _ = encode_documents(BTMTokenizer.train(documents, protocol.vocab_size, primitive=primitive), documents)
+        found[track] = documents.bytes / ids.size
+    return found
+
+
+def _epoch_tokens(text: TextPlan, track: str) -> int | None:
+    """Tokens of one pass over the training text, closing ids included."""
+    if text.bytes is None or text.documents is None:
+        return None
+    return round(text.bytes / text.bytes_per_token[track]) + text.documents
+
+
+def _step_tokens(protocol: Protocol) -> int:
+    return protocol.training.batch_size * protocol.model.context
+
+
+def _steps(training: TrainingConfig, context: int, epoch_tokens: int | None) -> int | None:
+    if not training.epochs:
+        return training.steps
+    return None if epoch_tokens is None else max(1, round(training.epochs * epoch_tokens / (training.batch_size * context)))
+
+
+def _curve_tokens(protocol: Protocol, text: TextPlan, track: str) -> float:
+    """Tokens of one evaluation; where the text is not known, as long as the context for each document."""
+    documents = protocol.evaluation.eval_documents
+    if text.bytes_per_document is None:
+        return float(documents * protocol.model.context)
+    return documents * (text.bytes_per_document / text.bytes_per_token[track] + 1)
+
+
+def _is_trained(trial: Trial, track: str, seed: int) -> bool:
+    folder: Path = trial.run_of(track, seed).folder
+    return (folder / artifact.MANIFEST).is_file()
+
+
+def _sum_of(parts: list[float | None]) -> float | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) else None
+
+
+def _disk_bytes(text: TextPlan, tracks: dict[str, TrackPlan], protocol: Protocol, parameters: int) -> int:
+    corpus = text.bytes or 0
+    id_bytes = 2 if protocol.vocab_size <= 1 << 16 else 4
+    tokens = sum(id_bytes * (track.epoch_tokens or 0) for track in tracks.values())
+    checkpoints = 3 * BYTES_PER_TRAINED_PARAMETER * parameters  # two are kept while the third is written
+    return corpus + tokens + checkpoints + BYTES_PER_WEIGHT * parameters * protocol.seeds * len(tracks)
+
+
+def _check_disk(plan: Plan, trial: Trial) -> None:
+    if plan.disk_bytes > plan.free_bytes:
+        raise TrialError(
+            f"the trial needs about {plan.disk_bytes / 1e9:.1f} GB of disk, but {trial.folder} has "
+            f"{plan.free_bytes / 1e9:.1f} GB free: make room, or name a folder elsewhere with --trial"
+        )

@@ -1,0 +1,206 @@
+"""A trial: a protocol and the folder that its stages fill, in order; what is done is not done again.
+
+This file alone sees every stage. It hands each what it needs, and the trainer its evaluator.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from toktrial import artifact, progress, protocol
+from toktrial.errors import TrialError
+from toktrial.protocol import Protocol
+
+PROTOCOL_FILE = "protocol.toml"
+FINAL_FILE = "final.json"  # what the evaluate stage writes last into a run
+STAGES = ("corpus", "tokenizers", "tokens", "train", "evaluate", "report")
+
+
+class Trial:
+    """The stages of one trial, each of which first makes what it needs of those before it.
+
+    Nothing heavy is imported before a stage has work to do.
+    """
+
+    def __init__(self, folder: Path | str, plan: Protocol) -> None:
+        """Opens or begins the trial in `folder`.
+
+        Raises TrialError where the folder holds a trial of another protocol (naming what differs), or something else.
+        """
+        self.folder, self.protocol = Path(folder), plan
+        path = self.folder / PROTOCOL_FILE
+        if path.is_file():
+            _refuse_another_protocol(path, plan)
+        elif self.folder.exists() and any(self.folder.iterdir()):
+            raise TrialError(f"{self.folder} holds no trial, but is not empty: name another folder with --trial")
+        else:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            protocol.save(plan, path)
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "Trial":
+        """Opens the trial in `folder` with the protocol that it has."""
+        return cls(folder, protocol.load(Path(folder) / PROTOCOL_FILE))
+
+    def run(self, last_stage: str = STAGES[-1]) -> None:
+        """Does every stage up to `last_stage` that is not done."""
+        do: dict[str, Callable[[], Any]] = {
+            "corpus": self.make_corpus,
+            "tokenizers": self.make_tokenizers,
+            "tokens": self.make_tokens,
+            "train": self.train,
+            "evaluate": self.evaluate,
+            "report": self.report,
+        }
+        do[last_stage]()
+
+    def make_corpus(self) -> dict[str, Any]:
+        """Reads and splits the corpus; returns its manifest."""
+        from toktrial.corpus.stage import prepare_corpus
+
+        return prepare_corpus(self.protocol.corpus, self.corpus_folder)
+
+    def make_tokenizers(self) -> dict[str, str]:
+        """Makes every track's tokenizer; returns their fingerprints by track."""
+        manifest = self.make_corpus()
+        from toktrial.corpus.stage import open_documents
+        from toktrial.tokenizer.stage import prepare_tokenizers
+
+        return prepare_tokenizers(
+            self.protocol.tracks,
+            self.protocol.vocab_size,
+            open_documents(self.corpus_folder, "train"),
+            manifest["fingerprint"],
+            self.folder,
+        )
+
+    def make_tokens(self) -> dict[str, str]:
+        """Encodes the corpus for every track; returns the fingerprints by track."""
+        fingerprints = self.make_tokenizers()
+        from toktrial.corpus.stage import open_documents
+        from toktrial.tokenizer.load import load_tokenizer
+        from toktrial.tokens.store import write_tokens
+
+        splits = {split: open_documents(self.corpus_folder, split) for split in ("train", "validation")}
+        return {
+            track: write_tokens(
+                self.tokens_folder(track),
+                load_tokenizer(self.tokenizer_folder(track)),
+                fingerprints[track],
+                splits,
+                self.tokenizer_folder(track).name,
+            )
+            for track in self.protocol.tracks
+        }
+
+    def train(self) -> None:
+        """Trains every run that is not trained. The tracks take turns in going first, seed by seed."""
+        self.make_tokens()
+        from toktrial.training.loop import train
+
+        for track, seed in self.run_order():
+            train(self.run_of(track, seed), self._evaluators[track])
+
+    def evaluate(self) -> None:
+        """Evaluates every run on all validation documents, continues the prompts, describes the vocabularies."""
+        self.train()
+        from toktrial.evaluation.stage import describe_vocabularies, evaluate_run
+
+        tracks = list(self.protocol.tracks)
+        tokenizer_folders = {track: self.tokenizer_folder(track) for track in tracks}
+        tokens_folders = {track: self.tokens_folder(track) for track in tracks}
+        describe_vocabularies(self.folder, tokenizer_folders, tokens_folders, self.protocol.vocab_size)
+        runs = list(self.run_order())
+        with progress.progress("final evaluation and samples", len(runs), "run") as shown:
+            for done, (track, seed) in enumerate(runs, start=1):
+                evaluate_run(self.run_of(track, seed), self.tokenizer_folder(track), self.protocol.evaluation)
+                shown.update(done)
+
+    def report(self) -> dict[str, Any]:
+        """Does all that is not done, and writes the report; returns its results."""
+        self.evaluate()
+        return self.write_report()
+
+    def write_report(self) -> dict[str, Any]:
+        """Writes the report from the files that are there; returns its results."""
+        from toktrial.report.page import write_report
+
+        return write_report(self.folder)
+
+    def finished_results(self) -> dict[str, Any] | None:
+        """Returns the results where every run is evaluated and the report is of these files; else None."""
+        from toktrial.report.inputs import input_checksums
+
+        if not all((self.run_of(track, seed).folder / FINAL_FILE).is_file() for track, seed in self.run_order()):
+            return None
+        if not artifact.is_finished(self.report_folder, artifact.fingerprint("report", input_checksums(self.folder))):
+            return None
+        results: dict[str, Any] = artifact.read_json(self.report_folder / "results.json")
+        return results
+
+    def run_order(self) -> Iterator[tuple[str, int]]:
+        """Yields (track, seed) in the order of training."""
+        tracks = list(self.protocol.tracks)
+        for index, seed in enumerate(self.protocol.seed_numbers):
+            for track in tracks if index % 2 == 0 else reversed(tracks):
+                yield track, seed
+
+    def run_of(self, track: str, seed: int) -> Any:
+        """Returns what the trainer needs for one run."""
+        from toktrial.training.loop import Run
+
+        return Run(
+            track=track,
+            seed=seed,
+            vocab_size=self.protocol.vocab_size,
+            model=self.protocol.model,
+            training=self.protocol.training,
+            tokens_folder=self.tokens_folder(track),
+            folder=self.folder / "runs" / track / f"seed-{seed}",
+        )
+
+    @property
+    def corpus_folder(self) -> Path:
+        return self.folder / "corpus"
+
+    def tokenizer_folder(self, track: str) -> Path:
+        from toktrial.tokenizer.config import TOKENIZERS_FOLDER, tokenizer_names
+
+        return self.folder / TOKENIZERS_FOLDER / tokenizer_names(self.protocol.tracks)[track]
+
+    def tokens_folder(self, track: str) -> Path:
+        return self.folder / "tokens" / track
+
+    @property
+    def report_folder(self) -> Path:
+        return self.folder / "report"
+
+    @cached_property
+    def _evaluators(self) -> dict[str, Any]:
+        """What measures each track's curve: its scorer, on the same documents for all tracks."""
+        from toktrial.evaluation.bits_per_byte import DocumentScorer
+        from toktrial.tokens.store import TokenStore
+
+        evaluators = {}
+        for track in self.protocol.tracks:
+            store = TokenStore.open(self.tokens_folder(track))
+            evaluators[track] = DocumentScorer(
+                store.validation,
+                store.entry_bytes,
+                self.protocol.model.context,
+                self.protocol.vocab_size,
+                self.protocol.evaluation.eval_documents,
+            ).score
+        return evaluators
+
+
+def _refuse_another_protocol(path: Path, plan: Protocol) -> None:
+    differences = protocol.differences(protocol.load(path), plan)
+    if differences:
+        lines = [f"  {name}: {there!r} there, {asked!r} asked for" for name, there, asked in differences]
+        raise TrialError(
+            f"{path.parent} holds a trial of another protocol:\n" + "\n".join(lines) + "\n"
+            "A protocol is fixed before a trial runs: name another folder with --trial, or delete this one."
+        )
+
