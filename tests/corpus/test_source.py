@@ -24,16 +24,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toktrial.corpus.config import CorpusConfig
-from toktrial.corpus.source import (
-    BUFFER_BYTES,
-    ROWS_PER_BATCH,
-    _hub_errors,
-    local_files,
-    read_documents,
-    read_validation_documents,
-    source_bytes,
-    split_at_separators,
-)
+from toktrial.corpus.files import BUFFER_BYTES, split_at_separators
+from toktrial.corpus.hub import hub_errors
+from toktrial.corpus.source import local_files, read_documents, read_validation_documents, source_bytes
+from toktrial.corpus.text_columns import ROWS_PER_BATCH
 from toktrial.errors import TrialError
 
 SEPARATOR = "<|endoftext|>"
@@ -598,6 +592,6 @@ def test_a_full_disk_below_the_hubs_libraries_stays_an_os_error() -> None:
         except OSError as error:
             raise RuntimeError("An error occurred while generating the dataset") from error
 
-    with pytest.raises(OSError, match="No space left") as raised, _hub_errors("owner/name", hub_answers=True):
+    with pytest.raises(OSError, match="No space left") as raised, hub_errors("owner/name", hub_answers=True):
         download_to_a_full_disk()
     assert raised.value.errno == errno.ENOSPC

@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toktrial.corpus import storybook
-from toktrial.corpus.storybook import stories, story, tale
+from toktrial.corpus.storybook import Tale, stories, story, tale
+from toktrial.corpus.storybook_language import PROPS, WORLDS, Compiler
+from toktrial.corpus.storybook_lexicon import ing_form, past_tense, plural, read_lexicon, with_article
 from toktrial.corpus.storybook_patterns import PLOTS, POOLS
 from toktrial.corpus.storybook_words import NOUNS, VERBS
 
 CHECKED_STORIES = 4000
-STANDARD_ROLES = frozenset([*storybook.WORLDS["child"], *storybook.PROPS])
+STANDARD_ROLES = frozenset([*WORLDS["child"], *PROPS])
 DIGEST_OF_THE_FIRST_500 = "e0a527279e44d72d198eca1f2f16b287f378956fd64e41c7ad7665e7ccefc0dc"
 DIGEST_CODE = """
 import hashlib
@@ -37,12 +38,12 @@ HER_WORDS = frozenset({"she", "her", "hers", "herself"})
 
 
 @pytest.fixture(scope="module")
-def tales() -> list[storybook.Tale]:
+def tales() -> list[Tale]:
     return [tale(0, index) for index in range(CHECKED_STORIES)]
 
 
 @pytest.fixture(scope="module")
-def paragraphs(tales: list[storybook.Tale]) -> list[str]:
+def paragraphs(tales: list[Tale]) -> list[str]:
     return [paragraph for each in tales for paragraph in each.text.split("\n") if paragraph]
 
 
@@ -97,11 +98,11 @@ def test_different_seeds_tell_different_stories(seed: int, other: int) -> None:
 # --- variety ------------------------------------------------------------------------------------------------------
 
 
-def test_no_two_stories_are_alike(tales: list[storybook.Tale]) -> None:
+def test_no_two_stories_are_alike(tales: list[Tale]) -> None:
     assert len({each.text for each in tales}) == CHECKED_STORIES
 
 
-def test_no_two_stories_share_more_than_half_of_their_sentences(tales: list[storybook.Tale]) -> None:
+def test_no_two_stories_share_more_than_half_of_their_sentences(tales: list[Tale]) -> None:
     sentences = [set(SENTENCE_END.split(each.text.replace("\n", " "))) for each in tales[:2000]]
     tellers: dict[str, list[int]] = {}
     for number, of_story in enumerate(sentences):
@@ -114,7 +115,7 @@ def test_no_two_stories_share_more_than_half_of_their_sentences(tales: list[stor
     assert alike == []
 
 
-def test_stories_are_neither_short_nor_long(tales: list[storybook.Tale]) -> None:
+def test_stories_are_neither_short_nor_long(tales: list[Tale]) -> None:
     sizes = [len(each.text.encode()) for each in tales]
     assert min(sizes) >= 400
     assert max(sizes) <= 2000
@@ -132,7 +133,7 @@ def test_two_megabytes_have_thousands_of_words_and_tens_of_thousands_of_pairs() 
     assert len(pairs) >= 75_000
 
 
-def test_every_plot_is_told_about_equally_often(tales: list[storybook.Tale]) -> None:
+def test_every_plot_is_told_about_equally_often(tales: list[Tale]) -> None:
     told = Counter(each.plot for each in tales)
     assert set(told) == set(PLOTS)
     assert len(told) >= 12
@@ -150,16 +151,16 @@ def test_there_are_hundreds_of_patterns() -> None:
 # --- grammar ------------------------------------------------------------------------------------------------------
 
 
-def test_no_mark_of_the_pattern_language_is_left_over(tales: list[storybook.Tale]) -> None:
+def test_no_mark_of_the_pattern_language_is_left_over(tales: list[Tale]) -> None:
     assert lines_matching(r"[{}\[\]|@_/\\=]|\?\?", [each.text for each in tales]) == []
 
 
-def test_stories_are_plain_ascii_with_single_spaces(tales: list[storybook.Tale]) -> None:
+def test_stories_are_plain_ascii_with_single_spaces(tales: list[Tale]) -> None:
     assert all(each.text.isascii() for each in tales)
     assert lines_matching(r"  | \n|\n |\A\s|\s\Z|\n{3}", [each.text for each in tales]) == []
 
 
-def test_articles_agree_with_the_sound_that_follows(tales: list[storybook.Tale]) -> None:
+def test_articles_agree_with_the_sound_that_follows(tales: list[Tale]) -> None:
     texts = [each.text for each in tales]
     sounds_like_a_consonant = r"(?:uni|use|usu|one|eu|uku)"
     assert lines_matching(rf"\b[Aa] (?!{sounds_like_a_consonant})[aeiouAEIOU]", texts) == []
@@ -189,11 +190,11 @@ def test_marks_stand_where_they_should(paragraphs: list[str]) -> None:
     assert lines_matching(r' [.,!?;:]|[.,!?]{2}|[.,!?][A-Za-z]|,"? [.!?]|[a-z]"[ A-Za-z]', paragraphs) == []
 
 
-def test_no_word_is_doubled(tales: list[storybook.Tale]) -> None:
+def test_no_word_is_doubled(tales: list[Tale]) -> None:
     assert lines_matching(r"(?i)\b([a-z]+) \1\b", [each.text for each in tales]) == []
 
 
-def test_the_pronouns_of_the_hero_agree_all_through_a_story(tales: list[storybook.Tale]) -> None:
+def test_the_pronouns_of_the_hero_agree_all_through_a_story(tales: list[Tale]) -> None:
     """Where everybody is of the hero's gender, no pronoun of the other gender has any business in the text."""
     of_one_gender = [each for each in tales if each.other_pronouns == {each.hero_pronoun}]
     assert {each.hero_pronoun for each in of_one_gender} == {"he", "she"}
@@ -203,7 +204,7 @@ def test_the_pronouns_of_the_hero_agree_all_through_a_story(tales: list[storyboo
         assert words.isdisjoint(HER_WORDS if each.hero_pronoun == "he" else HIS_WORDS), each.text
 
 
-def test_the_first_paragraph_introduces_the_hero(tales: list[storybook.Tale]) -> None:
+def test_the_first_paragraph_introduces_the_hero(tales: list[Tale]) -> None:
     assert [each.text for each in tales if each.hero not in each.text.split("\n")[0]] == []
 
 
@@ -222,7 +223,7 @@ def test_the_first_paragraph_introduces_the_hero(tales: list[storybook.Tale]) ->
     ],
 )
 def test_plural(noun: str, expected: str) -> None:
-    assert storybook.plural(noun) == expected
+    assert plural(noun) == expected
 
 
 @pytest.mark.parametrize(
@@ -240,25 +241,25 @@ def test_plural(noun: str, expected: str) -> None:
     ],
 )
 def test_verb_forms(verb: str, past: str, ing: str) -> None:
-    assert (storybook.past_tense(verb), storybook.ing_form(verb)) == (past, ing)
+    assert (past_tense(verb), ing_form(verb)) == (past, ing)
 
 
 @pytest.mark.parametrize("phrase", ["an apple", "a unicorn", "an hour", "a one-eared cat", "an honest girl"])
 def test_articles(phrase: str) -> None:
-    assert storybook.with_article(phrase.partition(" ")[2]) == phrase
+    assert with_article(phrase.partition(" ")[2]) == phrase
 
 
 @pytest.mark.parametrize(
     "bad", ["a {toy} fell", "{toy fell", "the [red|blue toy", "red | blue", "caf\u00e9", "{a a_fine_toy} fell"]
 )
 def test_a_faulty_pattern_is_refused(bad: str) -> None:
-    compiler = storybook._Compiler(storybook._read_lexicon(), STANDARD_ROLES)
+    compiler = Compiler(read_lexicon(), STANDARD_ROLES)
     with pytest.raises(ValueError, match=r"pattern|phrase"):
         compiler.pattern(bad)
 
 
 def test_an_unknown_list_is_refused() -> None:
-    compiler = storybook._Compiler(storybook._read_lexicon(), STANDARD_ROLES)
+    compiler = Compiler(read_lexicon(), STANDARD_ROLES)
     with pytest.raises(KeyError, match="nonsense"):
         compiler.pattern("the {nonsense} fell")
 

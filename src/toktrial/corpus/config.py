@@ -1,11 +1,13 @@
 """What a corpus is made from and how it is split: the config of the flow's first stage."""
 
+import re
 from dataclasses import dataclass
 
 from toktrial.errors import TrialError
 
 STORYBOOK = "storybook"
 HUB_PREFIX = "hub:"
+LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")  # also what a byte of a file name becomes that is no UTF-8
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,8 @@ class CorpusConfig:
     """`storybook` (the built-in generator), `hub:OWNER/NAME` (a data set of the Hugging Face hub), or a .txt, .jsonl,
     .jsonl.gz or .parquet file, or a folder of these."""
     validation_path: str = ""
-    """A source of its own for the validation documents, in the same forms. Empty: they are split off `path`."""
+    """A source of its own for the validation documents, in the same forms but for `storybook`, which has no end.
+    Empty: they are split off `path`."""
     validation_share: float = 0.01
     """Share of the documents that are for validation, chosen by the hash of their content."""
     max_megabytes: float = 0.0
@@ -43,7 +46,14 @@ class CorpusConfig:
             raise TrialError("corpus.path is storybook, which has no end: set corpus.max_megabytes, for example to 10")
         if not self.separator.strip() or "\n" in self.separator:
             raise TrialError(f"corpus.separator must be one line of text, but is {self.separator!r}")
+        for name, value in vars(self).items():
+            _check_encodable(name, value)
 
     @property
     def is_storybook(self) -> bool:
         return self.path == STORYBOOK
+
+
+def _check_encodable(name: str, value: object) -> None:
+    if isinstance(value, str) and LONE_SURROGATE.search(value):  # no protocol could record it
+        raise TrialError(f"corpus.{name} must be text that UTF-8 can hold, but is {value!r}: rename the file, or retype it")

@@ -17,7 +17,8 @@ import pyarrow as pa
 from toktrial.artifact import fingerprint, is_finished, publish, read_manifest
 from toktrial.corpus.config import CorpusConfig
 from toktrial.corpus.documents import Documents, DocumentWriter
-from toktrial.corpus.source import file_bytes, local_files, read_documents, read_validation_documents, source_bytes
+from toktrial.corpus.files import file_bytes
+from toktrial.corpus.source import local_files, read_documents, read_validation_documents, source_bytes
 from toktrial.corpus.split import document_hash, is_validation
 from toktrial.errors import TrialError
 from toktrial.progress import progress

@@ -1,7 +1,7 @@
-"""The sentence patterns and plots of the storybook corpus: data only, compiled once by storybook.py.
+"""The sentence patterns and plots of the storybook corpus: data only, compiled once by storybook_language.py.
 
 Stands at the very start of the flow (corpus -> tokenizer -> tokens -> training -> evaluation -> report).
-The little language these strings are written in is explained at the top of storybook.py.
+The little language these strings are written in is explained at the top of storybook_language.py.
 """
 
 from typing import Final

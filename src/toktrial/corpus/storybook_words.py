@@ -1,4 +1,4 @@
-"""The lexicon of the storybook corpus: word lists and tables, data only, read once by storybook.py.
+"""The lexicon of the storybook corpus: word lists and tables, data only, read once by storybook_lexicon.py.
 
 Stands at the very start of the flow (corpus -> tokenizer -> tokens -> training -> evaluation -> report).
 Words are separated by spaces; an underscore stands for a space inside an entry; a slash gives irregular forms.
