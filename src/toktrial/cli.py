@@ -41,10 +41,12 @@ Each takes a preset, a protocol.toml or the folder of a trial, and any field of 
   toktrial run demo --help                            every field, with its meaning
   toktrial run demo --seeds 3 --model.n-layer 6 --trial trials/deeper
 
+  toktrial inspect graph trials/demo                  which token follows which, how often
+
 What is finished is not done again; interrupted, the same command goes on. Results are in trials/NAME/report.
 """
 
-COMMANDS = (*STAGES, "run")
+COMMANDS = (*STAGES, "run", "inspect")
 
 
 @dataclass(frozen=True)
@@ -73,19 +75,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run_command(arguments: list[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(OVERVIEW)
-        return
+        return None
     if arguments[0] == "--version":
         sys.stdout.write(f"toktrial {__version__}\n")
-        return
+        return None
     command, *rest = arguments
     if command not in COMMANDS:
         _fail(f"there is no command {command!r}: {nearest_name(command, COMMANDS)}", 2)
+    if command == "inspect":
+        from toktrial.inspection import inspect
+
+        return inspect(rest)
     trial, options = _parse(command, rest)
     if command == "run":
         _run(trial, options)
     else:
         trial.run(command)
         progress.print_line(f"{command}: done, in {trial.folder}")
+    return None
 
 
 def _parse(command: str, rest: list[str]) -> tuple[Trial, Options]:
@@ -102,7 +109,7 @@ def _parse(command: str, rest: list[str]) -> tuple[Trial, Options]:
         args=rest[1:] if named else rest,
         default=_call_type()(start, Options()),
         prog=f"toktrial {command} {named or 'PRESET'}",
-        config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff),
+        config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagCreatePairsOff),
     )
     folder = call.options.trial or _own_folder(named or "", call.protocol)
     return Trial(folder, call.protocol), call.options
@@ -143,6 +150,7 @@ def _run(trial: Trial, options: Options) -> None:
         return
     from toktrial.plan import describe_plan, make_plan
 
+    progress.print_line("looking at a sample of the text and timing a few steps ...")
     plan = make_plan(trial)
     for line in describe_plan(plan, trial):
         progress.print_line(line)

@@ -11,7 +11,7 @@ from toktrial import artifact
 from toktrial.corpus.config import HUB_PREFIX
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
-from toktrial.tokenizer.config import BPERecipe
+from toktrial.tokenizer.config import BPERecipe, FileRecipe
 from toktrial.training.config import TrainingConfig
 from toktrial.trial import Trial
 
@@ -108,7 +108,7 @@ def describe_plan(plan: Plan, trial: Trial) -> list[str]:
     lines = [
         f"trial      {protocol.name}, in {trial.folder}",
         f"corpus     {protocol.corpus.path}: {size}",
-        f"model      {plan.parameters / 1e6:.1f} million parameters, embeddings included; {_step_tokens(protocol):,} tokens a step",
+        f"model      {plan.parameters / 1e6:.1f} million parameters; {_step_tokens(protocol):,} tokens a step",
     ]
     lines += [f"track      {name}: {_describe_track(track, about)}" for name, track in plan.tracks.items()]
     lines += [
@@ -181,10 +181,11 @@ def _sampled_text(protocol: Protocol) -> TextPlan:
 
 
 def _sampled_bytes_per_token(protocol: Protocol, sample: list[str]) -> dict[str, float]:
-    """Trains each track's tokenizer on the sample."""
+    """Trains each track's tokenizer on the sample, or reads it where it is there already."""
     from toktrial.corpus.documents import Documents
     from toktrial.tokenizer.bpe import BPETokenizer
     from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
+    from toktrial.tokenizer.file import load_file_track
 
     documents = Documents.of(sample)
     full = BPETokenizer.train(documents, protocol.vocab_size)
@@ -192,9 +193,14 @@ def _sampled_bytes_per_token(protocol: Protocol, sample: list[str]) -> dict[str,
     for track, recipe in protocol.tracks.items():
         if isinstance(recipe, BPERecipe):
             ids, _ = encode_documents(full, documents)
+        elif isinstance(recipe, FileRecipe):
+            ids, _ = encode_documents(load_file_track(recipe.path, protocol.vocab_size), documents)
         else:
             primitive = full.cut(recipe.primitive_vocab_size)
-            ids, _ = encode_documents(BTMTokenizer.train(documents, protocol.vocab_size, primitive=primitive), documents)
+            btm = BTMTokenizer.train(
+                documents, protocol.vocab_size, primitive=primitive, score=recipe.score, scope=recipe.scope
+            )
+            ids, _ = encode_documents(btm, documents)
         found[track] = documents.bytes / ids.size
     return found
 

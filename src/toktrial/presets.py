@@ -16,7 +16,7 @@ def tinystories() -> Protocol:
 
 
 def laptop() -> Protocol:
-    """8,192 entries over 2,048 primitives and 15.1 million parameters, for a machine with 8 GB."""
+    """8,192 entries over 2,048 primitives and 15.0 million parameters, for a machine with 8 GB."""
     plan = tinystories()
     return replace(
         plan,

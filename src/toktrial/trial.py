@@ -30,11 +30,12 @@ class Trial:
         """
         self.folder, self.protocol = Path(folder), plan
         path = self.folder / PROTOCOL_FILE
-        if path.is_file():
+        has_begun = (self.corpus_folder / artifact.MANIFEST).is_file()
+        if path.is_file() and has_begun:
             _refuse_another_protocol(path, plan)
-        elif self.folder.exists() and any(self.folder.iterdir()):
+        elif not path.is_file() and self.folder.exists() and any(self.folder.iterdir()):
             raise TrialError(f"{self.folder} holds no trial, but is not empty: name another folder with --trial")
-        else:
+        else:  # until its first stage is finished, a trial may still change its mind
             self.folder.mkdir(parents=True, exist_ok=True)
             protocol.save(plan, path)
 
@@ -73,6 +74,7 @@ class Trial:
             open_documents(self.corpus_folder, "train"),
             manifest["fingerprint"],
             self.folder,
+            held_out=open_documents(self.corpus_folder, "validation"),
         )
 
     def make_tokens(self) -> dict[str, str]:

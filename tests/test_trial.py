@@ -1,0 +1,212 @@
+"""Whole trials, small enough for a test: every stage on real text, interruptions, other protocols, a full disk."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from toktrial import presets, protocol
+from toktrial.corpus.config import CorpusConfig
+from toktrial.errors import TrialError
+from toktrial.protocol import Protocol
+from toktrial.tokenizer.config import BPERecipe, BTMRecipe
+from toktrial.tokenizer.load import load_tokenizer
+from toktrial.tokens.store import TokenStore
+from toktrial.training.config import ModelConfig
+from toktrial.trial import Trial
+
+
+def tiny(**changes: Any) -> Protocol:
+    """A protocol that runs in seconds."""
+    demo = presets.demo()
+    plan = replace(
+        demo,
+        name="tiny",
+        seeds=2,
+        vocab_size=500,
+        corpus=CorpusConfig(path="storybook", max_megabytes=0.3, validation_share=0.05),
+        tracks={"bpe": BPERecipe(), "btm": BTMRecipe(primitive_vocab_size=400)},
+        model=ModelConfig(n_layer=1, n_head=2, width=32, context=32),
+        training=replace(demo.training, batch_size=4, steps=20, warmup_steps=2, log_every=10, checkpoint_every=10),
+        evaluation=replace(demo.evaluation, eval_documents=5, prompts=("Once upon a time", "One day, a"), max_new_bytes=30),
+    )
+    return replace(plan, **changes)
+
+
+def without_times(value: Any) -> Any:
+    """Results without what depends on the clock."""
+    clock = ("seconds", "timestamp", "started", "times")
+    if isinstance(value, dict):
+        return {name: without_times(part) for name, part in value.items() if not any(word in name for word in clock)}
+    return [without_times(part) for part in value] if isinstance(value, list) else value
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    trial = Trial(tmp_path_factory.mktemp("trials") / "tiny", tiny())
+    trial.report()
+    return trial
+
+
+def test_every_stage_wrote_what_the_design_names(finished: Trial) -> None:
+    for name in (
+        "protocol.toml",
+        "corpus/train.arrow",
+        "corpus/validation.arrow",
+        "tokenizers/bpe_baseline_tokenizer/tokenizer.json",
+        "tokenizers/btm_primitive_tokenizer/tokenizer.json",
+        "tokenizers/btm_experimental_tokenizer/merges.parquet",
+        "graphs/btm_primitive_tokenizer/graph.parquet",
+        "tokens/bpe/train.bin",
+        "tokens/btm/val.bin",
+        "runs/bpe/seed-1/metrics.jsonl",
+        "runs/btm/seed-2/weights.safetensors",
+        "runs/btm/seed-2/final.json",
+        "runs/btm/seed-2/samples.json",
+        "evaluation/vocabulary.json",
+        "report/index.html",
+        "report/report.md",
+        "report/results.json",
+        "report/bits_per_byte_by_step.svg",
+        "report/validation_loss_by_training_seconds.png",
+    ):
+        assert (finished.folder / name).stat().st_size > 0, name
+    assert len(list(finished.folder.rglob("results.json"))) == 1
+    assert not [path for path in finished.folder.rglob("*") if "partial" in path.name or "checkpoint" in path.name]
+
+
+def test_results_are_those_of_the_runs(finished: Trial) -> None:
+    results = json.loads((finished.folder / "report" / "results.json").read_text())
+    for track in ("bpe", "btm"):
+        finals = [json.loads((finished.run_of(track, seed).folder / "final.json").read_text()) for seed in (1, 2)]
+        expected = np.mean([final["bits_per_byte"] for final in finals])
+        assert results["tracks"][track]["final"]["bits_per_byte"] == pytest.approx(expected, rel=1e-12)
+        expected = np.mean([final["validation_loss"] for final in finals])
+        assert results["tracks"][track]["final"]["validation_loss"] == pytest.approx(expected, rel=1e-12)
+    assert results["verdict"]["word"] in ("bpe learned faster", "btm learned faster", "no measurable difference")
+    assert any("storybook" in note for note in results["notes"])
+
+
+def test_both_tracks_hold_the_same_documents(finished: Trial) -> None:
+    stores = {track: TokenStore.open(finished.tokens_folder(track), check=True) for track in ("bpe", "btm")}
+    tokenizers = {track: load_tokenizer(finished.tokenizer_folder(track)) for track in stores}
+    for split in ("train", "validation"):
+        splits = {track: getattr(store, split) for track, store in stores.items()}
+        assert splits["bpe"].documents == splits["btm"].documents
+        for index in range(0, splits["bpe"].documents, 7):
+            texts = {t: tokenizers[t].decode(s.document(index)[:-1].tolist()) for t, s in splits.items()}
+            assert texts["bpe"] == texts["btm"]
+
+
+def test_a_finished_trial_is_known_and_not_done_again(finished: Trial) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*") if "report" not in path.parts}
+    again = Trial(finished.folder, tiny())
+    assert again.finished_results() is not None
+    again.evaluate()
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_stage_by_stage_gives_the_same_as_all_at_once(finished: Trial, tmp_path: Path) -> None:
+    for stage in ("corpus", "tokenizers", "tokens", "train", "evaluate"):
+        Trial(tmp_path / "tiny", tiny()).run(stage)
+    trial = Trial.open(tmp_path / "tiny")
+    assert trial.finished_results() is None
+    results = trial.report()
+    expected = json.loads((finished.folder / "report" / "results.json").read_text())
+    assert without_times(results["tracks"]) == without_times(expected["tracks"])
+
+
+def test_killed_again_and_again_it_ends_with_the_same_result(finished: Trial, tmp_path: Path) -> None:
+    """SIGKILL after ever longer times, then a last attempt to the end; whatever was hit must not show in the result."""
+    path, folder = tmp_path / "tiny.toml", tmp_path / "tiny"
+    protocol.save(tiny(), path)
+    command = [sys.executable, "-m", "toktrial", "evaluate", str(path), "--trial", str(folder)]
+    kills = 0
+    for seconds in (1.5, 3.0, 4.0, 5.0, 6.0):
+        child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            child.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+            kills += 1
+    assert kills >= 1
+    assert subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    for track, seed in finished.run_order():
+        for name in ("samples.json", "weights.safetensors", "document_nats.npy"):
+            ours = folder / "runs" / track / f"seed-{seed}" / name
+            theirs = finished.run_of(track, seed).folder / name
+            assert ours.read_bytes() == theirs.read_bytes(), (track, seed, name)
+        metrics = [json.loads(line) for line in (ours.parent / "metrics.jsonl").read_text().splitlines()]
+        expected = [json.loads(line) for line in (theirs.parent / "metrics.jsonl").read_text().splitlines()]
+        assert without_times(metrics) == without_times(expected)
+
+
+def test_another_protocol_is_refused_with_what_differs(finished: Trial) -> None:
+    with pytest.raises(TrialError, match=r"(?s)another protocol.*seeds: 2 there, 3 asked for"):
+        Trial(finished.folder, tiny(seeds=3))
+
+
+def test_a_trial_without_a_finished_stage_may_change_its_protocol(tmp_path: Path) -> None:
+    missing = tiny(corpus=CorpusConfig(path=str(tmp_path / "nowhere.txt")))
+    with pytest.raises(TrialError, match=r"nowhere\.txt"):
+        Trial(tmp_path / "tiny", missing).run("corpus")
+    Trial(tmp_path / "tiny", tiny()).run("corpus")
+    assert protocol.load(tmp_path / "tiny" / "protocol.toml") == tiny()
+
+
+def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear reader")
+    with pytest.raises(TrialError, match="not empty"):
+        Trial(tmp_path, tiny())
+
+
+def test_a_corpus_too_small_for_the_vocabulary_goes_on_and_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    small = CorpusConfig(path="storybook", max_megabytes=0.02, validation_share=0.3)
+    plan = tiny(seeds=1, corpus=small, vocab_size=4000, training=replace(tiny().training, steps=2))
+    results = Trial(tmp_path / "small", plan).report()
+    assert "the corpus is too small for more" in capfd.readouterr().err
+    track = results["tracks"]["bpe"]
+    assert track["entries"] < track["entries_requested"] == 4000
+    assert np.isfinite(track["final"]["bits_per_byte"])
+    assert results["verdict"]["word"] == "undecided: one seed"
+
+
+def test_a_full_disk_ends_in_one_message_and_loses_nothing(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(disk)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("a small disk can only be mounted by root")
+    try:
+        plan_path = tmp_path / "tiny.toml"
+        protocol.save(tiny(corpus=replace(tiny().corpus, max_megabytes=1.0)), plan_path)
+        command = [sys.executable, "-m", "toktrial", "train", str(plan_path), "--trial", str(disk / "tiny")]
+        filler = disk / "filler"
+        Trial(disk / "tiny", protocol.load(plan_path)).run("corpus")
+        kept = (disk / "tiny" / "corpus" / "manifest.json").read_bytes()
+        filler.write_bytes(bytes(shutil.disk_usage(disk).free - 64_000))
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "the disk is full" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert (disk / "tiny" / "corpus" / "manifest.json").read_bytes() == kept
+        filler.unlink()
+        assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    finally:
+        for _ in range(5):
+            if subprocess.run(["umount", str(disk)], capture_output=True, check=False).returncode == 0:
+                break
+            time.sleep(0.2)
+
+
+def test_the_library_writes_nothing_outside_the_trial(finished: Trial) -> None:
+    assert [path.name for path in finished.folder.parent.iterdir()] == ["tiny"]
