@@ -1,8 +1,11 @@
 """The merge engine against its judge: golden cases, the slow reference, and what must hold for every stream."""
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,16 +18,18 @@ from toktrial.tokenizer.tkn import PairGraph
 LETTERS = [bytes([97 + i]) for i in range(6)]
 
 
-def flatten(documents):
+def flatten(documents: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     offsets = np.cumsum([0, *map(len, documents)])
     return np.array([token for document in documents for token in document], dtype=np.int64), offsets
 
 
-def unflatten(learned: LearnedMerges):
+def unflatten(learned: LearnedMerges) -> list[list[int]]:
     return [learned.ids[a:b].tolist() for a, b in zip(learned.offsets[:-1], learned.offsets[1:], strict=True)]
 
 
-def assert_equal_to_reference(documents, token_bytes, vocab_size, min_frequency, **options):
+def assert_equal_to_reference(
+    documents: list[list[int]], token_bytes: list[bytes], vocab_size: int, min_frequency: int, **options: Any
+) -> LearnedMerges:
     expected = reference.learn_merges(documents, token_bytes, vocab_size, min_frequency)
     learned = learn_merges_of_stream(*flatten(documents), token_bytes, vocab_size, min_frequency, **options)
     assert learned.merges.tolist() == [list(merge) for merge in expected.merges]
@@ -33,7 +38,7 @@ def assert_equal_to_reference(documents, token_bytes, vocab_size, min_frequency,
     return learned
 
 
-def test_golden_cases(golden_merges):
+def test_golden_cases(golden_merges: list[dict[str, Any]]) -> None:
     for case in golden_merges:
         primitives = [bytes.fromhex(text) for text in case["primitives"]]
         learned = learn_merges(case["documents"], primitives, case["vocab_size"], case["min_frequency"])
@@ -42,7 +47,7 @@ def test_golden_cases(golden_merges):
         assert unflatten(learned) == case["encoded"], case["name"]
 
 
-def test_the_reference_passes_the_golden_cases_too(golden_merges):
+def test_the_reference_passes_the_golden_cases_too(golden_merges: list[dict[str, Any]]) -> None:
     for case in golden_merges[:-1]:  # the last one, of real stories, would take the reference minutes
         primitives = [bytes.fromhex(text) for text in case["primitives"]]
         learned = reference.learn_merges(case["documents"], primitives, case["vocab_size"], case["min_frequency"])
@@ -62,7 +67,9 @@ documents = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(documents, st.integers(1, 4), st.integers(4, 40), st.sampled_from([0.0, 0.1, 1.0, 4.0]))
-def test_equal_to_the_reference(documents, min_frequency, vocab_size, pairs_kept_per_merge):
+def test_equal_to_the_reference(
+    documents: list[list[int]], min_frequency: int, vocab_size: int, pairs_kept_per_merge: float
+) -> None:
     assert_equal_to_reference(
         documents, LETTERS[:4], vocab_size, min_frequency, pairs_kept_per_merge=pairs_kept_per_merge
     )
@@ -70,20 +77,19 @@ def test_equal_to_the_reference(documents, min_frequency, vocab_size, pairs_kept
 
 @settings(max_examples=60, deadline=None)
 @given(documents, st.integers(1, 3))
-def test_equal_to_the_reference_where_entries_already_exist(documents, min_frequency):
+def test_equal_to_the_reference_where_entries_already_exist(documents: list[list[int]], min_frequency: int) -> None:
     """Primitives `ab`, `ba` and `aa` beside `a` and `b`: many best pairs spell an entry that is there."""
     assert_equal_to_reference(documents, [b"a", b"b", b"ab", b"aa"], 30, min_frequency)
 
 
-def test_keeping_few_pairs_makes_it_count_again():
+def test_keeping_few_pairs_makes_it_count_again() -> None:
     rng = np.random.default_rng(7)
-    documents = [rng.zipf(1.4, size=300).clip(max=6).astype(int) - 1 for _ in range(20)]
-    documents = [document.tolist() for document in documents]
+    documents: list[list[int]] = [(rng.zipf(1.4, size=300).clip(max=6) - 1).tolist() for _ in range(20)]
     assert assert_equal_to_reference(documents, LETTERS, 90, 2, pairs_kept_per_merge=0.0).recounts > 2
     assert assert_equal_to_reference(documents, LETTERS, 90, 2, pairs_kept_per_merge=50.0).recounts == 0
 
 
-def test_wide_ids_give_the_same_merges_as_narrow_ones():
+def test_wide_ids_give_the_same_merges_as_narrow_ones() -> None:
     """Above 65,534 entries the stream is kept in 32 bits; an unreachable vocabulary size asks for that."""
     rng = np.random.default_rng(3)
     documents = [rng.integers(0, 6, size=200).tolist() for _ in range(5)]
@@ -94,7 +100,7 @@ def test_wide_ids_give_the_same_merges_as_narrow_ones():
     assert unflatten(wide) == unflatten(narrow)
 
 
-def test_first_counts_are_those_of_the_graph():
+def test_first_counts_are_those_of_the_graph() -> None:
     rng = np.random.default_rng(5)
     documents = [rng.integers(0, 6, size=100).tolist() for _ in range(5)]
     graph = PairGraph()
@@ -104,33 +110,33 @@ def test_first_counts_are_those_of_the_graph():
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.uint32, np.int32, np.int64])
-def test_documents_may_be_lists_or_arrays_of_any_integer_dtype(dtype):
+def test_documents_may_be_lists_or_arrays_of_any_integer_dtype(dtype: Any) -> None:
     documents = [[0, 1, 0, 1], [], [0, 1]]
     expected = learn_merges(documents, LETTERS, 8).merges.tolist()
     assert learn_merges([np.array(d, dtype=dtype) for d in documents], LETTERS, 8).merges.tolist() == expected
     assert expected == [[0, 1, 6, 3]]
 
 
-def test_no_documents_no_merges():
+def test_no_documents_no_merges() -> None:
     learned = learn_merges([], LETTERS, 10)
     assert learned.merges.shape == (0, 4)
     assert unflatten(learned) == []
 
 
-def test_on_merge_hears_of_every_merge():
-    heard = []
+def test_on_merge_hears_of_every_merge() -> None:
+    heard: list[tuple[int, int]] = []
     learn_merges([[0, 1, 0, 1, 2], [0, 1, 2]], LETTERS, 8, on_merge=lambda entries, count: heard.append((entries, count)))
     assert heard == [(7, 3), (8, 2)]
 
 
-def test_an_id_without_an_entry_is_refused():
+def test_an_id_without_an_entry_is_refused() -> None:
     with pytest.raises(TrialError, match="ids from 0 to 6, but there are 6 entries"):
         learn_merges([[0, 6]], LETTERS, 10)
     with pytest.raises(TrialError, match="min_frequency"):
         learn_merges([[0, 1]], LETTERS, 10, min_frequency=0)
 
 
-def test_result_is_json_ready(golden_merges):
+def test_result_is_json_ready(golden_merges: list[dict[str, Any]]) -> None:
     case = golden_merges[0]
     learned = learn_merges(case["documents"], [bytes.fromhex(p) for p in case["primitives"]], case["vocab_size"])
     assert json.loads(json.dumps(learned.merges.tolist())) == case["merges"]

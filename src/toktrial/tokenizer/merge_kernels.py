@@ -1,6 +1,7 @@
 """The merge engine's hot loops. merge.py, which calls them, says what the cells, positions and pairs are.
 
-A pair's row in the table holds its count and the slice of `positions` at which it stands, ascending.
+A pair's row in the table holds its count, the count that its score was computed from, and the slice of `positions` at
+which it stands, ascending.
 """
 
 from typing import Any, NamedTuple
@@ -9,43 +10,54 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from toktrial.tokenizer.pair_table import EMPTY, find_slot, key_left, key_right, pair_key
+from toktrial.tokenizer.pair_table import EMPTY, find_slot, pair_key
+from toktrial.tokenizer.scopes import NO_TOKEN, Token, WordFlags, may_merge
 
-COUNT, SLICE_START, SLICE_END = 0, 1, 2
-PAIR_COLUMNS = 3
+COUNT, SCORED_COUNT, SLICE_START, SLICE_END = 0, 1, 2, 3
+PAIR_COLUMNS = 4
 
 Cells = npt.NDArray[np.integer[Any]]
 Positions = npt.NDArray[np.integer[Any]]
+Spans = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.uint64]
 Longs = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 class Neighbours(NamedTuple):
     """Dense scratch arrays (vocab_size,) int64; the counts are all zero between two merges."""
 
     counts: Longs
-    """How often each id stands beside the new token, on the side in question."""
+    """How often each id stands beside the new token, on the side in question, where the two may merge."""
     cursors: Longs
     """Where in `positions` the next position of the pair with that neighbour goes; -1: the pair is not kept."""
     touched: Longs
     """The ids whose count is not zero, in the order in which they were met."""
 
 
+class Heap(NamedTuple):
+    """Pairs, the best first; lazy: a score may be of a higher count than the pair has by now."""
+
+    scores: Floats
+    keys: Keys
+
+
 @numba.njit(cache=True, nogil=True)
-def lay_out(cells: Cells, ids: Cells, offsets: Longs, wall: int) -> None:
-    """Copies documents of ids into the cells, with a wall before, between and after them."""
+def lay_out(cells: Cells, ids: Cells, offsets: Longs, wall: int, token_counts: Longs) -> None:
+    """Copies documents of ids into the cells, with a wall before, between and after them, and counts the ids."""
     cell = 0
     for document in range(offsets.size - 1):
         cells[cell] = wall
         cell += 1
         for position in range(offsets[document], offsets[document + 1]):
             cells[cell] = ids[position]
+            token_counts[ids[position]] += 1
             cell += 1
     cells[cell] = wall
 
 
 @numba.njit(cache=True, nogil=True)
-def compact(cells: Cells, span: npt.NDArray[np.int32], wall: int) -> int:
+def compact(cells: Cells, span: Spans, wall: int) -> int:
     """Moves every token into one cell, in order; returns how many cells are left. Spans are 1 afterwards."""
     target = 0
     cell = 0
@@ -57,13 +69,62 @@ def compact(cells: Cells, span: npt.NDArray[np.int32], wall: int) -> int:
     return target
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def _token(cells: Cells, cell: Token, wall: int) -> np.int64:
+    """Returns the token in a cell, NO_TOKEN for a wall."""
+    token = np.int64(cells[cell])
+    return np.int64(NO_TOKEN) if token == np.int64(wall) else token
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _may_merge_at(cells: Cells, flags: WordFlags, wall: int, cell: int) -> bool:
+    """Whether the tokens in this cell and the next are a pair that may merge. Every token is one cell here."""
+    left, right = _token(cells, cell, wall), _token(cells, cell + 1, wall)
+    if left == NO_TOKEN or right == NO_TOKEN:
+        return False
+    if flags.starts.size == 0:
+        return True
+    return may_merge(flags, _token(cells, cell - 1, wall), left, right, _token(cells, cell + 2, wall))
+
+
 @numba.njit(cache=True, nogil=True)
-def enter_pairs(keys: Keys, pairs: Longs, heap_keys: Keys, edges: Longs) -> None:
+def count_pairs(
+    cells: Cells, flags: WordFlags, wall: int, keys: Keys, counts: Longs, used: int, cell: int
+) -> tuple[int, int]:
+    """Counts pairs from `cell` on, until the end or until the table is half full. Every token is one cell here.
+
+    Returns the slots used and the cell to go on from, which is cells.size at the end.
+    """
+    limit = keys.size // 2
+    while cell + 1 < cells.size:
+        if _may_merge_at(cells, flags, wall, cell):
+            key = pair_key(cells[cell], cells[cell + 1])
+            slot = find_slot(keys, key)
+            if keys[slot] == EMPTY:
+                if used >= limit:
+                    return used, cell
+                keys[slot] = key
+                used += 1
+            counts[slot, 0] += 1
+        cell += 1
+    return used, cells.size
+
+
+def edges_of(keys: Keys, counts: Longs) -> Longs:
+    """Returns a table's pairs as (pairs, 3) int64: left, right, count; most frequent first, ties by left, then right."""
+    used = keys != EMPTY
+    keys, counts = keys[used], counts[used, 0]
+    order = np.lexsort((keys, -counts))
+    left, right = keys[order] >> np.uint64(32), keys[order] & np.uint64(0xFFFFFFFF)
+    return np.stack([left.astype(np.int64), right.astype(np.int64), counts[order]], axis=1)
+
+
+@numba.njit(cache=True, nogil=True)
+def enter_pairs(keys: Keys, pairs: Longs, edges: Longs) -> None:
     """Enters edges (pairs, 3) of left, right, count into an empty table, each with a slice for its positions."""
     start = 0
     for edge in range(edges.shape[0]):
         key = pair_key(edges[edge, 0], edges[edge, 1])
-        heap_keys[edge] = key
         slot = find_slot(keys, key)
         keys[slot] = key
         pairs[slot, COUNT] = edges[edge, 2]
@@ -73,13 +134,12 @@ def enter_pairs(keys: Keys, pairs: Longs, heap_keys: Keys, edges: Longs) -> None
 
 
 @numba.njit(cache=True, nogil=True)
-def write_positions(cells: Cells, keys: Keys, pairs: Longs, positions: Positions, wall: int) -> None:
+def write_positions(cells: Cells, flags: WordFlags, wall: int, keys: Keys, pairs: Longs, positions: Positions) -> None:
     """Writes every kept pair's positions into its slice. Every token is one cell here."""
     for cell in range(cells.size - 1):
-        left, right = cells[cell], cells[cell + 1]
-        if left == wall or right == wall:
+        if not _may_merge_at(cells, flags, wall, cell):
             continue
-        slot = find_slot(keys, pair_key(left, right))
+        slot = find_slot(keys, pair_key(cells[cell], cells[cell + 1]))
         if keys[slot] != EMPTY:
             positions[pairs[slot, SLICE_END]] = cell
             pairs[slot, SLICE_END] += 1
@@ -88,52 +148,52 @@ def write_positions(cells: Cells, keys: Keys, pairs: Longs, positions: Positions
 @numba.njit(cache=True, nogil=True)
 def merge_pair(
     cells: Cells,
-    span: npt.NDArray[np.int32],
+    span: Spans,
+    flags: WordFlags,
+    wall: int,
+    stale: int,
     keys: Keys,
     pairs: Longs,
     positions: Positions,
-    heap_counts: Longs,
-    heap_keys: Keys,
     neighbours: Neighbours,
+    new_keys: Keys,
     left: int,
     right: int,
     new: int,
-    wall: int,
-    stale: int,
     threshold: int,
-    used_slots: int,
     used_positions: int,
-    heap_size: int,
-) -> tuple[int, int, int, int]:
+) -> tuple[int, int, int]:
     """Merges a pair everywhere, leftmost first, and keeps the pairs that arise with `threshold` positions or more.
 
-    Returns the number of merges made and the new used_slots, used_positions and heap_size.
+    Returns the number of merges made, the number of pairs kept, whose keys are in `new_keys`, and used_positions.
     """
     slot = find_slot(keys, pair_key(left, right))
     start, end = pairs[slot, SLICE_START], pairs[slot, SLICE_END]
-    merged = _replace(cells, span, keys, pairs, positions[start:end], left, right, new, wall, stale)
+    merged = _replace(cells, span, flags, wall, stale, keys, pairs, positions[start:end], left, right, new)
     pairs[slot, COUNT] = 0
     starts = positions[start : start + merged]
+    kept = 0
     for on_the_left in (True, False):
-        used_slots, used_positions, heap_size = _keep_new_pairs(
-            cells, span, keys, pairs, positions, heap_counts, heap_keys, neighbours,
-            starts, on_the_left, new, wall, threshold, used_slots, used_positions, heap_size,
+        kept, used_positions = _keep_new_pairs(
+            cells, span, flags, wall, keys, pairs, positions, neighbours, new_keys, starts, on_the_left, new, threshold,
+            kept, used_positions,
         )  # fmt: skip
-    return merged, used_slots, used_positions, heap_size
+    return merged, kept, used_positions
 
 
 @numba.njit(cache=True, nogil=True)
 def _replace(
     cells: Cells,
-    span: npt.NDArray[np.int32],
+    span: Spans,
+    flags: WordFlags,
+    wall: int,
+    stale: int,
     keys: Keys,
     pairs: Longs,
     candidates: Positions,
-    left: int,
-    right: int,
-    new: int,
-    wall: int,
-    stale: int,
+    left: Token,
+    right: Token,
+    new: Token,
 ) -> int:
     """Replaces the pair at every candidate position that still holds it, and lowers the counts of the pairs broken.
 
@@ -143,25 +203,45 @@ def _replace(
     merged = 0
     for candidate in range(candidates.size):
         cell = np.int64(candidates[candidate])
-        middle = cell + left_span
+        middle, behind = cell + left_span, cell + new_span
         if cells[cell] != left or cells[middle] != right:
             continue
-        before, after = cells[cell - 1], cells[cell + new_span]
+        before, after = _token(cells, cell - 1, wall), _token(cells, behind, wall)
         # A new token on the left has broken that pair already.
-        if before != wall and before != new:
+        if before != NO_TOKEN and before != new and _left_may_merge(cells, span, flags, wall, cell, before, left, right):
             _lower_count(keys, pairs, before, left)
-        if after != wall:
+        if after != NO_TOKEN and _right_may_merge(cells, span, flags, wall, behind, left, right, after):
             _lower_count(keys, pairs, right, after)
         cells[middle] = stale
         cells[cell] = new
-        cells[cell + new_span - 1] = new
+        cells[behind - 1] = new
         candidates[merged] = cell
         merged += 1
     return merged
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _lower_count(keys: Keys, pairs: Longs, left: int, right: int) -> None:
+def _left_may_merge(
+    cells: Cells, span: Spans, flags: WordFlags, wall: int, cell: Token, before: Token, left: Token, right: Token
+) -> bool:
+    """Whether `before` and `left`, which starts in `cell` with `right` behind it, may merge."""
+    if flags.starts.size == 0:
+        return True
+    return may_merge(flags, _token(cells, cell - span[before] - 1, wall), before, left, right)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _right_may_merge(
+    cells: Cells, span: Spans, flags: WordFlags, wall: int, cell: Token, left: Token, right: Token, after: Token
+) -> bool:
+    """Whether `right`, with `left` before it, and `after`, which starts in `cell`, may merge."""
+    if flags.starts.size == 0:
+        return True
+    return may_merge(flags, left, right, after, _token(cells, cell + span[after], wall))
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _lower_count(keys: Keys, pairs: Longs, left: Token, right: Token) -> None:
     slot = find_slot(keys, pair_key(left, right))
     if keys[slot] != EMPTY:
         pairs[slot, COUNT] -= 1
@@ -170,29 +250,26 @@ def _lower_count(keys: Keys, pairs: Longs, left: int, right: int) -> None:
 @numba.njit(cache=True, nogil=True)
 def _keep_new_pairs(
     cells: Cells,
-    span: npt.NDArray[np.int32],
+    span: Spans,
+    flags: WordFlags,
+    wall: int,
     keys: Keys,
     pairs: Longs,
     positions: Positions,
-    heap_counts: Longs,
-    heap_keys: Keys,
     neighbours: Neighbours,
+    new_keys: Keys,
     starts: Positions,
     on_the_left: bool,
-    new: int,
-    wall: int,
+    new: Token,
     threshold: int,
-    used_slots: int,
+    kept: int,
     used_positions: int,
-    heap_size: int,
-) -> tuple[int, int, int]:
-    """Counts the new token's neighbours on one side and enters the pairs that are frequent enough."""
-    # Two new tokens side by side are one pair: it is counted from its left token alone.
-    skipped = new if on_the_left else wall
+) -> tuple[int, int]:
+    """Counts the new token's neighbours on one side, and enters the pairs that are frequent enough."""
     touched = 0
     for k in range(starts.size):
-        neighbour = _neighbour(cells, starts[k], span[new], on_the_left)
-        if neighbour == wall or neighbour == skipped:
+        neighbour = _partner(cells, span, flags, wall, np.int64(starts[k]), new, on_the_left)
+        if neighbour == NO_TOKEN:
             continue
         if neighbours.counts[neighbour] == 0:
             neighbours.touched[touched] = neighbour
@@ -208,87 +285,137 @@ def _keep_new_pairs(
         key = pair_key(neighbour, new) if on_the_left else pair_key(new, neighbour)
         slot = find_slot(keys, key)
         keys[slot] = key
-        used_slots += 1
         pairs[slot, COUNT] = count
+        pairs[slot, SCORED_COUNT] = count
         pairs[slot, SLICE_START] = used_positions
         pairs[slot, SLICE_END] = used_positions + count
         neighbours.cursors[neighbour] = used_positions
         used_positions += count
-        heap_size = _push(heap_counts, heap_keys, heap_size, count, key)
+        new_keys[kept] = key
+        kept += 1
     for k in range(starts.size):
-        neighbour = _neighbour(cells, starts[k], span[new], on_the_left)
-        if neighbour == wall or neighbour == skipped or neighbours.cursors[neighbour] < 0:
+        start = np.int64(starts[k])
+        neighbour = _partner(cells, span, flags, wall, start, new, on_the_left)
+        if neighbour == NO_TOKEN or neighbours.cursors[neighbour] < 0:
             continue
-        positions[neighbours.cursors[neighbour]] = starts[k] - (span[neighbour] if on_the_left else 0)
+        positions[neighbours.cursors[neighbour]] = start - (span[neighbour] if on_the_left else 0)
         neighbours.cursors[neighbour] += 1
-    return used_slots, used_positions, heap_size
+    return kept, used_positions
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _neighbour(cells: Cells, start: int, new_span: int, on_the_left: bool) -> Any:
-    return cells[np.int64(start) - 1] if on_the_left else cells[np.int64(start) + new_span]
+def _partner(
+    cells: Cells, span: Spans, flags: WordFlags, wall: int, start: Token, new: Token, on_the_left: bool
+) -> np.int64:
+    """Returns the neighbour that the new token starting in `start` makes a pair with on that side; NO_TOKEN: none.
+
+    Two new tokens side by side are one pair: it counts from its left token alone.
+    """
+    behind = start + span[new]
+    before, after = _token(cells, start - 1, wall), _token(cells, behind, wall)
+    if on_the_left:
+        if before == NO_TOKEN or before == new or not _left_may_merge(cells, span, flags, wall, start, before, new, after):
+            return np.int64(NO_TOKEN)
+        return before
+    if after == NO_TOKEN or not _right_may_merge(cells, span, flags, wall, behind, before, new, after):
+        return np.int64(NO_TOKEN)
+    return after
 
 
 @numba.njit(cache=True, nogil=True)
-def pop_best(
-    heap_counts: Longs, heap_keys: Keys, heap_size: int, keys: Keys, pairs: Longs
-) -> tuple[int, np.int64, np.int64, int]:
-    """Takes the best pair from the heap; returns its count, left id and right id, and the new heap_size.
+def counts_of(keys: Keys, pairs: Longs, wanted: Keys) -> Longs:
+    """Returns the counts (wanted,) of pairs by their keys."""
+    counts = np.empty(wanted.size, dtype=np.int64)
+    for k in range(wanted.size):
+        counts[k] = pairs[find_slot(keys, wanted[k]), COUNT]
+    return counts
 
-    Count 0: the heap is empty.
 
-    The heap is lazy: a count in it may be too high by now, and is then lowered and sifted down.
+def describe_pair(keys: Keys, pairs: Longs, slot: int) -> tuple[int, int, int, int]:
+    """Returns left id, right id, count, and the count that the score was computed from."""
+    left, right = divmod(int(keys[slot]), 1 << 32)
+    return left, right, int(pairs[slot, COUNT]), int(pairs[slot, SCORED_COUNT])
+
+
+@numba.njit(cache=True, nogil=True)
+def find_best(
+    heap: Heap, heap_size: int, keys: Keys, pairs: Longs, threshold: int, by_frequency: bool
+) -> tuple[np.int64, int]:
+    """Returns the slot of the pair at the top of the heap, and heap_size; pairs below the threshold are dropped.
+
+    Slot -1: there is none. By frequency, a score of a count that has fallen is mended here and the search goes on;
+    else the pair is returned as it is, for the caller to compute its score anew.
     """
     while heap_size > 0:
-        key = heap_keys[0]
-        count = pairs[find_slot(keys, key), COUNT]
-        is_current = count == heap_counts[0]
-        if is_current or count == 0:
-            heap_size -= 1
-            heap_counts[0], heap_keys[0] = heap_counts[heap_size], heap_keys[heap_size]
-        else:
-            heap_counts[0] = count
-        _sift_down(heap_counts, heap_keys, heap_size)
-        if is_current and count > 0:
-            return count, key_left(key), key_right(key), heap_size
-    return 0, np.int64(0), np.int64(0), 0
-
-
-@numba.njit(cache=True, nogil=True)
-def _push(heap_counts: Longs, heap_keys: Keys, heap_size: int, count: int, key: np.uint64) -> int:
-    child = heap_size
-    while child > 0:
-        parent = (child - 1) // 2
-        if not _is_better(count, key, heap_counts[parent], heap_keys[parent]):
+        if by_frequency and heap.scores[0] < threshold:
             break
-        heap_counts[child], heap_keys[child] = heap_counts[parent], heap_keys[parent]
-        child = parent
-    heap_counts[child], heap_keys[child] = count, key
-    return heap_size + 1
+        slot = find_slot(keys, heap.keys[0])
+        count = pairs[slot, COUNT]
+        if count < threshold:
+            heap_size = drop_first(heap, heap_size)
+        elif by_frequency and count != pairs[slot, SCORED_COUNT]:
+            rescore_first(heap, heap_size, pairs, slot, np.float64(count))
+        else:
+            return slot, heap_size
+    return np.int64(-1), 0
 
 
 @numba.njit(cache=True, nogil=True)
-def _sift_down(heap_counts: Longs, heap_keys: Keys, heap_size: int) -> None:
+def drop_first(heap: Heap, heap_size: int) -> int:
+    """Removes the top of the heap; returns the new heap_size."""
+    heap_size -= 1
+    heap.scores[0], heap.keys[0] = heap.scores[heap_size], heap.keys[heap_size]
+    _sift_down(heap, heap_size)
+    return heap_size
+
+
+@numba.njit(cache=True, nogil=True)
+def rescore_first(heap: Heap, heap_size: int, pairs: Longs, slot: Token, score: float) -> None:
+    """Gives the pair at the top of the heap, which is in `slot`, a new score."""
+    pairs[slot, SCORED_COUNT] = pairs[slot, COUNT]
+    heap.scores[0] = score  # where it rises, the pair stays at the top
+    _sift_down(heap, heap_size)
+
+
+@numba.njit(cache=True, nogil=True)
+def push_all(heap: Heap, heap_size: int, scores: Floats, keys: Keys) -> int:
+    """Adds pairs to a heap that has room for them; returns the new heap_size."""
+    for k in range(keys.size):
+        score, key = scores[k], keys[k]
+        child = heap_size
+        while child > 0:
+            parent = (child - 1) // 2
+            if not _is_better(score, key, heap.scores[parent], heap.keys[parent]):
+                break
+            heap.scores[child], heap.keys[child] = heap.scores[parent], heap.keys[parent]
+            child = parent
+        heap.scores[child], heap.keys[child] = score, key
+        heap_size += 1
+    return heap_size
+
+
+@numba.njit(cache=True, nogil=True)
+def _sift_down(heap: Heap, heap_size: int) -> None:
     if heap_size == 0:
         return
-    count, key = heap_counts[0], heap_keys[0]
+    score, key = heap.scores[0], heap.keys[0]
     parent = 0
     while True:
         child = 2 * parent + 1
         if child >= heap_size:
             break
         if child + 1 < heap_size and _is_better(
-            heap_counts[child + 1], heap_keys[child + 1], heap_counts[child], heap_keys[child]
+            heap.scores[child + 1], heap.keys[child + 1], heap.scores[child], heap.keys[child]
         ):
             child += 1
-        if not _is_better(heap_counts[child], heap_keys[child], count, key):
+        if not _is_better(heap.scores[child], heap.keys[child], score, key):
             break
-        heap_counts[parent], heap_keys[parent] = heap_counts[child], heap_keys[child]
+        heap.scores[parent], heap.keys[parent] = heap.scores[child], heap.keys[child]
         parent = child
-    heap_counts[parent], heap_keys[parent] = count, key
+    heap.scores[parent], heap.keys[parent] = score, key
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _is_better(count: int, key: np.uint64, other_count: int, other_key: np.uint64) -> bool | np.bool_:
-    """A higher count is better; of equals the smaller key, that is the smaller left id, then the smaller right id."""
-    return count > other_count or (count == other_count and key < other_key)
+def _is_better(score: float, key: np.uint64, other_score: float, other_key: np.uint64) -> bool | np.bool_:
+    """A higher score is better; of equals the smaller key, that is the smaller left id, then the smaller right id."""
+    return score > other_score or (score == other_score and key < other_key)

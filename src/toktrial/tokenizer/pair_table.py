@@ -16,7 +16,7 @@ SMALLEST_CAPACITY = 1 << 12
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def pair_key(left: int, right: int) -> np.uint64:
+def pair_key(left: int | np.int64, right: int | np.int64) -> np.uint64:
     """Returns the key of a pair."""
     return (np.uint64(left) << _HALF) | np.uint64(right)
 

@@ -5,7 +5,7 @@ Used by tests alone; nothing here is clever.
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -21,25 +21,60 @@ class ReferenceMerges:
     """Every document as the merges left it."""
 
 
-def count_pairs(documents: Iterable[Sequence[int]]) -> Counter[tuple[int, int]]:
-    """Counts adjacent positions; a document is a wall.
+PairScore = Callable[[int, int, int, int], float]
+
+
+def _frequency(pair_count: int, left_count: int, right_count: int, tokens: int) -> float:  # noqa: ARG001  # as every score
+    return pair_count
+
+
+@dataclass(frozen=True)
+class ReferenceScope:
+    """Which positions may merge; the slow twin of scopes.py, from the bytes themselves."""
+
+    name: str
+    entries: Sequence[bytes]
+
+    def may_merge(self, document: Sequence[int], position: int) -> bool:
+        """Whether the tokens at `position` and behind it may merge."""
+        if self.name == "any":
+            return True
+        if self._is_inside_word(document, position):
+            return all(self._lies_within_word(document[place]) for place in (position, position + 1))
+        return not self._is_inside_word(document, position - 1) and not self._is_inside_word(document, position + 1)
+
+    def _is_inside_word(self, document: Sequence[int], position: int) -> bool:
+        """Whether the junction behind the token at `position` is inside a word; walls are not."""
+        if not 0 <= position < len(document) - 1:
+            return False
+        last, first = self.entries[document[position]][-1], self.entries[document[position + 1]][0]
+        return _is_word_byte(last) and _is_word_byte(first)
+
+    def _lies_within_word(self, token: int) -> bool:
+        letters = self.entries[token].removeprefix(b" ")
+        return bool(letters) and all(_is_word_byte(byte) for byte in letters)
+
+
+ANY_SCOPE = ReferenceScope("any", ())
+
+
+def count_pairs(documents: Iterable[Sequence[int]], scope: ReferenceScope = ANY_SCOPE) -> Counter[tuple[int, int]]:
+    """Counts the adjacent positions that may merge; a document is a wall.
 
     >>> count_pairs([[1, 1, 1], [1, 2]])
     Counter({(1, 1): 2, (1, 2): 1})
     """
     pairs: Counter[tuple[int, int]] = Counter()
     for document in documents:
-        pairs.update(itertools.pairwise(document))
+        adjacent = enumerate(itertools.pairwise(document))
+        pairs.update(pair for position, pair in adjacent if scope.may_merge(document, position))
     return pairs
 
 
-def best_pair(pairs: Counter[tuple[int, int]]) -> tuple[int, int]:
-    """Returns the most frequent pair; of equals the smallest left id, then the smallest right id."""
-    return min(pairs, key=lambda pair: (-pairs[pair], pair))
-
-
-def replace_pair(document: Sequence[int], left: int, right: int, new: int) -> list[int]:
-    """Replaces the pair by the new id, leftmost first.
+def replace_pair(
+    document: Sequence[int], left: int, right: int, new: int, scope: ReferenceScope = ANY_SCOPE
+) -> list[int]:
+    """Replaces the pair by the new id wherever it may merge, leftmost first.
 
     >>> replace_pair([1, 1, 1, 2], 1, 1, 9)
     [9, 1, 2]
@@ -47,7 +82,7 @@ def replace_pair(document: Sequence[int], left: int, right: int, new: int) -> li
     replaced: list[int] = []
     position = 0
     while position < len(document):
-        if tuple(document[position : position + 2]) == (left, right):
+        if tuple(document[position : position + 2]) == (left, right) and scope.may_merge(document, position):
             replaced.append(new)
             position += 2
         else:
@@ -56,37 +91,81 @@ def replace_pair(document: Sequence[int], left: int, right: int, new: int) -> li
     return replaced
 
 
+@dataclass
+class _StoredScore:
+    """A pair's score as it was last computed, and the count that it was computed from."""
+
+    score: float
+    count: int
+
+
 def learn_merges(
-    documents: Iterable[Sequence[int]], token_bytes: Sequence[bytes], vocab_size: int, min_frequency: int = 2
+    documents: Iterable[Sequence[int]],
+    token_bytes: Sequence[bytes],
+    vocab_size: int,
+    min_frequency: int = 2,
+    score: PairScore = _frequency,
+    scope: str = "any",
+    refresh_every: int = 1,
 ) -> ReferenceMerges:
-    """Merges the most frequent adjacent pair until there are `vocab_size` entries or no pair is frequent enough."""
+    """Merges the best adjacent pair until there are `vocab_size` entries or no pair is frequent enough.
+
+    A pair's score is computed when the pair arises; when it is about to be chosen and its count has fallen since; and, with
+    all others, after every `refresh_every` merges. Of equal scores the pair with the smallest left id, then the smallest
+    right id, is the best.
+    """
     current = [list(document) for document in documents]
     entries = list(token_bytes)
+    reference_scope = ReferenceScope(scope, entries)
     merges: list[tuple[int, int, int, int]] = []
     passed_over: list[tuple[int, int]] = []
+    stored: dict[tuple[int, int], _StoredScore] = {}
     while len(entries) < vocab_size:
-        pairs = count_pairs(current)
-        for pair in passed_over:
-            del pairs[pair]
-        if not pairs:
+        pairs = count_pairs(current, reference_scope)
+        tokens = Counter(itertools.chain.from_iterable(current))
+
+        def fresh(
+            pair: tuple[int, int], pairs: Counter[tuple[int, int]] = pairs, tokens: Counter[int] = tokens
+        ) -> _StoredScore:
+            left, right = pair
+            return _StoredScore(score(pairs[pair], tokens[left], tokens[right], tokens.total()), pairs[pair])
+
+        if len(merges) % refresh_every == 0:
+            stored = {}
+        eligible = [pair for pair in pairs if pairs[pair] >= min_frequency and pair not in passed_over]
+        stored = {pair: stored.get(pair) or fresh(pair) for pair in eligible}
+        if not stored:
             break
-        left, right = best_pair(pairs)
-        if pairs[left, right] < min_frequency:
-            break
+        best = _best(stored)
+        while stored[best].count != pairs[best]:
+            stored[best] = fresh(best)
+            best = _best(stored)
+        left, right = best
         joined = entries[left] + entries[right]
         if joined in entries:
-            passed_over.append((left, right))
+            passed_over.append(best)
             continue
         new = len(entries)
         entries.append(joined)
-        merges.append((left, right, new, pairs[left, right]))
-        current = [replace_pair(document, left, right, new) for document in current]
+        merges.append((left, right, new, pairs[best]))
+        current = [replace_pair(document, left, right, new, reference_scope) for document in current]
     return ReferenceMerges(merges, passed_over, current)
 
 
-def encode(document: Sequence[int], merges: Iterable[Sequence[int]]) -> list[int]:
-    """Applies the merges to a document of primitive ids, in the order of their rank, each leftmost first."""
+def encode(document: Sequence[int], merges: Iterable[Sequence[int]], scope: ReferenceScope = ANY_SCOPE) -> list[int]:
+    """Applies the merges to a document of primitive ids, in the order of their rank, each leftmost first.
+
+    A scope must know the bytes of every entry, merged ones included.
+    """
     ids = list(document)
     for left, right, new, *_ in merges:
-        ids = replace_pair(ids, left, right, new)
+        ids = replace_pair(ids, left, right, new, scope)
     return ids
+
+
+def _best(stored: dict[tuple[int, int], _StoredScore]) -> tuple[int, int]:
+    return min(stored, key=lambda pair: (-stored[pair].score, pair))
+
+
+def _is_word_byte(byte: int) -> bool:
+    return byte >= 128 or chr(byte).isalnum()

@@ -1,0 +1,174 @@
+"""How fast are BTM's merges learned, and what memory do they take, beside HF `tokenizers` without a pre-tokenizer?
+
+    python benchmarks/merge_speed.py --megabytes 1 10 100 400
+
+Text comes from the built-in storybook, or from --corpus FILE (documents separated by <|endoftext|> lines), repeated until it
+is long enough. Every measurement runs in a process of its own, after a small one that compiles or loads everything. Memory
+is what the process's peak rose by above its input. HF learns the same number of entries from the same text, which is the
+usual way to tokens across words; it gets --hf-seconds, then it is stopped.
+"""
+
+import argparse
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+PRIMITIVES, ENTRIES = 4096, 16_384
+
+
+def texts(megabytes: float, corpus: Path | None) -> Iterator[str]:
+    """Yields documents of so many megabytes (10^6 bytes)."""
+    from toktrial.corpus.storybook import stories
+
+    if corpus is None:
+        yield from stories(int(megabytes * 1e6))
+        return
+    documents = corpus.read_text(encoding="utf-8").split("\n<|endoftext|>\n")
+    done = 0
+    while done < megabytes * 1e6:
+        for document in documents:
+            yield document
+            done += len(document.encode())
+            if done >= megabytes * 1e6:
+                return
+
+
+def peak_bytes() -> int:
+    """Returns the most memory that this process has held so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def prepare(folder: Path, megabytes: float, corpus: Path | None) -> None:
+    """Writes the primitive ids of the text, for the measured process to memory-map."""
+    import numpy as np
+
+    from toktrial.corpus.documents import Documents
+    from toktrial.tokenizer.bpe import BPETokenizer
+    from toktrial.tokenizer.btm import encode_documents
+
+    documents = Documents.of(texts(megabytes, corpus))
+    tokenizer = BPETokenizer.train(documents, PRIMITIVES)
+    ids, offsets = encode_documents(tokenizer, documents)
+    np.save(folder / "ids.npy", ids)
+    np.save(folder / "offsets.npy", offsets)
+    (folder / "entries.json").write_text(json.dumps([entry.hex() for entry in tokenizer.token_bytes]))
+
+
+def learn(folder: Path) -> dict[str, Any]:
+    """Learns the merges from memory-mapped ids."""
+    import numpy as np
+
+    from toktrial.tokenizer.merge import learn_merges_of_stream
+
+    ids = np.load(folder / "ids.npy", mmap_mode="r")
+    offsets = np.load(folder / "offsets.npy")
+    entries = [bytes.fromhex(entry) for entry in json.loads((folder / "entries.json").read_text())]
+    learn_merges_of_stream(np.asarray(ids[:1000]), np.array([0, 1000]), entries, PRIMITIVES + 50)
+    int(ids.sum(dtype=np.int64))  # reads the input, so that its pages are not counted as the engine's
+    before, started, cpu = peak_bytes(), time.perf_counter(), time.process_time()
+    learned = learn_merges_of_stream(ids, offsets, entries, ENTRIES)
+    return {
+        "seconds": time.perf_counter() - started,
+        "cpu_seconds": time.process_time() - cpu,
+        "ids": int(ids.size),
+        "merges": len(learned.merges),
+        "recounts": learned.recounts,
+        "peak_bytes": peak_bytes() - before,
+    }
+
+
+def learn_with_hf(megabytes: float, corpus: Path | None) -> dict[str, Any]:
+    """Learns as many entries with HF `tokenizers` without a pre-tokenizer."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    documents = list(texts(megabytes, corpus))
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=ENTRIES,
+        min_frequency=2,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=["<|endoftext|>"],
+        show_progress=False,
+    )
+    before, started = peak_bytes(), time.perf_counter()
+    tokenizer.train_from_iterator(documents, trainer)
+    return {
+        "seconds": time.perf_counter() - started,
+        "peak_bytes": peak_bytes() - before,
+        "entries": tokenizer.get_vocab_size(),
+    }
+
+
+def in_own_process(arguments: list[str], seconds: float) -> dict[str, Any] | None:
+    """Runs this file with arguments; returns what it printed, None where it took longer or was killed."""
+    try:
+        command = [sys.executable, __file__, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return None
+    if done.returncode < 0 or not done.stdout:
+        return None
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def measure(megabytes: float, corpus: Path | None, hf_seconds: float) -> float:
+    """Prints a line for one size; returns the engine's seconds."""
+    source = ["--corpus", str(corpus)] if corpus else []
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(Path(folder), megabytes, corpus)
+        ours = in_own_process(["--learn", folder], 3600)
+    assert ours is not None, "the engine did not come through"
+    print(
+        f"{megabytes:6.0f} MB  {ours['ids'] / 1e6:7.2f} M ids  {ours['merges']:6,} merges  {ours['seconds']:7.2f} s  "
+        f"{ours['ids'] / ours['seconds'] / 1e6:6.1f} M ids/s  {ours['peak_bytes'] / ours['ids']:5.1f} bytes/id  "
+        f"{ours['recounts']} recounts",
+        flush=True,
+    )
+    if hf_seconds:
+        theirs = in_own_process(["--hf", str(megabytes), *source], hf_seconds)
+        if theirs is None:
+            print(f"           HF: stopped after {hf_seconds:.0f} s, or out of memory", flush=True)
+        else:
+            print(
+                f"           HF: {theirs['seconds']:.1f} s, {theirs['peak_bytes'] / 1e9:.2f} GB, "
+                f"{theirs['entries']:,} entries: {theirs['seconds'] / ours['seconds']:.0f} times our time",
+                flush=True,
+            )
+    return float(ours["seconds"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=float, nargs="+", default=[1, 10])
+    parser.add_argument("--corpus", type=Path)
+    parser.add_argument("--hf-seconds", type=float, default=600, help="how long HF may take; 0 leaves it out")
+    parser.add_argument("--hf-up-to", type=float, default=400, help="largest size, in MB, that HF is asked for")
+    parser.add_argument("--learn", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--hf", type=float, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.learn or given.hf:
+        print(json.dumps(learn(given.learn) if given.learn else learn_with_hf(given.hf, given.corpus)))
+        return
+    seconds = {
+        megabytes: measure(megabytes, given.corpus, given.hf_seconds if megabytes <= given.hf_up_to else 0)
+        for megabytes in given.megabytes
+    }
+    if len(seconds) > 1:
+        small, large = min(seconds), max(seconds)
+        exponent = math.log(seconds[large] / seconds[small]) / math.log(large / small)
+        print(f"from {small:.0f} to {large:.0f} MB the time grows as n^{exponent:.2f}")
+
+
+if __name__ == "__main__":
+    main()
