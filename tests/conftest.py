@@ -3,9 +3,13 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from toktrial.corpus.documents import Documents
+    from toktrial.tokenizer.base import Tokenizer
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -27,3 +31,38 @@ def golden_merges(shared_data: Path) -> list[dict[str, Any]]:
         pytest.skip("no golden merge cases beside the real text")
     cases: list[dict[str, Any]] = json.loads(path.read_text())
     return cases
+
+
+@pytest.fixture(scope="session")
+def story_documents() -> "dict[str, Documents]":
+    """A small storybook corpus, cut in two by place: the splits that tokens are written of."""
+    from toktrial.corpus.documents import Documents
+    from toktrial.corpus.storybook import stories
+
+    texts = list(stories(100_000))
+    return {"train": Documents.of(texts[:-20]), "validation": Documents.of(texts[-20:])}
+
+
+@pytest.fixture(scope="session")
+def story_tokenizers(story_documents: "dict[str, Documents]") -> "dict[str, Tokenizer]":
+    """A tokenizer of either recipe, learned from that corpus; 600 entries each."""
+    from toktrial.tokenizer.bpe import BPETokenizer
+    from toktrial.tokenizer.btm import BTMTokenizer
+
+    train = story_documents["train"]
+    return {"bpe": BPETokenizer.train(train, 600), "btm": BTMTokenizer.train(train, 600, primitive_vocab_size=400)}
+
+
+@pytest.fixture(scope="session")
+def story_tokens(
+    tmp_path_factory: pytest.TempPathFactory,
+    story_documents: "dict[str, Documents]",
+    story_tokenizers: "dict[str, Tokenizer]",
+) -> dict[str, Path]:
+    """The corpus as token folders, one for each of those tokenizers. Copy one before you damage it."""
+    from toktrial.tokens.store import write_tokens
+
+    folders = {track: tmp_path_factory.mktemp("tokens") / track for track in story_tokenizers}
+    for track, folder in folders.items():
+        write_tokens(folder, story_tokenizers[track], f"fingerprint of {track}", story_documents, track)
+    return folders

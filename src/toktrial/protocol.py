@@ -3,6 +3,7 @@
 Every stage reads its own part of it; `trial.py` keeps it as the trial folder's protocol.toml.
 """
 
+import math
 import tomllib
 import types
 import typing
@@ -15,7 +16,7 @@ from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import TrialError, nearest_name
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.report.config import VerdictConfig
-from toktrial.tokenizer.config import RECIPES, SMALLEST_VOCAB_SIZE, BPERecipe, BTMRecipe, Recipe
+from toktrial.tokenizer.config import RECIPES, SMALLEST_VOCAB_SIZE, BPERecipe, BTMRecipe, FileRecipe, Recipe
 from toktrial.training.config import ModelConfig, TrainingConfig
 
 ConfigT = TypeVar("ConfigT")
@@ -56,6 +57,9 @@ class Protocol:
             raise TrialError(f"a trial compares two or more tracks, but `tracks` names {len(self.tracks)}")
         for name, recipe in self.tracks.items():
             _check_track(name, recipe, self.vocab_size)
+        for name, value in _flatten(to_dict(self)).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise TrialError(f"{name} must be a finite number, but is {value}")
 
     @property
     def baseline(self) -> str:
@@ -70,7 +74,7 @@ class Protocol:
 def to_dict(config: Any) -> dict[str, Any]:
     """Returns a config dataclass as nested dicts, lists and scalars, as protocol.toml and results.json hold it."""
     plain: dict[str, Any] = {}
-    if isinstance(config, BPERecipe | BTMRecipe):
+    if isinstance(config, BPERecipe | BTMRecipe | FileRecipe):
         plain["recipe"] = config.recipe
     for item in fields(config):
         value = getattr(config, item.name)
@@ -158,7 +162,8 @@ def _value_from_plain(hint: Any, value: Any, where: str) -> Any:
         return _config_from_dict(typing.cast(type[Any], hint), _table(value, where), f"{where}.")
     origin = typing.get_origin(hint)
     if origin is dict:
-        return {name: _recipe(_table(part, f"{where}.{name}"), f"{where}.{name}") for name, part in value.items()}
+        parts = _table(value, where)
+        return {name: _recipe(_table(part, f"{where}.{name}"), f"{where}.{name}") for name, part in parts.items()}
     if origin is tuple:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise TrialError(f"{where} must be a list of texts, but is {value!r}")

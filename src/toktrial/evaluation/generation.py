@@ -62,7 +62,7 @@ def sample_token(logits: torch.Tensor, temperature: float, top_k: int, generator
     if temperature == 0:
         return int(logits.argmax())
     if 0 < top_k < logits.numel():
-        threshold = logits.topk(top_k).values[-1]
-        logits = logits.masked_fill(logits < threshold, -math.inf)
+        likeliest = logits.topk(top_k)  # by index: of equal logits no more than top_k stay
+        logits = torch.full_like(logits, -math.inf).scatter(0, likeliest.indices, likeliest.values)
     probabilities = torch.softmax(logits.double() / temperature, dim=0)
     return int(torch.multinomial(probabilities, 1, generator=generator))

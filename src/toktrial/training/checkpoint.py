@@ -1,5 +1,6 @@
 """Checkpoints of a run: written by rename, the last two kept, read without running code from them."""
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,11 @@ def load_newest_checkpoint(folder: Path, device: torch.device) -> dict[str, Any]
     """Returns the newest state that can be read, None where there is none. Says which damaged ones it passed over."""
     for path in reversed(_checkpoints(folder)):
         try:
+            _check_checksums(path)
             state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            progress.print_line(f"{path} is damaged ({reason}): going on from the one before it")
+            progress.print_line(f"{path} is damaged ({reason}): passing it over")
             continue
         return state
     return None
@@ -39,6 +41,14 @@ def remove_checkpoints(folder: Path) -> None:
     """Removes a finished run's checkpoints; its weights stand in a file of their own."""
     for path in _checkpoints(folder):
         path.unlink()
+
+
+def _check_checksums(path: Path) -> None:
+    """Raises BadZipFile where the file is cut short or a bit of it has changed: torch writes checksums, but reads past them."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
 
 
 def _checkpoints(folder: Path) -> list[Path]:

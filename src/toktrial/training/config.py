@@ -74,6 +74,10 @@ class TrainingConfig:
         for name in not_negative:
             if getattr(self, name) < 0:
                 raise TrialError(f"training.{name} must not be negative, but is {getattr(self, name)}")
-        for name in ("final_learning_rate_share", "beta1", "beta2"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise TrialError(f"training.{name} must lie between 0 and 1, but is {getattr(self, name)}")
+        if not 0 <= self.final_learning_rate_share <= 1:
+            raise TrialError(
+                f"training.final_learning_rate_share must lie between 0 and 1, but is {self.final_learning_rate_share}"
+            )
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise TrialError(f"training.{name} must be at least 0 and below 1, but is {getattr(self, name)}")

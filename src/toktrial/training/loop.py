@@ -84,12 +84,15 @@ def train(run: Run, evaluate: Evaluator) -> None:
     tokens = TokenStore.open(run.tokens_folder, check=True)
     fingerprint = run.fingerprint(tokens.manifest["fingerprint"])
     if artifact.is_finished(run.folder, fingerprint):
+        remove_checkpoints(run.folder)  # left over where it was killed at its very end
         return
     trainer = _Trainer(run, tokens, evaluate)
     trainer.start(fingerprint)
     with interruption() as stop, progress.progress(f"training {run.track}, seed {run.seed}", trainer.steps, "step") as shown:
         trainer.train(stop, shown)
     trainer.finish(fingerprint)
+    if stop.requested:  # during the last step
+        stop.leave()
 
 
 class _Clock:
@@ -154,9 +157,10 @@ class _Trainer:
             is_last = self._step == self.steps
             if self._step % config.log_every == 0 or is_last:
                 self._log(shown)
-            if self._step % config.checkpoint_every == 0 or is_last or stop.requested:
+            stopping = stop.requested and not is_last  # asked once, so that nothing stops without its checkpoint
+            if self._step % config.checkpoint_every == 0 or is_last or stopping:
                 self._save_checkpoint()
-            if stop.requested and not is_last:
+            if stopping:
                 progress.print_line(f"stopped after step {self._step}; the same command goes on from there")
                 stop.leave()
             if self._device.type == "cpu":  # elsewhere a step is only queued by now
@@ -172,8 +176,8 @@ class _Trainer:
         weights = {name: tensor.contiguous().cpu() for name, tensor in self._model.state_dict().items()}
         save_file(weights, partial)
         partial.replace(folder / WEIGHTS_FILE)
-        remove_checkpoints(folder)
         artifact.write_json(folder / artifact.MANIFEST, {"fingerprint": fingerprint, "steps": self._step})
+        remove_checkpoints(folder)
 
     def _loss(self, ids: npt.NDArray[np.int64]) -> torch.Tensor:
         """Returns the loss of a batch of ids (B, T + 1)."""
@@ -297,7 +301,8 @@ def _optimizer(model: GPT, config: TrainingConfig) -> torch.optim.AdamW:
     matrices = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
     others = [parameter for parameter in model.parameters() if parameter.ndim < 2]
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True)
+    fused = model.wte.weight.device.type in ("cpu", "cuda")  # where every torch that we admit has it
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=fused)
 
 
 def load_weights(run_folder: Path, model: GPT) -> None:

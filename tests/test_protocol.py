@@ -1,0 +1,379 @@
+"""A protocol goes to TOML and back unchanged, and says of every field that is wrong which one and why."""
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from toktrial import protocol
+from toktrial.corpus.config import CorpusConfig
+from toktrial.errors import TrialError
+from toktrial.evaluation.config import EvaluationConfig
+from toktrial.presets import PRESETS, demo, laptop, preset, tinystories
+from toktrial.protocol import Protocol, differences, from_dict, load, save, to_dict
+from toktrial.report.config import VerdictConfig
+from toktrial.tokenizer.config import BPERecipe, BTMRecipe
+from toktrial.training.config import ModelConfig, TrainingConfig
+
+# Text that TOML can hold: any but surrogates, line ends and quotes among it.
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+names = st.text("abcXYZ019-_", min_size=1, max_size=12)
+shares = st.floats(0, 1, exclude_min=True, exclude_max=True)
+positive = st.integers(1, 2**40)
+not_negative = st.floats(0, 1e12)
+recipes = st.one_of(
+    st.builds(BPERecipe, min_frequency=positive),
+    st.builds(
+        BTMRecipe,
+        primitive_vocab_size=st.integers(257, 1000),
+        min_frequency=positive,
+        score=st.sampled_from(["frequency", "npmi", "my.module:score"]),
+        scope=st.sampled_from(["any", "words"]),
+    ),
+)
+protocols = st.builds(
+    Protocol,
+    name=texts,
+    seeds=positive,
+    vocab_size=st.integers(1000, 2**20),
+    corpus=st.builds(
+        CorpusConfig,
+        path=texts.filter(lambda text: text not in ("", "storybook")),
+        validation_path=texts,
+        validation_share=shares,
+        max_megabytes=not_negative,
+        text_field=texts,
+        hub_config=texts,
+        hub_split=texts,
+        storybook_seed=st.integers(-(2**31), 2**31),
+    ),
+    tracks=st.dictionaries(names, recipes, min_size=2, max_size=4),
+    model=st.builds(
+        lambda n_layer, n_head, head_width, half: ModelConfig(n_layer, n_head, n_head * head_width, 2 * half),
+        *(positive, st.integers(1, 64), st.integers(1, 64), positive),
+    ),
+    training=st.builds(
+        TrainingConfig,
+        batch_size=positive,
+        steps=positive,
+        epochs=not_negative,
+        learning_rate=not_negative,
+        schedule=st.sampled_from(["constant", "cosine", "linear"]),
+        beta2=st.floats(0, 0.999),
+        device=st.sampled_from(["auto", "cpu", "cuda", "mps"]),
+        precision=st.sampled_from(["auto", "float32", "bfloat16"]),
+    ),
+    evaluation=st.builds(
+        EvaluationConfig,
+        eval_documents=positive,
+        prompts=st.lists(texts.filter(bool), max_size=4).map(tuple),
+        temperature=not_negative,
+        sample_seed=st.integers(-5, 2**31),
+    ),
+    verdict=st.builds(VerdictConfig, confidence=shares),
+)
+
+
+def changed(path: str, value: Any, plain: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The demo's protocol as a dict, with one dotted field set."""
+    plain = to_dict(demo()) if plain is None else plain
+    *tables, name = path.split(".")
+    table = plain
+    for part in tables:
+        table = table[part]
+    table[name] = value
+    return plain
+
+
+# Round trips
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_come_back_from_toml(tmp_path: Path, name: str) -> None:
+    written = preset(name)
+    save(written, tmp_path / "protocol.toml")
+    assert load(tmp_path / "protocol.toml") == written
+    assert from_dict(to_dict(written)) == written
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60, deadline=None)
+@given(written=protocols)
+def test_any_protocol_comes_back_from_toml(tmp_path: Path, written: Protocol) -> None:
+    path = tmp_path / "protocol.toml"
+    save(written, path)
+    read = load(path)
+    assert read == written
+    assert list(read.tracks) == list(written.tracks), "the first track is the baseline"
+    assert differences(read, written) == []
+
+
+def test_toml_holds_every_field(tmp_path: Path) -> None:
+    save(demo(), tmp_path / "protocol.toml")
+    plain = tomllib.loads((tmp_path / "protocol.toml").read_text(encoding="utf-8"))
+    assert set(plain) == {item.name for item in fields(Protocol)}
+    for item in fields(Protocol):
+        value = getattr(demo(), item.name)
+        if is_dataclass(value):
+            assert set(plain[item.name]) == {part.name for part in fields(value)}
+    btm = plain["tracks"]["btm"]
+    assert set(btm) == {"recipe"} | {item.name for item in fields(BTMRecipe)}
+    assert (btm["recipe"], btm["primitive_vocab_size"], btm["min_frequency"]) == ("btm", 1024, 2)
+
+
+def test_what_is_absent_has_its_default() -> None:
+    assert from_dict({}) == Protocol()
+    read = from_dict({"name": "mine", "training": {"steps": 7}, "tracks": {"a": {"recipe": "bpe"}, "b": {"recipe": "btm"}}})
+    expected = replace(Protocol(), name="mine", training=TrainingConfig(steps=7), tracks={"a": BPERecipe(), "b": BTMRecipe()})
+    assert read == expected
+
+
+def test_a_whole_number_may_stand_where_a_fraction_belongs() -> None:
+    read = from_dict(changed("training.learning_rate", 1))
+    assert read.training.learning_rate == 1.0
+    assert isinstance(read.training.learning_rate, float)
+
+
+def test_baseline_and_seeds() -> None:
+    plan = from_dict(changed("tracks", {"z": {"recipe": "btm"}, "a": {"recipe": "bpe"}}, to_dict(tinystories())))
+    assert plan.baseline == "z"
+    assert list(plan.seed_numbers) == [1, 2, 3]
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("vocabsize", "vocab_size"),
+        ("training.batchsize", "batch_size"),
+        ("training.learningrate", "learning_rate"),
+        ("model.layers", "n_layer"),
+        ("corpus.max_mb", "max_megabytes"),
+        ("evaluation.promts", "prompts"),
+        ("verdict.confidense", "confidence"),
+        ("tracks.btm.primitive_vocabsize", "primitive_vocab_size"),
+        ("tracks.bpe.primitive_vocab_size", "min_frequency"),
+    ],
+)
+def test_an_unknown_field_is_named_with_the_nearest(path: str, hint: str) -> None:
+    with pytest.raises(TrialError) as raised:
+        from_dict(changed(path, 1))
+    assert f"unknown field {path}: " in str(raised.value)
+    assert hint in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("name", 3),
+        ("seeds", "3"),
+        ("seeds", 3.0),
+        ("seeds", True),
+        ("vocab_size", 2048.5),
+        ("corpus", "stories.txt"),
+        ("corpus.path", ["a.txt"]),
+        ("corpus.max_megabytes", "4"),
+        ("corpus.max_megabytes", True),
+        ("model", 3),
+        ("model.n_layer", None),
+        ("training.steps", 1e3),
+        ("training.schedule", "triangle"),
+        ("training.schedule", 5),
+        ("training.schedule", ["cosine"]),
+        ("training.device", "tpu"),
+        ("training.precision", "float16"),
+        ("evaluation.prompts", "Once upon a time"),
+        ("evaluation.prompts", ["Once", 2]),
+        ("tracks", "bpe"),
+        ("tracks", ["bpe", "btm"]),
+        ("tracks.bpe", "bpe"),
+        ("tracks.bpe.min_frequency", 2.5),
+        ("tracks.btm.primitive_vocab_size", "1024"),
+        ("tracks.btm.scope", "word"),
+        ("tracks.btm.score", 1),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named(path: str, value: Any) -> None:
+    with pytest.raises(TrialError) as raised:
+        from_dict(changed(path, value))
+    assert path in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("seeds", 0),
+        ("vocab_size", 256),
+        ("corpus.path", ""),
+        ("corpus.validation_share", 0),
+        ("corpus.validation_share", 1),
+        ("corpus.validation_share", -0.1),
+        ("corpus.max_megabytes", -1),
+        ("corpus.max_megabytes", 0),  # the demo's storybook has no end
+        ("corpus.separator", "  "),
+        ("corpus.separator", "two\nlines"),
+        ("model.n_layer", 0),
+        ("model.n_head", 0),
+        ("model.n_head", 3),  # 128 is no multiple
+        ("model.width", 0),
+        ("model.width", 130),
+        ("model.context", 0),
+        ("model.context", 127),
+        ("training.batch_size", 0),
+        ("training.steps", 0),
+        ("training.log_every", 0),
+        ("training.checkpoint_every", 0),
+        ("training.epochs", -0.5),
+        ("training.learning_rate", -1e-9),
+        ("training.warmup_steps", -1),
+        ("training.weight_decay", -0.1),
+        ("training.gradient_clip", -1),
+        ("training.final_learning_rate_share", -0.1),
+        ("training.final_learning_rate_share", 1.1),
+        ("training.beta1", -0.1),
+        ("training.beta1", 1),  # Adam would divide by zero
+        ("training.beta2", -0.1),
+        ("training.beta2", 1),
+        ("evaluation.eval_documents", 0),
+        ("evaluation.max_new_bytes", 0),
+        ("evaluation.temperature", -0.1),
+        ("evaluation.top_k", -1),
+        ("evaluation.prompts", ["Once", ""]),
+        ("verdict.confidence", 0),
+        ("verdict.confidence", 1),
+        ("tracks", {}),
+        ("tracks", {"bpe": {"recipe": "bpe"}}),
+    ],
+)
+def test_a_value_out_of_range_is_named(path: str, value: Any) -> None:
+    with pytest.raises(TrialError) as raised:
+        from_dict(changed(path, value))
+    assert path in str(raised.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "corpus.validation_share",
+        "corpus.max_megabytes",
+        "training.epochs",
+        "training.learning_rate",
+        "training.weight_decay",
+        "training.beta1",
+        "training.gradient_clip",
+        "training.final_learning_rate_share",
+        "evaluation.temperature",
+        "verdict.confidence",
+    ],
+)
+def test_a_number_that_is_not_finite_is_named(path: str, value: float) -> None:
+    with pytest.raises(TrialError) as raised:
+        from_dict(changed(path, value))
+    assert path in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name"),
+    [
+        (lambda: BPERecipe(min_frequency=0), "min_frequency"),
+        (lambda: BTMRecipe(min_frequency=0), "min_frequency"),
+        (lambda: BTMRecipe(primitive_vocab_size=256), "primitive_vocab_size"),
+        (lambda: BTMRecipe(score="pmy"), "score 'pmy': did you mean 'pmi'"),
+    ],
+)
+def test_a_recipe_out_of_range_is_named(recipe: Callable[[], Any], name: str) -> None:
+    with pytest.raises(TrialError, match=name):
+        recipe()
+
+
+def test_more_primitives_than_entries_are_refused() -> None:
+    with pytest.raises(TrialError, match=r"tracks\.btm\.primitive_vocab_size is 4096, above vocab_size 2048"):
+        from_dict(changed("tracks.btm.primitive_vocab_size", 4096))
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "a b", "bp\u00e9\n", "C:"])
+def test_a_track_that_cannot_name_a_folder_is_refused(name: str) -> None:
+    with pytest.raises(TrialError, match="names a folder"):
+        from_dict(changed("tracks", {name: {"recipe": "bpe"}, "btm": {"recipe": "btm", "primitive_vocab_size": 300}}))
+
+
+def test_an_unknown_recipe_is_named_with_the_nearest() -> None:
+    with pytest.raises(TrialError, match=r"tracks\.bpe\.recipe is 'btn': did you mean 'btm'\?"):
+        from_dict(changed("tracks.bpe.recipe", "btn"))
+    with pytest.raises(TrialError, match=r"tracks\.bpe\.recipe is 'unigram': known are: bpe, btm"):
+        from_dict(changed("tracks.bpe.recipe", "unigram"))
+
+
+def test_a_track_without_a_recipe_is_told_what_to_add() -> None:
+    plain = to_dict(demo())
+    del plain["tracks"]["bpe"]["recipe"]
+    with pytest.raises(TrialError, match=r'tracks\.bpe names no recipe: add recipe = "bpe"'):
+        from_dict(plain)
+
+
+def test_an_unknown_preset_is_named_with_the_nearest() -> None:
+    with pytest.raises(TrialError, match="no preset 'lpatop': did you mean 'laptop'"):
+        preset("lpatop")
+
+
+# What differs
+
+
+def test_differences_list_every_field_that_differs() -> None:
+    ours = demo()
+    theirs = replace(
+        ours,
+        seeds=5,
+        training=replace(ours.training, steps=7, schedule="cosine"),
+        evaluation=replace(ours.evaluation, prompts=("Once",)),
+        tracks={"bpe": BPERecipe(min_frequency=3), "other": BPERecipe()},
+    )
+    found = {name: (our, their) for name, our, their in differences(ours, theirs)}
+    assert found.pop("evaluation.prompts") == (list(ours.evaluation.prompts), ["Once"])
+    assert found == {
+        "seeds": (3, 5),
+        "training.steps": (250, 7),
+        "training.schedule": ("constant", "cosine"),
+        "tracks.bpe.min_frequency": (2, 3),
+        "tracks.btm.recipe": ("btm", None),
+        **{f"tracks.btm.{item.name}": (getattr(ours.tracks["btm"], item.name), None) for item in fields(BTMRecipe)},
+        "tracks.other.recipe": (None, "bpe"),
+        "tracks.other.min_frequency": (None, 2),
+    }
+    assert differences(ours, demo()) == []
+
+
+def test_differences_of_presets_are_those_of_their_toml() -> None:
+    names = {name for name, _, _ in differences(laptop(), demo())}
+    assert {"name", "vocab_size", "corpus.path", "model.width", "training.steps", "evaluation.eval_documents"} <= names
+    assert not {"seeds", "verdict.confidence", "tracks.bpe.recipe", "training.weight_decay"} & names
+
+
+# Files
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TrialError, match=r"there is no protocol at .*nowhere\.toml"):
+        load(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize("content", [b"seeds = = 3", b"[training\nsteps = 3", b"seeds = 1\nseeds = 2", b"name = '\xff\xfe'"])
+def test_a_file_that_is_no_toml_is_an_error_that_names_it(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+    with pytest.raises(TrialError, match=r"mine\.toml is no TOML"):
+        load(path)
+
+
+def test_an_error_in_a_file_names_file_and_field(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[training]\nstep = 3\n", encoding="utf-8")
+    with pytest.raises(TrialError, match=r"mine\.toml: unknown field training\.step: did you mean 'steps'"):
+        protocol.load(path)

@@ -1,0 +1,595 @@
+"""A run from token files to weights: what it writes, that it repeats exactly, and that no interruption shows in its result."""
+
+import itertools
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from toktrial.errors import TrialError
+from toktrial.evaluation.bits_per_byte import DocumentScorer, Score
+from toktrial.tokens.batches import Batches
+from toktrial.tokens.store import TokenStore
+from toktrial.training.config import ModelConfig, TrainingConfig
+from toktrial.training.loop import Run, load_weights, steps_of, train
+from toktrial.training.metrics import Metrics, read_metrics
+from toktrial.training.model import GPT
+
+VOCAB_SIZE = 616  # the tokenizers have 600 entries: some rows have none
+MODEL = ModelConfig(n_layer=2, n_head=2, width=32, context=32)
+TRAINING = TrainingConfig(
+    batch_size=4,
+    steps=30,
+    learning_rate=3e-3,
+    warmup_steps=5,
+    schedule="cosine",
+    log_every=7,
+    checkpoint_every=10,
+    device="cpu",
+    precision="float32",
+)
+LINES_AT = [7, 14, 21, 28, 30]
+FILES_AT_THE_END = {"manifest.json", "metrics.jsonl", "record.json", "weights.safetensors"}
+TIMES = ("timestamp", "training_seconds", "evaluation_seconds")
+
+
+class Evaluator:
+    """Scores four documents, as `trial.py` has it done, and remembers what it saw of the model. May fail, and be slow."""
+
+    def __init__(self, run: Run, fails_at: int = 0, seconds: float = 0.0) -> None:
+        store = TokenStore.open(run.tokens_folder)
+        self._scorer = DocumentScorer(store.validation, store.entry_bytes, run.model.context, run.vocab_size, 4)
+        self._ids = torch.from_numpy(store.validation.ids[:20].astype("int64"))[None]
+        self._fails_at, self._seconds = fails_at, seconds
+        self.scores: list[Score] = []
+        self.logits = torch.zeros(0)
+
+    def __call__(self, model: GPT) -> Score:
+        if len(self.scores) + 1 == self._fails_at:
+            raise RuntimeError("the evaluator fails")
+        time.sleep(self._seconds)
+        self.logits = self.logits_of(model)
+        self.scores.append(self._scorer.score(model))
+        return self.scores[-1]
+
+    def logits_of(self, model: GPT) -> torch.Tensor:
+        with torch.inference_mode():
+            return model(self._ids).clone()  # type: ignore[no-any-return]
+
+
+@dataclass
+class Trained:
+    """A finished run, and what its evaluator saw."""
+
+    run: Run
+    evaluator: Evaluator
+    wall_seconds: float
+
+
+def run_in(folder: Path, tokens_folder: Path, seed: int = 1, **training: Any) -> Run:
+    return Run("bpe", seed, VOCAB_SIZE, MODEL, replace(TRAINING, **training), tokens_folder, folder)
+
+
+def interrupt(run: Run, evaluation: int) -> None:
+    """Trains until the `evaluation`-th evaluation, which fails."""
+    with pytest.raises(RuntimeError, match="the evaluator fails"):
+        train(run, Evaluator(run, fails_at=evaluation))
+
+
+def metrics_of(folder: Path) -> list[dict[str, Any]]:
+    """A run's metrics without times."""
+    lines = [asdict(line) for line in read_metrics(folder)]
+    return [{name: value for name, value in line.items() if name not in TIMES} for line in lines]
+
+
+def weights_of(folder: Path) -> bytes:
+    return (folder / "weights.safetensors").read_bytes()
+
+
+def assert_equal_runs(folder: Path, expected: Path) -> None:
+    assert metrics_of(folder) == metrics_of(expected)
+    assert weights_of(folder) == weights_of(expected)
+    assert {path.name for path in folder.iterdir()} == FILES_AT_THE_END
+
+
+@pytest.fixture(scope="module")
+def tokens(story_tokens: dict[str, Path]) -> Path:
+    return story_tokens["bpe"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, tokens: Path) -> Trained:
+    run = run_in(tmp_path_factory.mktemp("run") / "bpe" / "seed-1", tokens)
+    evaluator = Evaluator(run, seconds=0.1)
+    started = time.perf_counter()
+    train(run, evaluator)
+    return Trained(run, evaluator, time.perf_counter() - started)
+
+
+# What a run writes
+
+
+def test_the_loss_falls(trained: Trained) -> None:
+    lines = read_metrics(trained.run.folder)
+    assert lines[0].training_loss < math.log(VOCAB_SIZE) + 0.1
+    assert lines[-1].training_loss < lines[0].training_loss - 0.3
+    assert lines[-1].bits_per_byte < lines[0].bits_per_byte
+    assert lines[-1].validation_loss < lines[0].validation_loss
+
+
+def test_one_line_every_log_every_steps_and_at_the_last(trained: Trained) -> None:
+    text = (trained.run.folder / "metrics.jsonl").read_text()
+    assert text.endswith("\n")
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [line["step"] for line in lines] == LINES_AT
+    fields = set(Metrics.__dataclass_fields__)
+    assert {"training_loss", "validation_loss", "bits_per_byte", "learning_rate", "tokens", "bytes_seen", "flops"} < fields
+    assert all(set(line) == fields for line in lines)
+
+
+def test_metrics_hold_what_the_evaluator_returned(trained: Trained) -> None:
+    lines = read_metrics(trained.run.folder)
+    scores = trained.evaluator.scores
+    assert [line.bits_per_byte for line in lines] == [score.bits_per_byte for score in scores]
+    assert [line.validation_loss for line in lines] == [score.validation_loss for score in scores]
+
+
+def test_tokens_bytes_and_flops_are_those_of_a_slow_recount(trained: Trained) -> None:
+    run = trained.run
+    store = TokenStore.open(run.tokens_folder)
+    batches = Batches(store.train, run.seed, TRAINING.batch_size, MODEL.context)
+    flops_per_token = GPT(MODEL, VOCAB_SIZE, store.entries).flops_per_token()
+    lines = {line.step: line for line in read_metrics(run.folder)}
+    tokens = bytes_seen = 0
+    for step in range(1, TRAINING.steps + 1):
+        for row in batches.batch(step - 1).tolist():
+            for target in row[1:]:
+                tokens += 1
+                bytes_seen += int(store.entry_bytes[target])
+        if step in lines:
+            counted = (lines[step].tokens, lines[step].bytes_seen, lines[step].flops)
+            assert counted == (tokens, bytes_seen, tokens * flops_per_token)
+
+
+def test_learning_rates_are_those_of_the_schedule(trained: Trained) -> None:
+    rates = [line.learning_rate for line in read_metrics(trained.run.folder)]
+    expected = [3e-3 * (0.1 + 0.45 * (1 + math.cos(math.pi * (step - 5) / 25))) for step in LINES_AT]
+    assert rates == pytest.approx(expected)
+
+
+def test_training_loss_is_the_mean_over_the_steps_since_the_line_before(tmp_path: Path, tokens: Path, trained: Trained) -> None:
+    every_step = run_in(tmp_path / "run", tokens, log_every=1)
+    train(every_step, Evaluator(every_step))
+    losses = [line.training_loss for line in read_metrics(every_step.folder)]
+    assert len(losses) == 30
+    means = [sum(losses[a:b]) / (b - a) for a, b in itertools.pairwise([0, *LINES_AT])]
+    assert [line.training_loss for line in read_metrics(trained.run.folder)] == pytest.approx(means, rel=1e-5)
+
+
+def test_training_seconds_leave_out_evaluation(trained: Trained) -> None:
+    lines = read_metrics(trained.run.folder)
+    for before, after in itertools.pairwise(lines):
+        assert before.training_seconds < after.training_seconds
+        assert before.evaluation_seconds < after.evaluation_seconds
+        assert before.timestamp < after.timestamp
+    assert lines[-1].evaluation_seconds >= 0.1 * len(lines)
+    assert 0 < lines[-1].training_seconds <= trained.wall_seconds - lines[-1].evaluation_seconds
+
+
+def test_the_record_says_what_was_trained_and_on_what(trained: Trained) -> None:
+    record = json.loads((trained.run.folder / "record.json").read_text())
+    store = TokenStore.open(trained.run.tokens_folder)
+    model = GPT(MODEL, VOCAB_SIZE, store.entries)
+    assert record["track"] == "bpe"
+    assert record["seed"] == 1
+    assert record["steps"] == 30
+    assert (record["device"], record["precision"]) == ("cpu", "float32")
+    assert record["parameters"] == model.parameter_counts().total
+    assert record["parameters_without_embeddings"] + record["parameters_of_embeddings"] == record["parameters"]
+    assert record["flops_per_token"] == model.flops_per_token()
+    assert record["tokens_per_step"] == 4 * 32
+    assert record["stream_tokens"] == store.manifest["train"]["tokens"] + store.manifest["train"]["documents"]
+    assert record["shared_device"] is False
+    assert record["versions"]["torch"] == torch.__version__
+    assert record["device_name"]
+
+
+def test_weights_give_the_logits_that_the_evaluator_saw_last(trained: Trained) -> None:
+    model = GPT(MODEL, VOCAB_SIZE, TokenStore.open(trained.run.tokens_folder).entries)
+    load_weights(trained.run.folder, model)
+    assert torch.equal(trained.evaluator.logits_of(model), trained.evaluator.logits)
+
+
+def test_checkpoints_are_removed_at_the_end(trained: Trained) -> None:
+    assert {path.name for path in trained.run.folder.iterdir()} == FILES_AT_THE_END
+
+
+def test_a_finished_run_is_not_trained_again(trained: Trained) -> None:
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in trained.run.folder.iterdir()}
+    train(trained.run, Evaluator(trained.run, fails_at=1))
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in trained.run.folder.iterdir()} == before
+
+
+def test_two_runs_are_bitwise_alike_and_another_seed_is_not(tmp_path: Path, tokens: Path, trained: Trained) -> None:
+    for seed in (1, 2):
+        run = run_in(tmp_path / str(seed), tokens, seed)
+        train(run, Evaluator(run))
+    assert_equal_runs(tmp_path / "1", trained.run.folder)
+    assert metrics_of(tmp_path / "2")[0]["training_loss"] != metrics_of(tmp_path / "1")[0]["training_loss"]
+    assert weights_of(tmp_path / "2") != weights_of(tmp_path / "1")
+
+
+def test_two_runs_in_bfloat16_are_bitwise_alike(tmp_path: Path, tokens: Path, trained: Trained) -> None:
+    for name in ("first", "second"):
+        run = run_in(tmp_path / name, tokens, precision="bfloat16")
+        train(run, Evaluator(run))
+    assert_equal_runs(tmp_path / "second", tmp_path / "first")
+    record = json.loads((tmp_path / "first" / "record.json").read_text())
+    assert record["precision"] == "bfloat16"
+    theirs, ours = (metrics_of(folder)[-1]["training_loss"] for folder in (trained.run.folder, tmp_path / "first"))
+    assert theirs != ours, "bfloat16 must not be float32"
+    assert ours == pytest.approx(theirs, abs=0.05)
+    assert all(weight.dtype == torch.float32 for weight in load_file(tmp_path / "first" / "weights.safetensors").values())
+
+
+def test_weights_are_those_of_adamw_by_hand(tmp_path: Path, tokens: Path) -> None:
+    """Decay on matrices alone, the gradient clipped as a whole, both moments corrected; Loshchilov and Hutter, algorithm 2."""
+    config: dict[str, Any] = {"steps": 12, "weight_decay": 0.5, "gradient_clip": 0.7, "beta1": 0.8, "learning_rate": 0.01}
+    run = run_in(tmp_path / "run", tokens, **config)
+    train(run, Evaluator(run))
+    store = TokenStore.open(tokens)
+    batches = Batches(store.train, run.seed, TRAINING.batch_size, MODEL.context)
+    model = GPT(MODEL, VOCAB_SIZE, store.entries)
+    model.initialise(run.seed)
+    first = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    second = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    norms = []
+    for step in range(1, 13):
+        ids = torch.from_numpy(batches.batch(step - 1))
+        rate = 0.01 * min(step / 5, 0.1 + 0.45 * (1 + math.cos(math.pi * max(0, step - 5) / 7)))
+        parameters = dict(model.named_parameters())
+        gradients = dict(
+            zip(parameters, torch.autograd.grad(model.loss(ids[:, :-1], ids[:, 1:]), [*parameters.values()]), strict=True)
+        )
+        norms.append(math.sqrt(sum(float((gradient**2).sum()) for gradient in gradients.values())))
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                gradient = gradients[name] * min(1.0, 0.7 / norms[-1])
+                if parameter.ndim == 2:
+                    parameter.mul_(1 - rate * 0.5)
+                first[name] = 0.8 * first[name] + 0.2 * gradient
+                second[name] = 0.95 * second[name] + 0.05 * gradient**2
+                mean, square = first[name] / (1 - 0.8**step), second[name] / (1 - 0.95**step)
+                parameter.sub_(rate * mean / (square.sqrt() + 1e-8))
+    assert min(norms) < 0.7 < max(norms), "some steps must be clipped and some not"
+    for name, weight in load_file(run.folder / "weights.safetensors").items():
+        expected = model.state_dict()[name]
+        assert (weight - expected).abs().max() < 1e-2 * expected.abs().max(), name
+
+
+# Budgets
+
+
+@pytest.mark.parametrize(
+    ("epochs", "epoch_tokens", "expected"),
+    [(0.0, 1000, 30), (1.0, 1280, 10), (2.5, 1280, 25), (1.0, 1343, 10), (1.0, 1345, 11), (0.001, 1280, 1)],
+)
+def test_steps_of_a_budget(epochs: float, epoch_tokens: int, expected: int) -> None:
+    assert steps_of(replace(TRAINING, epochs=epochs), epoch_tokens, MODEL.context) == expected
+
+
+def test_an_epoch_of_either_track_reads_all_its_text_once(tmp_path: Path, story_tokens: dict[str, Path]) -> None:
+    for track, folder in story_tokens.items():
+        train_bytes = TokenStore.open(folder).manifest["train"]["bytes"]
+        run = run_in(tmp_path / track, folder, epochs=1.0, batch_size=64, log_every=1000)
+        train(run, Evaluator(run))
+        last = read_metrics(run.folder)[-1]
+        assert last.step == json.loads((run.folder / "record.json").read_text())["steps"]
+        assert last.bytes_seen == pytest.approx(train_bytes, abs=0.6 * train_bytes / last.step)
+        assert last.step > 5
+
+
+# What goes wrong
+
+
+def test_a_loss_that_is_no_longer_finite_is_an_error_that_names_the_step(tmp_path: Path, tokens: Path) -> None:
+    run = run_in(tmp_path / "run", tokens, learning_rate=1e30, warmup_steps=0)
+    with pytest.raises(TrialError, match=r"bpe, seed 1: .* no longer finite at step 7\b.*training\.learning_rate"):
+        train(run, Evaluator(run))
+    assert read_metrics(run.folder) == []
+    assert not (run.folder / "weights.safetensors").exists()
+
+
+def test_a_device_that_is_not_there_is_an_error(tmp_path: Path, tokens: Path) -> None:
+    missing = "mps" if torch.cuda.is_available() else "cuda"
+    run = run_in(tmp_path / "run", tokens, device=missing)
+    with pytest.raises(TrialError, match=rf"training\.device is {missing}.*it has: .*cpu"):
+        train(run, Evaluator(run))
+
+
+def _flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def _cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def _empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def _overwrite(path: Path) -> None:
+    path.write_bytes(b"Once upon a time, this was a file. " * 100)
+
+
+@pytest.mark.parametrize("name", ["train.bin", "val_offsets.bin", "entry_bytes.bin"])
+@pytest.mark.parametrize("damage", [_flip_a_bit, _cut, Path.unlink])
+def test_a_damaged_token_file_is_an_error_that_names_it(
+    tmp_path: Path, tokens: Path, name: str, damage: Callable[[Path], None]
+) -> None:
+    run = run_in(tmp_path / "run", tokens)
+    evaluator = Evaluator(run)
+    damaged = tmp_path / "tokens"
+    shutil.copytree(tokens, damaged)
+    damage(damaged / name)
+    with pytest.raises(TrialError, match=rf"{name} is (damaged|missing)"):
+        train(replace(run, tokens_folder=damaged), evaluator)
+
+
+def test_weights_that_are_missing_damaged_or_of_another_shape_are_errors(tmp_path: Path, trained: Trained) -> None:
+    model = GPT(MODEL, VOCAB_SIZE, 600)
+    with pytest.raises(TrialError, match="is missing: the run is not finished"):
+        load_weights(tmp_path, model)
+    with pytest.raises(TrialError, match="does not fit the model"):
+        load_weights(trained.run.folder, GPT(MODEL, VOCAB_SIZE + 1, 600))
+    (tmp_path / "weights.safetensors").write_bytes(weights_of(trained.run.folder)[:1000])
+    with pytest.raises(TrialError, match="does not fit the model"):
+        load_weights(tmp_path, model)
+
+
+# Going on
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    return sorted(folder.glob("checkpoint-*"))
+
+
+def test_the_last_two_checkpoints_are_kept_while_it_trains(tmp_path: Path, tokens: Path) -> None:
+    run = run_in(tmp_path / "run", tokens, checkpoint_every=3)
+    interrupt(run, 3)
+    assert [path.name for path in checkpoints(run.folder)] == ["checkpoint-000000015.pt", "checkpoint-000000018.pt"]
+
+
+def test_a_failed_run_goes_on_from_its_checkpoint_and_ends_alike(
+    tmp_path: Path, tokens: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_in(tmp_path / "run", tokens)
+    interrupt(run, 4)
+    assert [line["step"] for line in metrics_of(run.folder)] == [7, 14, 21]
+    evaluator = Evaluator(run)
+    train(run, evaluator)
+    assert "bpe, seed 1: going on from step 20" in capsys.readouterr().err
+    assert len(evaluator.scores) == 3
+    assert_equal_runs(run.folder, trained.run.folder)
+    seconds = [line.training_seconds for line in read_metrics(run.folder)]
+    assert seconds == sorted(seconds)
+
+
+@pytest.mark.parametrize("damage", [_flip_a_bit, _cut, _empty, _overwrite])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+    tmp_path: Path, tokens: Path, trained: Trained, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], None]
+) -> None:
+    run = run_in(tmp_path / "run", tokens)
+    interrupt(run, 4)
+    older, newest = checkpoints(run.folder)
+    damage(newest)
+    train(run, Evaluator(run))
+    said = capsys.readouterr().err
+    assert f"{newest} is damaged" in said
+    assert str(older) not in said
+    assert "going on from step 10" in said
+    assert_equal_runs(run.folder, trained.run.folder)
+
+
+def test_with_every_checkpoint_damaged_it_begins_anew(
+    tmp_path: Path, tokens: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_in(tmp_path / "run", tokens)
+    interrupt(run, 4)
+    for path in checkpoints(run.folder):
+        _cut(path)
+    train(run, Evaluator(run))
+    said = capsys.readouterr().err
+    assert said.count("is damaged") == 2
+    assert "going on from step" not in said
+    assert_equal_runs(run.folder, trained.run.folder)
+
+
+def test_a_checkpoint_of_other_settings_is_not_gone_on_from(
+    tmp_path: Path, tokens: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupt(run_in(tmp_path / "run", tokens, learning_rate=1e-3), 4)
+    run = run_in(tmp_path / "run", tokens)
+    train(run, Evaluator(run))
+    assert "going on" not in capsys.readouterr().err
+    assert_equal_runs(run.folder, trained.run.folder)
+
+
+def test_a_finished_run_of_other_settings_is_trained_again(tmp_path: Path, tokens: Path, trained: Trained) -> None:
+    shutil.copytree(trained.run.folder, tmp_path / "run")
+    run = run_in(tmp_path / "run", tokens, steps=5)
+    train(run, Evaluator(run))
+    assert [line["step"] for line in metrics_of(run.folder)] == [5]
+    assert weights_of(run.folder) != weights_of(trained.run.folder)
+
+
+# Being killed
+
+
+class Children:
+    """Trains in processes of their own (child_runs.py), which signals may end at a chosen moment."""
+
+    def __init__(self, process: "subprocess.Popen[str]", log: Path) -> None:
+        self._process, self._log = process, log
+
+    def start(self, run: Run, moment: str | None = None, count: int = 1, number: int = signal.SIGKILL) -> int:
+        """Begins to train and returns the process id; the child sends itself the signal when the moment comes."""
+        request: dict[str, Any] = asdict(run) | {"tokens_folder": str(run.tokens_folder), "folder": str(run.folder)}
+        request |= {"moment": moment, "count": count, "signal": int(number), "log": str(self._log)}
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def wait(self) -> tuple[int, str]:
+        """Returns the child's exit code and what it said."""
+        return self._answer(), self._log.read_text()
+
+    def train(self, run: Run, moment: str | None = None, count: int = 1, number: int = signal.SIGKILL) -> tuple[int, str]:
+        self.start(run, moment, count, number)
+        return self.wait()
+
+    def _answer(self) -> int:
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
+
+@pytest.fixture(scope="module")
+def children(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Children]:
+    script = Path(__file__).with_name("child_runs.py")
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        yield Children(process, tmp_path_factory.mktemp("children") / "log")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, tokens: Path, children: Children) -> Path:
+    """The folder of a run that no signal disturbed, trained in such a process."""
+    run = run_in(tmp_path_factory.mktemp("undisturbed") / "run", tokens)
+    code, said = children.train(run)
+    assert code == 0, said
+    return run.folder
+
+
+@pytest.mark.parametrize(
+    ("moment", "count", "goes_on_from"),
+    [
+        ("in an evaluation", 1, 0),
+        ("in an evaluation", 3, 20),
+        ("a line is half written", 1, 0),
+        ("a line is half written", 4, 20),
+        ("a line is written", 2, 10),
+        ("a line is written", 5, 20),
+        ("a checkpoint is half written", 1, 0),
+        ("a checkpoint is half written", 3, 20),
+        ("a checkpoint is written", 1, 10),
+        ("a checkpoint is written", 3, 30),
+        ("the weights are half published", 1, 30),
+    ],
+)
+def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
+    tmp_path: Path, tokens: Path, children: Children, undisturbed: Path, moment: str, count: int, goes_on_from: int
+) -> None:
+    run = run_in(tmp_path / "run", tokens)
+    assert children.train(run, moment, count)[0] == -signal.SIGKILL
+    assert not (run.folder / "manifest.json").exists()
+    code, said = children.train(run)
+    assert code == 0, said
+    assert (f"going on from step {goes_on_from}\n" in said) if goes_on_from else ("going on from" not in said)
+    assert_equal_runs(run.folder, undisturbed)
+
+
+def test_killed_after_its_manifest_it_is_finished_and_leaves_nothing_over(
+    tmp_path: Path, tokens: Path, children: Children, undisturbed: Path
+) -> None:
+    run = run_in(tmp_path / "run", tokens)
+    assert children.train(run, "the manifest is written", 2)[0] == -signal.SIGKILL  # the first is the record
+    assert children.train(run, "in an evaluation", 1) == (0, ""), "a finished run is not trained again"
+    assert_equal_runs(run.folder, undisturbed)
+
+
+def test_killed_again_and_again_it_ends_alike(tmp_path: Path, tokens: Path, children: Children, undisturbed: Path) -> None:
+    run = run_in(tmp_path / "run", tokens)
+    moments = [("a checkpoint is written", 1), ("a line is half written", 1), ("a line is written", 2), ("in an evaluation", 2)]
+    for moment, count in moments:
+        assert children.train(run, moment, count)[0] == -signal.SIGKILL
+    assert children.train(run)[0] == 0
+    assert_equal_runs(run.folder, undisturbed)
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_told_to_stop_it_writes_a_checkpoint_first(
+    tmp_path: Path, tokens: Path, children: Children, undisturbed: Path, number: int, exit_code: int
+) -> None:
+    run = run_in(tmp_path / "run", tokens)
+    code, said = children.train(run, "in an evaluation", 2, number)
+    assert code == exit_code
+    assert "stopped after step 14" in said
+    assert [path.name for path in checkpoints(run.folder)] == ["checkpoint-000000010.pt", "checkpoint-000000014.pt"]
+    code, said = children.train(run)
+    assert code == 0
+    assert "going on from step 14" in said
+    assert_equal_runs(run.folder, undisturbed)
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_told_to_stop_during_the_last_step_it_finishes_and_stops(
+    tmp_path: Path, tokens: Path, children: Children, undisturbed: Path, number: int, exit_code: int
+) -> None:
+    run = run_in(tmp_path / "run", tokens)
+    assert children.train(run, "in an evaluation", 5, number)[0] == exit_code
+    assert_equal_runs(run.folder, undisturbed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_signal_from_outside_stops_it_and_it_goes_on(
+    tmp_path: Path, tokens: Path, children: Children, undisturbed: Path, number: int
+) -> None:
+    run = run_in(tmp_path / "run", tokens)
+    child = children.start(run, "never, but it waits in an evaluation", 3)
+    deadline = time.monotonic() + 60
+    while len(read_metrics(run.folder)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    os.kill(child, number)
+    code, _ = children.wait()
+    assert code == {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}[signal.Signals(number)]
+    assert not (run.folder / "weights.safetensors").exists()
+    code, said = children.train(run)
+    assert code == 0
+    assert "going on from step" in said
+    assert_equal_runs(run.folder, undisturbed)
+
+
+def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path, tokens: Path) -> None:
+    run = run_in(tmp_path / "run", tokens)
+    reached: list[str] = []
+
+    def evaluate(model: GPT) -> Score:
+        os.kill(os.getpid(), signal.SIGINT)
+        reached.append("after the first")
+        os.kill(os.getpid(), signal.SIGINT)
+        reached.append("after the second")
+        return Evaluator(run)(model)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(run, evaluate)
+    assert reached == ["after the first"]
+    assert signal.getsignal(signal.SIGINT) is before
