@@ -43,6 +43,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise TrialError(f"{folder} holds no finished stage (no {MANIFEST}): run the stage before it") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise TrialError(f"{path} is damaged ({error}): delete {folder} and run again") from None
+    if not isinstance(manifest, dict):
+        raise TrialError(f"{path} is damaged (it holds no JSON object): delete {folder} and run again")
     return manifest
 
 
@@ -54,7 +56,7 @@ def publish(folder: Path, stage_fingerprint: str, manifest: dict[str, Any]) -> I
     to it. An earlier `folder` is replaced. Where the block raises, `folder` stays as it was and nothing is left over.
     Raises TrialError where `folder` holds something that no stage wrote.
     """
-    if folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
+    if _holds_something_else(folder):
         raise TrialError(f"{folder} exists and was not written by toktrial: name another folder, or empty it")
     partial = folder.with_name(f".{folder.name}{PARTIAL_SUFFIX}")
     shutil.rmtree(partial, ignore_errors=True)
@@ -84,10 +86,10 @@ def check_files(folder: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON by rename: the file is there whole or not at all. Refuses NaN, which is no JSON."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     partial = path.with_name(f".{path.name}{PARTIAL_SUFFIX}")
     with partial.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1, ensure_ascii=False, allow_nan=False)
-        file.write("\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
@@ -107,6 +109,16 @@ def file_sha256(path: Path) -> str:
     """Returns the SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _holds_something_else(folder: Path) -> bool:
+    """Whether something that no stage wrote is there: a file, or a folder of files without a stage's manifest."""
+    if not folder.is_dir():
+        return folder.exists()
+    try:
+        return "fingerprint" not in read_manifest(folder)  # other programs write a manifest.json too
+    except TrialError:  # there is none, or it is damaged: that stage may be made again
+        return not (folder / MANIFEST).is_file() and any(folder.iterdir())
 
 
 def _describe_files(folder: Path) -> dict[str, dict[str, Any]]:
