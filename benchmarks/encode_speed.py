@@ -8,30 +8,29 @@ of each, all in one process, taking turns.
 """
 
 import argparse
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
-from merge_speed import texts
 
+from merge_speed import texts
 from toktrial.corpus.documents import Documents
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
+from toktrial.tokenizer.flat import spell
 
 ROUNDS = 3
 
 
 def hf_without_pre_tokenizer(tokenizer: BTMTokenizer) -> Callable[[list[str]], object]:
     """Returns HF's encode_batch_fast with the same entries and merges as one flat tokenizer, without a pre-tokenizer."""
-    import json
 
     from tokenizers import Tokenizer
 
-    from toktrial.tokenizer.bpe import spelling_of
-
-    content = json.loads(tokenizer.primitive.json)
-    spellings = [spelling_of(entry) for entry in tokenizer.token_bytes]
+    content = json.loads(tokenizer.primitive.tokenizer_json)
+    spellings = [spell(entry) for entry in tokenizer.token_bytes]
     content["model"]["vocab"] |= {spellings[i]: i for i in range(tokenizer.primitive.vocab_size, tokenizer.vocab_size)}
     content["model"]["merges"] += [[spellings[left], spellings[right]] for left, right in tokenizer.merges[:, :2].tolist()]
     content["pre_tokenizer"]["use_regex"] = False

@@ -50,8 +50,7 @@ class Protocol:
             raise TrialError(f"seeds must be at least 1, but is {self.seeds}")
         if self.vocab_size < SMALLEST_VOCAB_SIZE:
             raise TrialError(
-                f"vocab_size must be at least {SMALLEST_VOCAB_SIZE} (`<|endoftext|>` and every byte), "
-                f"but is {self.vocab_size}"
+                f"vocab_size must be at least {SMALLEST_VOCAB_SIZE} (`<|endoftext|>` and every byte), but is {self.vocab_size}"
             )
         if len(self.tracks) < 2:
             raise TrialError(f"a trial compares two or more tracks, but `tracks` names {len(self.tracks)}")
@@ -195,7 +194,7 @@ def _recipe(plain: Mapping[str, Any], where: str) -> Recipe:
     parts = dict(plain)
     name = parts.pop("recipe", None)
     if name is None:
-        raise TrialError(f"{where} names no recipe: add recipe = \"bpe\" or another of {', '.join(RECIPES)}")
+        raise TrialError(f'{where} names no recipe: add recipe = "bpe" or another of {", ".join(RECIPES)}')
     if name not in RECIPES:
         raise TrialError(f"{where}.recipe is {name!r}: {nearest_name(str(name), RECIPES)}")
     return _config_from_dict(RECIPES[name], parts, f"{where}.")

@@ -205,4 +205,3 @@ def _refuse_another_protocol(path: Path, plan: Protocol) -> None:
             f"{path.parent} holds a trial of another protocol:\n" + "\n".join(lines) + "\n"
             "A protocol is fixed before a trial runs: name another folder with --trial, or delete this one."
         )
-

@@ -11,7 +11,7 @@ import pytest
 
 from toktrial.presets import demo
 from toktrial.protocol import Protocol, save
-from toktrial.tokenizer.config import BPERecipe, BTMRecipe
+from toktrial.tokenizer.config import BPERecipe, BTMRecipe, Recipe
 
 DOCUMENTS = 120
 STEPS = 300
@@ -66,7 +66,9 @@ def reported_trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def protocol_with(tracks: Sequence[str], seeds: int, **training: Any) -> Protocol:
     """Returns the demo's protocol with these tracks (the first is the baseline), seeds and training settings."""
-    recipes = {name: BPERecipe() if name == "bpe" else BTMRecipe(primitive_vocab_size=1024) for name in tracks}
+    recipes: dict[str, Recipe] = {
+        name: BPERecipe() if name == "bpe" else BTMRecipe(primitive_vocab_size=1024) for name in tracks
+    }
     plan = demo()
     return replace(plan, seeds=seeds, tracks=recipes, training=replace(plan.training, **training))
 

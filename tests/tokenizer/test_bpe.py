@@ -161,9 +161,7 @@ def test_progress_ends_at_the_bytes_of_the_corpus(storybook: list[str]) -> None:
 # Encoding: HF's ids
 
 
-def test_ids_are_those_of_hf_on_all_real_validation_stories(
-    train_stories: list[str], validation_stories: list[str]
-) -> None:
+def test_ids_are_those_of_hf_on_all_real_validation_stories(train_stories: list[str], validation_stories: list[str]) -> None:
     tokenizer = BPETokenizer.train(train_stories, 4096)
     assert len(validation_stories) == 488
     expected = ids_of_hf(tokenizer, validation_stories)

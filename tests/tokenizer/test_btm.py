@@ -151,8 +151,7 @@ def test_no_merge_spells_the_special_token() -> None:
     assert learned.passed_over
     tokenizer = BTMTokenizer(primitive, learned.merges)
     assert all(
-        tokenizer.token_bytes[left] + tokenizer.token_bytes[right] == SPELLING.encode()
-        for left, right in learned.passed_over
+        tokenizer.token_bytes[left] + tokenizer.token_bytes[right] == SPELLING.encode() for left, right in learned.passed_over
     )
     assert tokenizer.token_bytes.count(SPELLING.encode()) == 1
     assert len(set(tokenizer.token_bytes)) == tokenizer.vocab_size

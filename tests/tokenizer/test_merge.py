@@ -70,9 +70,7 @@ documents = st.lists(
 def test_equal_to_the_reference(
     documents: list[list[int]], min_frequency: int, vocab_size: int, pairs_kept_per_merge: float
 ) -> None:
-    assert_equal_to_reference(
-        documents, LETTERS[:4], vocab_size, min_frequency, pairs_kept_per_merge=pairs_kept_per_merge
-    )
+    assert_equal_to_reference(documents, LETTERS[:4], vocab_size, min_frequency, pairs_kept_per_merge=pairs_kept_per_merge)
 
 
 @settings(max_examples=60, deadline=None)

@@ -140,8 +140,9 @@ def test_scores_of_pairs_are_those_of_each_pair(name: str) -> None:
     rng = np.random.default_rng(1)
     counts = rng.integers(1, 50, size=(3, 200))
     counts[1:] += counts[0]
-    found = SCORES[name].of_pairs(*counts, 10_000)
-    assert found.tolist() == [SCORES[name].of_pair(*map(int, column), 10_000) for column in counts.T]
+    pair, left, right = counts
+    found = SCORES[name].of_pairs(pair, left, right, 10_000)
+    assert found.tolist() == [SCORES[name].of_pair(int(pair[k]), int(left[k]), int(right[k]), 10_000) for k in range(200)]
 
 
 def test_scores_by_hand() -> None:

@@ -115,9 +115,7 @@ def test_a_second_call_does_nothing(trial: Path, documents: Documents) -> None:
 
 @pytest.mark.parametrize("folder", sorted(FOLDERS))
 @pytest.mark.parametrize("damage", ["cut manifest", "removed", "emptied", "of another corpus"])
-def test_what_is_damaged_or_unfinished_is_made_again(
-    trial: Path, documents: Documents, folder: str, damage: str
-) -> None:
+def test_what_is_damaged_or_unfinished_is_made_again(trial: Path, documents: Documents, folder: str, damage: str) -> None:
     manifest = trial / folder / artifact.MANIFEST
     if damage == "cut manifest":
         manifest.write_text(manifest.read_text()[:40])
@@ -186,9 +184,7 @@ def test_equal_primitives_are_shared_and_different_ones_are_not(tmp_path: Path, 
     assert 257 < frequent.vocab_size < 290  # so it cannot have been cut from a tokenizer that learned rarer pairs
 
 
-def test_bpe_is_trained_once_and_cut(
-    tmp_path: Path, documents: Documents, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bpe_is_trained_once_and_cut(tmp_path: Path, documents: Documents, capsys: pytest.CaptureFixture[str]) -> None:
     prepare_tokenizers(TRACKS, VOCAB_SIZE, documents, "corpus", tmp_path)
     assert capsys.readouterr().err.count("training BPE ...") == 1
 

@@ -21,9 +21,7 @@ class Sample:
     """Whether the model ended the document itself, before the limit of bytes."""
 
 
-def sample_continuations(
-    model: GPT, tokenizer: Tokenizer, prompts: Sequence[str], config: EvaluationConfig
-) -> list[Sample]:
+def sample_continuations(model: GPT, tokenizer: Tokenizer, prompts: Sequence[str], config: EvaluationConfig) -> list[Sample]:
     """Continues every prompt, each with a seed of its own that depends on `sample_seed` and its place alone."""
     samples: list[Sample] = []
     for index, prompt in enumerate(prompts):

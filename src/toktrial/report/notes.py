@@ -104,12 +104,18 @@ def _on_unequal_text(results: dict[str, Any]) -> list[str]:
 
 
 def _on_the_entries(results: dict[str, Any]) -> list[str]:
-    return [
-        f"{name} learned {count(track['entries'])} of the {count(track['entries_requested'])} entries asked for: the "
-        "corpus gave no more. Its model has the same size all the same, with the rows left over masked."
-        for name, track in results["tracks"].items()
-        if track["entries"] < track["entries_requested"]
-    ]
+    found = []
+    for name, track in results["tracks"].items():
+        entries, requested = track["entries"], track["entries_requested"]
+        if entries < requested:
+            is_ready_made = results["protocol"]["tracks"][name].get("recipe") == "file"
+            what = "has" if is_ready_made else "learned"
+            why = "its file holds no more" if is_ready_made else "the corpus gave no more"
+            found.append(
+                f"{name} {what} {count(entries)} of the {count(requested)} entries asked for: {why}. "
+                "Its model has the same size all the same, with the rows left over masked."
+            )
+    return found
 
 
 def _on_the_schedule(results: dict[str, Any]) -> list[str]:

@@ -54,11 +54,13 @@ class Tokenizer(ABC):
         """Returns the ids of a text. Raises ValueError for a lone surrogate, which UTF-8 cannot hold."""
 
     @abstractmethod
-    def write_files(self, folder: Path) -> None:
-        """Writes what `load_tokenizer` reads into an existing folder."""
+    def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:
+        """Writes what `load_tokenizer` and `transformers` read into an existing folder; `held_out` as for `save`."""
 
     def encode_batch(self, texts: Iterable[str]) -> list[Ids]:
-        """Returns the ids of every text. Raises ValueError for a lone surrogate."""
+        """Returns the ids of every text. Raises ValueError for a lone surrogate, TypeError for a single text."""
+        if isinstance(texts, str):
+            raise TypeError("texts must be an iterable of str, but a single text was given: use encode")
         texts = list(texts)
         for index, text in enumerate(texts):
             utf8_length(text, f"text {index}")
@@ -80,14 +82,15 @@ class Tokenizer(ABC):
         """Returns the text of the ids; bytes that are no UTF-8 (a cut character) become U+FFFD."""
         return self.decode_bytes(ids).decode(errors="replace")
 
-    def save(self, folder: Path | str) -> None:
-        """Writes the tokenizer as a folder that `load_tokenizer` reads, whole or not at all.
+    def save(self, folder: Path | str, held_out: Iterable[str] = ()) -> None:
+        """Writes the tokenizer as a folder that `load_tokenizer` and `transformers.AutoTokenizer` read, whole or not at all.
 
-        Raises TrialError where `folder` holds something else.
+        held_out: documents that the tokenizer was not learned from; the folder's README.md says for how many of them
+        (1,000 at most) the ids that transformers gives differ. Raises TrialError where `folder` holds something else.
         """
         identity = {"recipe": self.recipe, "entries": [entry.hex() for entry in self._token_bytes]}
         with artifact.publish(Path(folder), artifact.fingerprint("tokenizer", identity), self.manifest()) as partial:
-            self.write_files(partial)
+            self.write_files(partial, held_out)
 
     def manifest(self) -> dict[str, Any]:
         """What a tokenizer's manifest says of it."""

@@ -5,6 +5,8 @@ encoding is the stream that learning the merges left behind.
 """
 
 import functools
+import itertools
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,15 +15,21 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from toktrial import progress
 from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.tokenizer.base import Ids, Offsets, Tokenizer, write_vocabulary
-from toktrial.tokenizer.bpe import TOKENIZER_FILE, BPETokenizer
+from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.encode_kernels import MergeTables, encode_stream, merge_tables
-from toktrial.tokenizer.merge import LearnedMerges, learn_merges_of_stream
+from toktrial.tokenizer.flat import flat_tokenizer_json
+from toktrial.tokenizer.merge import learn_merges_of_stream
+from toktrial.tokenizer.scopes import ANY, check_scope
+from toktrial.tokenizer.scores import FREQUENCY
+from toktrial.tokenizer.transformers_files import HELD_OUT_DOCUMENTS, TOKENIZER_FILE, write_transformers_files_of_btm
 
 MERGES_FILE = "merges.parquet"
+PRIMITIVE_FOLDER = "primitive"
+EXACT_MERGES_FILE = "btm_merges.json"  # the same merges for tokenization_btm.py, which reads no Parquet
+SCOPE_KEY = b"scope"  # in the metadata of that file
 MERGE_COLUMNS = ("left", "right", "id", "count")
 
 
@@ -30,17 +38,26 @@ class BTMTokenizer(Tokenizer):
 
     recipe = "btm"
 
-    def __init__(self, primitive: BPETokenizer, merges: npt.NDArray[np.int64]) -> None:
-        """`merges`: (n, 4) int64 of left id, right id, id, count when chosen; ids run on from primitive.vocab_size."""
+    def __init__(self, primitive: BPETokenizer, merges: npt.NDArray[np.int64], scope: str = ANY) -> None:
+        """`merges`: (n, 4) int64 of left id, right id, id, count when chosen; ids run on from primitive.vocab_size.
+
+        `scope`: which positions may merge, as when the merges were learned; see scopes.py. Raises TrialError for an unknown
+        scope, and where the merges do not belong to the primitives.
+        """
+        check_scope(scope)
         merges = np.asarray(merges, dtype=np.int64).reshape(-1, 4)
         expected = primitive.vocab_size + np.arange(len(merges))
-        if not np.array_equal(merges[:, 2], expected) or (merges[:, :2] >= expected[:, None]).any():
+        parts = merges[:, :2]
+        if not np.array_equal(merges[:, 2], expected) or (parts < 0).any() or (parts >= expected[:, None]).any():
             raise TrialError("the merges do not belong to this primitive tokenizer: their ids must run on from its own")
         self.primitive = primitive
         self.merges = merges
+        self.scope = scope
         entries = list(primitive.token_bytes)
-        for left, right in merges[:, :2].tolist():
+        for left, right in parts.tolist():
             entries.append(entries[left] + entries[right])
+        if len(set(entries)) < len(entries):
+            raise TrialError("the merges do not belong to this primitive tokenizer: joined, they spell an entry twice")
         super().__init__(entries)
 
     @classmethod
@@ -51,17 +68,24 @@ class BTMTokenizer(Tokenizer):
         primitive_vocab_size: int = 4096,
         min_frequency: int = 2,
         primitive: BPETokenizer | None = None,
+        score: str = FREQUENCY,
+        scope: str = ANY,
     ) -> "BTMTokenizer":
         """Learns a primitive tokenizer (or takes a ready one) and merges its tokens to `vocab_size` entries.
 
         documents: any iterable of str; a one-shot one is spooled to disk. Ends with fewer entries where no pair is left
-        that occurs `min_frequency` times. Raises ValueError for a lone surrogate.
+        that occurs `min_frequency` times. `score` and `scope` say which pair is merged next, and where: see scores.py and
+        scopes.py. Raises ValueError for a lone surrogate.
         """
         documents = Documents.of(documents)
         if primitive is None:
             primitive = BPETokenizer.train(documents, primitive_vocab_size, min_frequency)
         ids, offsets = encode_documents(primitive, documents)
-        return cls(primitive, learn_btm_merges(primitive, ids, offsets, vocab_size, min_frequency).merges)
+        check_room_for_merges(primitive, vocab_size)
+        learned = learn_merges_of_stream(
+            ids, offsets, primitive.token_bytes, vocab_size, min_frequency, score=score, scope=scope
+        )
+        return cls(primitive, learned.merges, scope)
 
     def encode(self, text: str) -> list[int]:
         primitives = np.array(self.primitive.encode(text), dtype=np.uint32)
@@ -73,20 +97,27 @@ class BTMTokenizer(Tokenizer):
 
     @functools.cached_property
     def _tables(self) -> MergeTables:
-        return merge_tables(self.merges, self.primitive.vocab_size)
+        return merge_tables(self.merges, self.token_bytes, self.scope)
 
     def manifest(self) -> dict[str, Any]:
-        return super().manifest() | {"primitives": self.primitive.vocab_size, "merges": len(self.merges)}
+        return super().manifest() | {"primitives": self.primitive.vocab_size, "merges": len(self.merges), "scope": self.scope}
 
-    def write_files(self, folder: Path) -> None:
+    def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:
         import pyarrow.parquet as pq
 
-        primitive_folder = folder / "primitive"
+        held_out = list(itertools.islice(held_out, HELD_OUT_DOCUMENTS))
+        primitive_folder = folder / PRIMITIVE_FOLDER
         primitive_folder.mkdir()
-        self.primitive.write_files(primitive_folder)
+        self.primitive.write_files(primitive_folder, held_out)
         columns = {name: self.merges[:, column] for column, name in enumerate(MERGE_COLUMNS)}
-        pq.write_table(pa.table(columns), folder / MERGES_FILE, compression="zstd")
+        table = pa.table(columns).replace_schema_metadata({SCOPE_KEY: self.scope})
+        pq.write_table(table, folder / MERGES_FILE, compression="zstd")
         write_vocabulary(self.token_bytes, folder)
+        merges = self.merges[:, :2].tolist()
+        (folder / EXACT_MERGES_FILE).write_text(json.dumps({"scope": self.scope, "merges": merges}), encoding="utf-8")
+        flat = flat_tokenizer_json(self.primitive.tokenizer_json, self.primitive.token_bytes, merges)
+        (folder / TOKENIZER_FILE).write_text(flat, encoding="utf-8")
+        write_transformers_files_of_btm(self, self.scope, folder, held_out)
 
     @classmethod
     def read_files(cls, folder: Path) -> "BTMTokenizer":
@@ -95,7 +126,8 @@ class BTMTokenizer(Tokenizer):
 
         table = pq.read_table(folder / MERGES_FILE)
         merges = np.stack([table.column(name).to_numpy() for name in MERGE_COLUMNS], axis=1)
-        return cls(BPETokenizer((folder / "primitive" / TOKENIZER_FILE).read_text(encoding="utf-8")), merges)
+        scope = (table.schema.metadata or {}).get(SCOPE_KEY, ANY.encode()).decode()
+        return cls(BPETokenizer((folder / PRIMITIVE_FOLDER / TOKENIZER_FILE).read_text(encoding="utf-8")), merges, scope)
 
 
 def encode_documents(tokenizer: Tokenizer, documents: Documents) -> tuple[npt.NDArray[np.integer[Any]], Offsets]:
@@ -109,26 +141,7 @@ def encode_documents(tokenizer: Tokenizer, documents: Documents) -> tuple[npt.ND
     return np.concatenate(parts), np.cumsum(np.concatenate(lengths))
 
 
-def learn_btm_merges(
-    primitive: BPETokenizer,
-    ids: npt.NDArray[np.integer[Any]],
-    offsets: Offsets,
-    vocab_size: int,
-    min_frequency: int,
-) -> LearnedMerges:
-    """Learns the merges of a stream of primitive ids, with progress; logs the pairs that were passed over."""
+def check_room_for_merges(primitive: BPETokenizer, vocab_size: int) -> None:
+    """Raises TrialError where the primitives alone are more than `vocab_size`."""
     if vocab_size < primitive.vocab_size:
         raise TrialError(f"vocab_size is {vocab_size}, but there are {primitive.vocab_size} primitives already")
-    first = primitive.vocab_size
-    with progress.progress("merging tokens", vocab_size - first, "merge") as shown:
-        learned = learn_merges_of_stream(
-            ids,
-            offsets,
-            primitive.token_bytes,
-            vocab_size,
-            min_frequency,
-            on_merge=lambda entries, count: shown.update(entries - first, f"count {count:,}"),
-        )
-    if learned.passed_over:
-        progress.print_line(f"{len(learned.passed_over)} pairs passed over: joined, they spell an entry that exists")
-    return learned

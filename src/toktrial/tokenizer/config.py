@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from toktrial.errors import TrialError
+from toktrial.errors import TrialError, nearest_name
 
 TOKENIZERS_FOLDER = "tokenizers"  # of a trial
+SCORE_NAMES = ("frequency", "pmi", "npmi", "likelihood")  # scores.py has them; a user's own has a colon in its name
 SMALLEST_VOCAB_SIZE = 257  # `<|endoftext|>` and the 256 single bytes
 
 
@@ -36,9 +37,15 @@ class BTMRecipe:
     """Entries of the small BPE; the merges of its tokens fill the vocabulary up to `vocab_size`."""
     min_frequency: int = 2
     """Pairs rarer than this are not merged."""
+    score: str = "frequency"
+    """The pair with the highest score is merged: `frequency`, `pmi`, `npmi`, `likelihood`, or package.module:function."""
+    scope: Literal["any", "words"] = "any"
+    """Which positions may merge: `any`, or `words`: parts of a word, and superwords of whole words."""
 
     def __post_init__(self) -> None:
         _check_min_frequency(self.min_frequency)
+        if ":" not in self.score and self.score not in SCORE_NAMES:
+            raise TrialError(f"there is no score {self.score!r}: {nearest_name(self.score, SCORE_NAMES)}")
         if self.primitive_vocab_size < SMALLEST_VOCAB_SIZE:
             raise TrialError(
                 f"primitive_vocab_size must be at least {SMALLEST_VOCAB_SIZE} (`<|endoftext|>` and every byte), "
@@ -46,8 +53,25 @@ class BTMRecipe:
             )
 
 
-Recipe = BPERecipe | BTMRecipe
-RECIPES: dict[str, type[BPERecipe] | type[BTMRecipe]] = {kind.recipe: kind for kind in (BPERecipe, BTMRecipe)}
+@dataclass(frozen=True)
+class FileRecipe:
+    """A byte-level BPE that is there already: the tokenizer.json of any other tokenizer."""
+
+    recipe: ClassVar[str] = "file"
+    tokenizer_name: ClassVar[str] = "file_tokenizer"
+
+    path: str = ""
+    """The tokenizer.json, seen from the folder in which the trial is run."""
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise TrialError('the recipe `file` needs a path: name the tokenizer.json, as in path = "tokenizer.json"')
+
+
+Recipe = BPERecipe | BTMRecipe | FileRecipe
+RECIPES: dict[str, type[BPERecipe] | type[BTMRecipe] | type[FileRecipe]] = {
+    kind.recipe: kind for kind in (BPERecipe, BTMRecipe, FileRecipe)
+}
 
 
 def tokenizer_names(tracks: Mapping[str, Recipe]) -> dict[str, str]:

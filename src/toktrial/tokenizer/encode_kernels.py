@@ -257,9 +257,7 @@ def _merged_in_list(
 
 
 @numba.njit(cache=True, nogil=True)
-def _push(
-    results: npt.NDArray[np.int64], positions: npt.NDArray[np.int64], size: int, result: int, position: int
-) -> int:
+def _push(results: npt.NDArray[np.int64], positions: npt.NDArray[np.int64], size: int, result: int, position: int) -> int:
     child = size
     while child > 0:
         parent = (child - 1) // 2
@@ -278,9 +276,7 @@ def _drop_first(results: npt.NDArray[np.int64], positions: npt.NDArray[np.int64]
     parent = 0
     while 2 * parent + 1 < size:
         child = 2 * parent + 1
-        if child + 1 < size and _comes_first(
-            results[child + 1], positions[child + 1], results[child], positions[child]
-        ):
+        if child + 1 < size and _comes_first(results[child + 1], positions[child + 1], results[child], positions[child]):
             child += 1
         if not _comes_first(results[child], positions[child], result, position):
             break

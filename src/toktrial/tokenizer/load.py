@@ -7,8 +7,11 @@ from toktrial.errors import TrialError, nearest_name
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
+from toktrial.tokenizer.file import FileTokenizer
 
-KINDS: dict[str, type[BPETokenizer] | type[BTMTokenizer]] = {kind.recipe: kind for kind in (BPETokenizer, BTMTokenizer)}
+KINDS: dict[str, type[BPETokenizer] | type[BTMTokenizer] | type[FileTokenizer]] = {
+    kind.recipe: kind for kind in (BPETokenizer, BTMTokenizer, FileTokenizer)
+}
 
 
 def load_tokenizer(folder: Path | str) -> Tokenizer:
@@ -18,6 +21,9 @@ def load_tokenizer(folder: Path | str) -> Tokenizer:
     if recipe not in KINDS:
         raise TrialError(f"{folder} holds no tokenizer of ours, but {recipe!r}: {nearest_name(str(recipe), KINDS)}")
     try:
+        artifact.check_files(folder)
         return KINDS[recipe].read_files(folder)
+    except TrialError:
+        raise
     except (OSError, ValueError, KeyError) as error:
         raise TrialError(f"the tokenizer in {folder} cannot be read ({error}): make it again") from None

@@ -88,9 +88,7 @@ def _may_merge_at(cells: Cells, flags: WordFlags, wall: int, cell: int) -> bool:
 
 
 @numba.njit(cache=True, nogil=True)
-def count_pairs(
-    cells: Cells, flags: WordFlags, wall: int, keys: Keys, counts: Longs, used: int, cell: int
-) -> tuple[int, int]:
+def count_pairs(cells: Cells, flags: WordFlags, wall: int, keys: Keys, counts: Longs, used: int, cell: int) -> tuple[int, int]:
     """Counts pairs from `cell` on, until the end or until the table is half full. Every token is one cell here.
 
     Returns the slots used and the cell to go on from, which is cells.size at the end.
@@ -304,9 +302,7 @@ def _keep_new_pairs(
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _partner(
-    cells: Cells, span: Spans, flags: WordFlags, wall: int, start: Token, new: Token, on_the_left: bool
-) -> np.int64:
+def _partner(cells: Cells, span: Spans, flags: WordFlags, wall: int, start: Token, new: Token, on_the_left: bool) -> np.int64:
     """Returns the neighbour that the new token starting in `start` makes a pair with on that side; NO_TOKEN: none.
 
     Two new tokens side by side are one pair: it counts from its left token alone.
@@ -338,9 +334,7 @@ def describe_pair(keys: Keys, pairs: Longs, slot: int) -> tuple[int, int, int, i
 
 
 @numba.njit(cache=True, nogil=True)
-def find_best(
-    heap: Heap, heap_size: int, keys: Keys, pairs: Longs, threshold: int, by_frequency: bool
-) -> tuple[np.int64, int]:
+def find_best(heap: Heap, heap_size: int, keys: Keys, pairs: Longs, threshold: int, by_frequency: bool) -> tuple[np.int64, int]:
     """Returns the slot of the pair at the top of the heap, and heap_size; pairs below the threshold are dropped.
 
     Slot -1: there is none. By frequency, a score of a count that has fallen is mended here and the search goes on;

@@ -71,9 +71,7 @@ def count_pairs(documents: Iterable[Sequence[int]], scope: ReferenceScope = ANY_
     return pairs
 
 
-def replace_pair(
-    document: Sequence[int], left: int, right: int, new: int, scope: ReferenceScope = ANY_SCOPE
-) -> list[int]:
+def replace_pair(document: Sequence[int], left: int, right: int, new: int, scope: ReferenceScope = ANY_SCOPE) -> list[int]:
     """Replaces the pair by the new id wherever it may merge, leftmost first.
 
     >>> replace_pair([1, 1, 1, 2], 1, 1, 9)

@@ -116,9 +116,7 @@ def resolve_score(name: str) -> Score:
     if name in SCORES:
         return SCORES[name]
     if ":" not in name:
-        raise TrialError(
-            f"there is no score {name!r}: {nearest_name(name, SCORES)} Your own is named package.module:function"
-        )
+        raise TrialError(f"there is no score {name!r}: {nearest_name(name, SCORES)} Your own is named package.module:function")
     module, _, attribute = name.partition(":")
     try:
         function = getattr(importlib.import_module(module), attribute)

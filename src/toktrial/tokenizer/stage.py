@@ -1,21 +1,26 @@
 """Makes every tokenizer that a trial's tracks need, on disk: each once, however many tracks share it.
 
-    corpus -> tokenizers/<name>/ and graphs/<primitive name>/ -> tokens
+corpus -> tokenizers/<name>/ and graphs/<primitive name>/ -> tokens
 """
 
+import itertools
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from toktrial import artifact, progress
 from toktrial.corpus.documents import Documents, flat_buffers
+from toktrial.tokenizer.base import Offsets
 from toktrial.tokenizer.bpe import BPETokenizer
-from toktrial.tokenizer.btm import BTMTokenizer, encode_documents, learn_btm_merges
-from toktrial.tokenizer.config import TOKENIZERS_FOLDER, BPERecipe, BTMRecipe, Recipe, tokenizer_names
+from toktrial.tokenizer.btm import BTMTokenizer, check_room_for_merges, encode_documents
+from toktrial.tokenizer.config import TOKENIZERS_FOLDER, BPERecipe, BTMRecipe, FileRecipe, Recipe, tokenizer_names
+from toktrial.tokenizer.file import file_fingerprint, load_file_track
 from toktrial.tokenizer.load import load_tokenizer
-from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
+from toktrial.tokenizer.merge import LearnedMerges, learn_merges_of_stream
+from toktrial.tokenizer.tkn import IntArray, PairGraph, SyncStream, TknMiner
+from toktrial.tokenizer.transformers_files import HELD_OUT_DOCUMENTS
 
 GRAPHS_FOLDER = "graphs"
 
@@ -51,34 +56,46 @@ def prepare_tokenizers(
     documents: Documents,
     corpus_fingerprint: str,
     trial_folder: Path,
+    held_out: Iterable[str] = (),
 ) -> dict[str, str]:
-    """Makes what is missing of the tracks' tokenizers and pair graphs. Returns each track's tokenizer fingerprint."""
+    """Makes what is missing of the tracks' tokenizers and pair graphs. Returns each track's tokenizer fingerprint.
+
+    held_out: the validation documents; what a tokenizer's folder says of itself for other programs is measured on them.
+    """
     folder = trial_folder / TOKENIZERS_FOLDER
     names, primitives = tokenizer_names(tracks), primitive_names(tracks)
     jobs: dict[str, BPEJob] = {}
     for track, recipe in tracks.items():
         if isinstance(recipe, BPERecipe):
             jobs[names[track]] = BPEJob(vocab_size, recipe.min_frequency)
-        else:
+        elif isinstance(recipe, BTMRecipe):
             jobs[primitives[track]] = BPEJob(recipe.primitive_vocab_size, recipe.min_frequency)
-    _prepare_bpe(jobs, documents, corpus_fingerprint, folder)
+    held_out = list(itertools.islice(held_out, HELD_OUT_DOCUMENTS))
+    _prepare_bpe(jobs, documents, corpus_fingerprint, folder, held_out)
     fingerprints: dict[str, str] = {}
     for track, recipe in tracks.items():
         if isinstance(recipe, BPERecipe):
             fingerprints[track] = jobs[names[track]].fingerprint(corpus_fingerprint)
+            continue
+        if isinstance(recipe, FileRecipe):
+            fingerprints[track] = _prepare_file(folder / names[track], recipe, vocab_size, held_out)
             continue
         primitive_fingerprint = jobs[primitives[track]].fingerprint(corpus_fingerprint)
         primitive_folder = folder / primitives[track]
         graph_folder = trial_folder / GRAPHS_FOLDER / primitives[track]
         _prepare_graph(graph_folder, primitive_folder, primitive_fingerprint, documents)
         fingerprints[track] = _prepare_btm(
-            folder / names[track], recipe, vocab_size, primitive_folder, primitive_fingerprint, documents
+            folder / names[track], recipe, vocab_size, primitive_folder, primitive_fingerprint, documents, held_out
         )
     return fingerprints
 
 
 def _prepare_bpe(
-    jobs: Mapping[str, BPEJob], documents: Documents, corpus_fingerprint: str, tokenizers_folder: Path
+    jobs: Mapping[str, BPEJob],
+    documents: Documents,
+    corpus_fingerprint: str,
+    tokenizers_folder: Path,
+    held_out: Sequence[str],
 ) -> None:
     """Trains the largest tokenizer of each min_frequency and cuts the smaller ones from it."""
     larger: dict[int, Path] = {}
@@ -90,7 +107,7 @@ def _prepare_bpe(
             tokenizer = _make_bpe(job, documents, larger.get(job.min_frequency))
             manifest = tokenizer.manifest() | {"requested": job.vocab_size, "seconds": time.monotonic() - started}
             with artifact.publish(folder, fingerprint, manifest) as partial:
-                tokenizer.write_files(partial)
+                tokenizer.write_files(partial, held_out)
             _say_what_was_learned(name, tokenizer.vocab_size, job.vocab_size)
         larger.setdefault(job.min_frequency, folder)
 
@@ -133,8 +150,9 @@ def _prepare_btm(
     primitive_folder: Path,
     primitive_fingerprint: str,
     documents: Documents,
+    held_out: Sequence[str],
 ) -> str:
-    inputs = {"primitive": primitive_fingerprint, "vocab_size": vocab_size, "min_frequency": recipe.min_frequency}
+    inputs = {"primitive": primitive_fingerprint, "vocab_size": vocab_size, "recipe": asdict(recipe)}
     fingerprint = artifact.fingerprint("btm tokenizer", inputs)
     if artifact.is_finished(folder, fingerprint):
         return fingerprint
@@ -142,8 +160,8 @@ def _prepare_btm(
     primitive = load_tokenizer(primitive_folder)
     assert isinstance(primitive, BPETokenizer)
     ids, offsets = encode_documents(primitive, documents)
-    learned = learn_btm_merges(primitive, ids, offsets, vocab_size, recipe.min_frequency)
-    tokenizer = BTMTokenizer(primitive, learned.merges)
+    learned = _learn_merges(primitive, ids, offsets, vocab_size, recipe)
+    tokenizer = BTMTokenizer(primitive, learned.merges, recipe.scope)
     manifest = tokenizer.manifest() | {
         "requested": vocab_size,
         "passed_over": len(learned.passed_over),
@@ -151,9 +169,46 @@ def _prepare_btm(
         "seconds": time.monotonic() - started,
     }
     with artifact.publish(folder, fingerprint, manifest) as partial:
-        tokenizer.write_files(partial)
+        tokenizer.write_files(partial, held_out)
     _say_what_was_learned(folder.name, tokenizer.vocab_size, vocab_size)
     return fingerprint
+
+
+def _prepare_file(folder: Path, recipe: FileRecipe, vocab_size: int, held_out: Sequence[str]) -> str:
+    finished = artifact.read_manifest(folder) if (folder / artifact.MANIFEST).is_file() else {}
+    if not Path(recipe.path).is_file() and (finished.get("source"), finished.get("requested")) == (recipe.path, vocab_size):
+        return str(finished["fingerprint"])  # what a trial has taken over, it needs no more
+    fingerprint = file_fingerprint(recipe.path, vocab_size)
+    if not artifact.is_finished(folder, fingerprint):
+        tokenizer = load_file_track(recipe.path, vocab_size)
+        manifest = tokenizer.manifest() | {"requested": vocab_size, "source": recipe.path}
+        with artifact.publish(folder, fingerprint, manifest) as partial:
+            tokenizer.write_files(partial, held_out)
+        if tokenizer.vocab_size < vocab_size:
+            progress.print_line(f"{folder.name}: {tokenizer.vocab_size:,} entries; the model's other rows stay unused")
+    return fingerprint
+
+
+def _learn_merges(
+    primitive: BPETokenizer, ids: IntArray, offsets: Offsets, vocab_size: int, recipe: BTMRecipe
+) -> LearnedMerges:
+    """Learns the merges with progress, and says how many pairs were passed over."""
+    check_room_for_merges(primitive, vocab_size)
+    first = primitive.vocab_size
+    with progress.progress("merging tokens", vocab_size - first, "merge") as shown:
+        learned = learn_merges_of_stream(
+            ids,
+            offsets,
+            primitive.token_bytes,
+            vocab_size,
+            recipe.min_frequency,
+            on_merge=lambda entries, count: shown.update(entries - first, f"count {count:,}"),
+            score=recipe.score,
+            scope=recipe.scope,
+        )
+    if learned.passed_over:
+        progress.print_line(f"{len(learned.passed_over)} pairs passed over: joined, they spell an entry that exists")
+    return learned
 
 
 def _say_what_was_learned(name: str, entries: int, requested: int) -> None:

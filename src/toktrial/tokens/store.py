@@ -143,9 +143,7 @@ def _check_bytes(
     assert not wrong.size, f"entries of document {wrong[0]} of a batch do not add up to its bytes"
 
 
-def _append(
-    file: BinaryIO, ids: npt.NDArray[np.uint32], offsets: npt.NDArray[np.int64], dtype: np.dtype[Any]
-) -> None:
+def _append(file: BinaryIO, ids: npt.NDArray[np.uint32], offsets: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> None:
     """Writes documents with id 0 behind each."""
     with_ends = np.full(ids.size + offsets.size - 1, END_ID, dtype=dtype)
     document = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
