@@ -6,10 +6,12 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from toktrial import protocol
 from toktrial.corpus.storybook import stories
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -53,6 +55,17 @@ def test_python_examples_give_what_the_page_says(page: str, folder_with_stories:
         os.chdir(before)
     assert tried > 0
     assert not failed
+
+
+def test_protocols_in_the_readme_are_protocols() -> None:
+    blocks = re.findall(
+        r"^```toml\n(.*?)^```", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    assert blocks
+    for block in blocks:
+        plan = protocol.from_dict(tomllib.loads(block))
+        assert plan.baseline == "bpe"
+        assert [recipe.recipe for recipe in plan.tracks.values()] == ["bpe", "btm", "file"]
 
 
 def test_readme_links_lead_somewhere() -> None:

@@ -83,8 +83,9 @@ class ByteLevelTokenizer(Tokenizer):
 
         content = json.loads(self._json)
         content["added_tokens"] = []  # gigatoken would take `<|endoftext|>` in a text for the special token
-        sample = [*CHECKED_TEXTS, " ".join(self.decode([token]) for token in range(self.vocab_size))]
-        expected = [self.hf.encode(text, add_special_tokens=False).ids for text in sample]
+        entries = [self.decode([token]) for token in range(self.vocab_size)]
+        sample = [*CHECKED_TEXTS, *entries, " ".join(entries)]
+        expected = [encoding.ids for encoding in self.hf.encode_batch_fast(sample, add_special_tokens=False)]
         try:
             fast = gigatoken.Tokenizer.from_json(json.dumps(content, ensure_ascii=False))
             ids, offsets = _encode_with_gigatoken(fast, pa.array(sample, type=pa.large_string()))

@@ -119,12 +119,13 @@ _EQUAL_ALWAYS = """\
 tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
 ```
 
-It gives the same ids as toktrial, always.
+It gives the same ids as toktrial. Only characters that Unicode gained lately can be cut differently, where the libraries that
+split the text know different versions of Unicode.
 """
 
 _EXACT_AND_FLAT = """\
-Two ways. This one gives the same ids as toktrial, always; it runs `{class_file}` of this folder, which needs
-`transformers` and `tokenizers` alone:
+Two ways. This one gives the same ids as toktrial (but for characters that Unicode gained lately, which the libraries that
+split the text may know or not); it runs `{class_file}` of this folder, which needs `transformers` and `tokenizers` alone:
 
 ```python
 tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
