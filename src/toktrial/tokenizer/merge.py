@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from toktrial.errors import TrialError
 from toktrial.tokenizer import merge_kernels as kernels
+from toktrial.tokenizer import pair_heap
 from toktrial.tokenizer.pair_table import capacity_for, empty_table, rehash
 from toktrial.tokenizer.scopes import ANY, set_word_flags, word_flags
 from toktrial.tokenizer.scores import FREQUENCY, Score, resolve_score
@@ -166,7 +167,7 @@ class _Engine:
         self._new_keys = np.empty(2 * vocab_size, dtype=np.uint64)
         self._keys, self._pairs = empty_table(capacity_for(0), kernels.PAIR_COLUMNS)
         self._used_slots = 0
-        self._heap = kernels.Heap(np.zeros(0, dtype=np.float64), np.zeros(0, dtype=np.uint64))
+        self._heap = pair_heap.Heap(np.zeros(0, dtype=np.float64), np.zeros(0, dtype=np.uint64))
         self._heap_size = 0
         self._positions: npt.NDArray[np.integer[Any]] = np.zeros(0, dtype=np.uint32)
         self._used_positions = 0
@@ -187,7 +188,7 @@ class _Engine:
 
     def _take_from_heap(self) -> tuple[int, int, int] | None:
         while True:
-            found, self._heap_size = kernels.find_best(
+            found, self._heap_size = pair_heap.find_best(
                 self._heap, self._heap_size, self._keys, self._pairs, self._threshold, self._by_frequency
             )
             slot = int(found)
@@ -195,11 +196,11 @@ class _Engine:
                 return None
             left, right, count, scored_count = kernels.describe_pair(self._keys, self._pairs, slot)
             if count == scored_count:
-                self._heap_size = kernels.drop_first(self._heap, self._heap_size)
+                self._heap_size = pair_heap.drop_first(self._heap, self._heap_size)
                 return left, right, count
             counts = self._token_counts
             score = self._score.of_pair(count, int(counts[left]), int(counts[right]), self._tokens)
-            kernels.rescore_first(self._heap, self._heap_size, self._pairs, slot, score)
+            pair_heap.rescore_first(self._heap, self._heap_size, self._pairs, slot, score)
 
     def _recount(self, pairs_wanted: int) -> None:
         """Compacts the stream and counts its pairs anew, under a lower threshold."""
@@ -251,7 +252,7 @@ class _Engine:
         scores = self._scores(keys, self._pairs[slots, kernels.COUNT])
         self._pairs[slots, kernels.SCORED_COUNT] = self._pairs[slots, kernels.COUNT]
         best_first = np.lexsort((keys, -scores))  # sorted, it is a heap
-        self._heap = kernels.Heap(scores[best_first], keys[best_first])
+        self._heap = pair_heap.Heap(scores[best_first], keys[best_first])
         self._heap_size = slots.size
 
     def _scores(self, keys: npt.NDArray[np.uint64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
@@ -283,7 +284,7 @@ class _Engine:
             return
         keys = self._new_keys[:new_pairs]
         counts = kernels.counts_of(self._keys, self._pairs, keys)
-        self._heap_size = kernels.push_all(self._heap, self._heap_size, self._scores(keys, counts), keys)
+        self._heap_size = pair_heap.push_all(self._heap, self._heap_size, self._scores(keys, counts), keys)
 
     def _make_room(self, new_pairs: int) -> None:
         if 2 * (self._used_slots + new_pairs) > self._keys.size:
@@ -293,7 +294,7 @@ class _Engine:
         needed = self._heap_size + new_pairs
         if needed > self._heap.scores.size:
             heap = self._heap
-            self._heap = kernels.Heap(np.resize(heap.scores, 2 * needed), np.resize(heap.keys, 2 * needed))
+            self._heap = pair_heap.Heap(np.resize(heap.scores, 2 * needed), np.resize(heap.keys, 2 * needed))
 
     def stream(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """Returns the stream as the merges left it: flat ids and offsets (documents + 1,)."""
