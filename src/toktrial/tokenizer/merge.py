@@ -24,7 +24,7 @@ import numpy.typing as npt
 from toktrial.errors import TrialError
 from toktrial.tokenizer import merge_kernels as kernels
 from toktrial.tokenizer import pair_heap
-from toktrial.tokenizer.pair_table import capacity_for, empty_table, rehash
+from toktrial.tokenizer.pair_table import HALF, RIGHT_MASK, capacity_for, edges_of, empty_table, rehash
 from toktrial.tokenizer.scopes import ANY, set_word_flags, word_flags
 from toktrial.tokenizer.scores import FREQUENCY, Score, resolve_score
 from toktrial.tokenizer.tkn import IntArray
@@ -220,7 +220,7 @@ class _Engine:
         while True:
             used, cell = kernels.count_pairs(self._cells, self._flags, self._wall, keys, counts, used, cell)
             if cell >= self._cells.size:
-                return kernels.edges_of(keys, counts)
+                return edges_of(keys, counts)
             larger_keys, larger_counts = empty_table(2 * keys.size, 1)
             rehash(keys, counts, larger_keys, larger_counts)
             keys, counts = larger_keys, larger_counts
@@ -256,7 +256,7 @@ class _Engine:
         self._heap_size = slots.size
 
     def _scores(self, keys: npt.NDArray[np.uint64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        left, right = (keys >> np.uint64(32)).astype(np.int64), (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        left, right = (keys >> HALF).astype(np.int64), (keys & RIGHT_MASK).astype(np.int64)
         scores = self._score.of_pairs(counts, self._token_counts[left], self._token_counts[right], self._tokens)
         if np.isnan(scores).any():
             raise TrialError(f"the score {self._score.name!r} gives no number for some pair: it must be defined for all counts")

@@ -100,15 +100,6 @@ def count_pairs(cells: Cells, flags: WordFlags, wall: int, keys: Keys, counts: L
     return used, cells.size
 
 
-def edges_of(keys: Keys, counts: Longs) -> Longs:
-    """Returns a table's pairs as (pairs, 3) int64: left, right, count; most frequent first, ties by left, then right."""
-    used = keys != EMPTY
-    keys, counts = keys[used], counts[used, 0]
-    order = np.lexsort((keys, -counts))
-    left, right = keys[order] >> np.uint64(32), keys[order] & np.uint64(0xFFFFFFFF)
-    return np.stack([left.astype(np.int64), right.astype(np.int64), counts[order]], axis=1)
-
-
 @numba.njit(cache=True, nogil=True)
 def enter_pairs(keys: Keys, pairs: Longs, edges: Longs) -> None:
     """Enters edges (pairs, 3) of left, right, count into an empty table, each with a slice for its positions."""

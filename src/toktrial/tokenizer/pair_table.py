@@ -10,27 +10,15 @@ import numpy.typing as npt
 
 EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Knuth's multiplicative hashing, TAOCP 6.4
-_HALF = np.uint64(32)
-_RIGHT_MASK = np.uint64(0xFFFFFFFF)
+HALF = np.uint64(32)
+RIGHT_MASK = np.uint64(0xFFFFFFFF)
 SMALLEST_CAPACITY = 1 << 12
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def pair_key(left: int | np.int64, right: int | np.int64) -> np.uint64:
     """Returns the key of a pair."""
-    return (np.uint64(left) << _HALF) | np.uint64(right)
-
-
-@numba.njit(cache=True, nogil=True)
-def key_left(key: np.uint64) -> np.int64:
-    """Returns the left id of a key."""
-    return np.int64(key >> _HALF)
-
-
-@numba.njit(cache=True, nogil=True)
-def key_right(key: np.uint64) -> np.int64:
-    """Returns the right id of a key."""
-    return np.int64(key & _RIGHT_MASK)
+    return (np.uint64(left) << HALF) | np.uint64(right)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -38,7 +26,7 @@ def find_slot(keys: npt.NDArray[np.uint64], key: np.uint64) -> np.int64:
     """Returns the slot that holds `key`, or the empty one where it belongs."""
     mask = np.uint64(keys.size - 1)
     # The product's upper half is its well mixed one.
-    slot = ((key * _GOLDEN) >> _HALF) & mask
+    slot = ((key * _GOLDEN) >> HALF) & mask
     while keys[slot] != key and keys[slot] != EMPTY:
         slot = (slot + np.uint64(1)) & mask
     return np.int64(slot)
@@ -68,3 +56,12 @@ def capacity_for(pairs: int) -> int:
 def empty_table(capacity: int, columns: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
     """Returns an empty table: keys (capacity,) uint64 and values (capacity, columns) int64."""
     return np.full(capacity, EMPTY, dtype=np.uint64), np.zeros((capacity, columns), dtype=np.int64)
+
+
+def edges_of(keys: npt.NDArray[np.uint64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Returns a table's pairs as (pairs, 3) int64: left, right, count; most frequent first, ties by left, then right."""
+    used = keys != EMPTY
+    keys, counts = keys[used], counts[used, 0]
+    order = np.lexsort((keys, -counts))
+    left, right = keys[order] >> HALF, keys[order] & RIGHT_MASK
+    return np.stack([left.astype(np.int64), right.astype(np.int64), counts[order]], axis=1)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toktrial.errors import TrialError
-from toktrial.tokenizer.pair_table import EMPTY, capacity_for, empty_table, find_slot, pair_key, rehash
+from toktrial.tokenizer.pair_table import EMPTY, capacity_for, edges_of, empty_table, find_slot, pair_key, rehash
 
 IntArray = npt.NDArray[np.integer[Any]]
 Window = tuple[int, ...]
@@ -110,17 +110,13 @@ class PairGraph:
 
     def add(self, ids: IntArray, offsets: IntArray) -> None:
         """Counts the adjacent pairs of a chunk of documents: ids flat, any integer dtype; offsets (documents + 1,)."""
-        self.add_spans(ids, offsets[:-1], offsets[1:])
-
-    def add_spans(self, ids: IntArray, starts: IntArray, ends: IntArray) -> None:
-        """The same, for documents that begin at `starts` and end before `ends` and need not touch each other."""
-        starts, ends = (np.ascontiguousarray(edge, dtype=np.int64) for edge in (starts, ends))
+        walls: npt.NDArray[np.int64] = np.ascontiguousarray(offsets, dtype=np.int64)
         document = position = 0
         while True:
             self._pairs, document, position = _count_pairs(
-                self._keys, self._values, self._pairs, ids, starts, ends, document, position
+                self._keys, self._values, self._pairs, ids, walls, document, position
             )
-            if document >= starts.size:
+            if document >= walls.size - 1:
                 return
             self._grow()
 
@@ -130,11 +126,7 @@ class PairGraph:
 
     def edges(self) -> npt.NDArray[np.int64]:
         """Returns all pairs as (pairs, 3) int64: left, right, count; most frequent first, ties by left, then right."""
-        used = self._keys != EMPTY
-        keys, counts = self._keys[used], self._values[used, 0]
-        order = np.lexsort((keys, -counts))
-        left, right = keys[order] >> np.uint64(32), keys[order] & np.uint64(0xFFFFFFFF)
-        return np.stack([left.astype(np.int64), right.astype(np.int64), counts[order]], axis=1)
+        return edges_of(self._keys, self._values)
 
     def save(self, folder: Path) -> None:
         """Writes graph.parquet with the columns left, right, count, most frequent first, into an existing folder."""
@@ -188,8 +180,7 @@ def _count_pairs(
     values: npt.NDArray[np.int64],
     used: int,
     ids: IntArray,
-    starts: npt.NDArray[np.int64],
-    ends: npt.NDArray[np.int64],
+    offsets: npt.NDArray[np.int64],
     document: int,
     position: int,
 ) -> tuple[int, int, int]:
@@ -198,9 +189,9 @@ def _count_pairs(
     Returns the slots used and the document and position to go on from. A position before a document is its start.
     """
     limit = keys.size // 2
-    while document < starts.size:
-        position = max(position, starts[document])
-        while position + 1 < ends[document]:
+    while document < offsets.size - 1:
+        position = max(position, offsets[document])
+        while position + 1 < offsets[document + 1]:
             key = pair_key(ids[position], ids[position + 1])
             slot = find_slot(keys, key)
             if keys[slot] == EMPTY:
