@@ -1,7 +1,9 @@
 """The merge engine against its judge: golden cases, the slow reference, and what must hold for every stream."""
 
 import json
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toktrial.errors import TrialError
-from toktrial.tokenizer import reference
+from toktrial.tokenizer import reference, stream_pairs
+from toktrial.tokenizer.cells import Stream
 from toktrial.tokenizer.merge import LearnedMerges, learn_merges, learn_merges_of_stream
-from toktrial.tokenizer.tkn import PairGraph
+from toktrial.tokenizer.merge_checkpoint import MergeCheckpoint
+from toktrial.tokenizer.merge_engine import lay_out_documents
+from toktrial.tokenizer.scopes import word_flags
+from toktrial.tokenizer.stream_pairs import count_stream_pairs, parts_of
+from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
 
 LETTERS = [bytes([97 + i]) for i in range(6)]
 
@@ -98,13 +105,87 @@ def test_wide_ids_give_the_same_merges_as_narrow_ones() -> None:
     assert unflatten(wide) == unflatten(narrow)
 
 
-def test_first_counts_are_those_of_the_graph() -> None:
-    rng = np.random.default_rng(5)
-    documents = [rng.integers(0, 6, size=100).tolist() for _ in range(5)]
+@settings(max_examples=60, deadline=None)
+@given(documents, st.sampled_from([6, 5000]))
+def test_the_counts_that_it_starts_from_are_the_graphs(documents: list[list[int]], entries: int) -> None:
+    """In a dense table, and in the hash table that many entries ask for."""
+    ids, offsets = flatten(documents)
     graph = PairGraph()
-    graph.add(*flatten(documents))
-    left, right, _, count = learn_merges(documents, LETTERS, 7).merges[0]
-    assert [left, right, count] == graph.edges()[0].tolist()
+    stream = SyncStream(graph)
+    stream.feed(*TknMiner(first_free_id=entries).mine(ids, offsets))
+    cells = lay_out_documents(ids, offsets, entries, entries)
+    wall = cells.dtype.type(np.iinfo(cells.dtype).max)
+    flags = word_flags([], entries, "any")
+    counted = count_stream_pairs(Stream(cells, np.ones(entries, dtype=np.int32), flags, wall, wall - 1), entries, np.uint32)
+    left, right = parts_of(counted.keys)
+    assert {(a, b): n for a, b, n in graph.edges().tolist()} == dict(
+        zip(zip(left.tolist(), right.tolist(), strict=True), counted.counts.tolist(), strict=True)
+    )
+
+
+def test_threads_find_what_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(11)
+    documents: list[list[int]] = [(rng.zipf(1.3, size=400).clip(max=6) - 1).tolist() for _ in range(30)]
+    assert_equal_to_reference(documents, LETTERS, 60, 2)
+    monkeypatch.setattr(stream_pairs, "CELLS_PER_THREAD", 1000)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert_equal_to_reference(documents, LETTERS, 60, 2)
+
+
+class StoppedError(Exception):
+    """Raised in the middle of learning."""
+
+
+@pytest.mark.parametrize(("score", "scope"), [("frequency", "any"), ("frequency", "words"), ("pmi", "any"), ("npmi", "words")])
+def test_interrupted_again_and_again_it_goes_on_from_its_last_recount(tmp_path: Path, score: str, scope: str) -> None:
+    rng = np.random.default_rng(13)
+    documents: list[list[int]] = [(rng.zipf(1.3, size=400).clip(max=6) - 1).tolist() for _ in range(20)]
+    entries = [b"a", b" b", b" ", b"c", b".", b"aa"]  # the last is what `a` and `a` would spell
+    arguments: dict[str, Any] = {"vocab_size": 46, "score": score, "scope": scope, "refresh_every": 4}
+    whole = learn_merges_of_stream(*flatten(documents), entries, **arguments)
+    path = tmp_path / "merges.npz"
+    heard: list[int] = []
+
+    def stop_now_and_then(entries: int, count: int) -> None:  # noqa: ARG001
+        heard.append(entries)
+        if len(heard) % 9 == 0:
+            raise StoppedError
+
+    for _ in range(40):
+        try:
+            checkpoint = MergeCheckpoint(path, "these inputs", every_seconds=0)
+            learned = learn_merges_of_stream(
+                *flatten(documents), entries, **arguments, on_merge=stop_now_and_then, checkpoint=checkpoint
+            )
+            break
+        except StoppedError:
+            continue
+    assert len(set(heard)) == len(whole.merges)
+    assert len(heard) < 2 * len(whole.merges), "it began anew"
+    assert learned.merges.tolist() == whole.merges.tolist()
+    assert learned.passed_over == whole.passed_over
+    assert unflatten(learned) == unflatten(whole)
+
+
+def test_a_checkpoint_of_other_inputs_or_a_damaged_one_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    documents = [[0, 1, 0, 1, 2], [0, 1, 2]]
+    path = tmp_path / "merges.npz"
+    learn_merges_of_stream(*flatten(documents), LETTERS, 7, checkpoint=MergeCheckpoint(path, "some", every_seconds=0))
+    assert MergeCheckpoint(path, "others").load() is None
+    saved = MergeCheckpoint(path, "some").load()
+    assert saved is not None
+    assert saved.merges.tolist() == [[0, 1, 6, 3]]
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF
+    path.write_bytes(damaged)
+    expected = learn_merges(documents, LETTERS, 8)
+    again = learn_merges_of_stream(*flatten(documents), LETTERS, 8, checkpoint=MergeCheckpoint(path, "some"))
+    assert again.merges.tolist() == expected.merges.tolist()
+    path.write_bytes(damaged[:100])
+    assert MergeCheckpoint(path, "some").load() is None
+    assert "is damaged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.uint32, np.int32, np.int64])
@@ -128,7 +209,7 @@ def test_on_merge_hears_of_every_merge() -> None:
 
 
 def test_an_id_without_an_entry_is_refused() -> None:
-    with pytest.raises(TrialError, match="ids from 0 to 6, but there are 6 entries"):
+    with pytest.raises(TrialError, match="id 6 at position 1, but there are 6 entries"):
         learn_merges([[0, 6]], LETTERS, 10)
     with pytest.raises(TrialError, match="min_frequency"):
         learn_merges([[0, 1]], LETTERS, 10, min_frequency=0)

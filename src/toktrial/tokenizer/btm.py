@@ -80,8 +80,8 @@ class BTMTokenizer(Tokenizer):
         documents = Documents.of(documents)
         if primitive is None:
             primitive = BPETokenizer.train(documents, primitive_vocab_size, min_frequency)
-        ids, offsets = encode_documents(primitive, documents)
         check_room_for_merges(primitive, vocab_size)
+        ids, offsets = encode_documents(primitive, documents)
         learned = learn_merges_of_stream(
             ids, offsets, primitive.token_bytes, vocab_size, min_frequency, score=score, scope=scope
         )
@@ -90,7 +90,8 @@ class BTMTokenizer(Tokenizer):
     def encode(self, text: str) -> list[int]:
         primitives = np.array(self.primitive.encode(text), dtype=np.uint32)
         ids, _ = encode_stream(primitives, np.array([0, primitives.size]), self._tables)
-        return [int(token) for token in ids]
+        encoded: list[int] = ids.tolist()
+        return encoded
 
     def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
         return encode_stream(*self.primitive.encode_arrow(texts), self._tables)
@@ -132,13 +133,34 @@ class BTMTokenizer(Tokenizer):
 
 def encode_documents(tokenizer: Tokenizer, documents: Documents) -> tuple[npt.NDArray[np.integer[Any]], Offsets]:
     """Encodes a whole corpus into memory: flat ids (uint16 where the vocabulary fits) and offsets (documents + 1,)."""
-    dtype: Any = np.uint16 if tokenizer.vocab_size <= np.iinfo(np.uint16).max + 1 else np.uint32
+    dtype = _id_dtype(tokenizer)
     parts, lengths = [np.zeros(0, dtype=dtype)], [np.zeros(1, dtype=np.int64)]
     for batch in documents.batches():
         ids, offsets = tokenizer.encode_arrow(batch)
         parts.append(ids.astype(dtype))
         lengths.append(np.diff(offsets))
     return np.concatenate(parts), np.cumsum(np.concatenate(lengths))
+
+
+def encode_documents_to_file(
+    tokenizer: Tokenizer, documents: Documents, path: Path
+) -> tuple[npt.NDArray[np.integer[Any]], Offsets]:
+    """The same with the ids in a new file, memory-mapped; the offsets alone are in memory."""
+    dtype = _id_dtype(tokenizer)
+    lengths = [np.zeros(1, dtype=np.int64)]
+    with path.open("wb") as file:
+        for batch in documents.batches():
+            ids, offsets = tokenizer.encode_arrow(batch)
+            file.write(ids.astype(dtype).data)
+            lengths.append(np.diff(offsets))
+    offsets = np.cumsum(np.concatenate(lengths))
+    if not offsets[-1]:  # an empty file cannot be mapped
+        return np.zeros(0, dtype=dtype), offsets
+    return np.memmap(path, dtype=dtype, mode="r"), offsets
+
+
+def _id_dtype(tokenizer: Tokenizer) -> Any:
+    return np.uint16 if tokenizer.vocab_size <= np.iinfo(np.uint16).max + 1 else np.uint32
 
 
 def check_room_for_merges(primitive: BPETokenizer, vocab_size: int) -> None:

@@ -1,246 +1,183 @@
-"""The merge engine's hot loops. merge.py, which calls them, says what the cells, positions and pairs are.
+"""One merge within the merge engine's stream: replaces a pair, lowers the counts of what it broke, keeps what arises.
 
-A pair's row in the table holds its count, the count that its score was computed from, and the slice of `positions` at
-which it stands, ascending.
+merge_engine.py calls `merge_pair`; cells.py says what the stream is, pair_table.py what is known of a pair.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-from toktrial.tokenizer.pair_table import EMPTY, find_slot, pair_key
-from toktrial.tokenizer.scopes import NO_TOKEN, Token, WordFlags, may_merge
+from toktrial.tokenizer.cells import Cells, Stream, token_at
+from toktrial.tokenizer.pair_heap import Heap, push
+from toktrial.tokenizer.pair_table import COUNT, EMPTY, SCORED_COUNT, SLICE_END, SLICE_START, Keys, Longs, find_slot, pair_key
+from toktrial.tokenizer.scopes import Token, may_merge
+from toktrial.tokenizer.stream_pairs import Positions
 
-COUNT, SCORED_COUNT, SLICE_START, SLICE_END = 0, 1, 2, 3
-PAIR_COLUMNS = 4
-
-Cells = npt.NDArray[np.integer[Any]]
-Positions = npt.NDArray[np.integer[Any]]
-Spans = npt.NDArray[np.int32]
-Keys = npt.NDArray[np.uint64]
-Longs = npt.NDArray[np.int64]
+FETCHED_AT_ONCE = 256
 
 
-class Neighbours(NamedTuple):
-    """Dense scratch arrays (vocab_size,) int64; the counts are all zero between two merges."""
+class Scratch(NamedTuple):
+    """What a merge works with; nothing here outlives it. The counts are all zero between two merges."""
 
+    before: Cells
+    """(merges at once,): the token before each new one, where the two make a pair; else a wall."""
+    after: Cells
+    """The same behind it. Two new tokens side by side are one pair, that of the left one with what is behind it."""
+    fetched: Cells
+    """(FETCHED_AT_ONCE,): the first cells of the candidates looked at next."""
+    broken_before: Longs
+    """(vocab_size,) int64: how many pairs of each token with the left part are broken."""
+    broken_after: Longs
+    """The same for the right part and each token."""
     counts: Longs
-    """How often each id stands beside the new token, on the side in question, where the two may merge."""
+    """(vocab_size,) int64: how often each token is a neighbour on the side in question."""
     cursors: Longs
-    """Where in `positions` the next position of the pair with that neighbour goes; -1: the pair is not kept."""
+    """(vocab_size,) int64: where the next position of the pair with that neighbour goes; -1: the pair is not kept."""
     touched: Longs
-    """The ids whose count is not zero, in the order in which they were met."""
-
-
-@numba.njit(cache=True, nogil=True)
-def lay_out(cells: Cells, ids: Cells, offsets: Longs, wall: int, token_counts: Longs) -> None:
-    """Copies documents of ids into the cells, with a wall before, between and after them, and counts the ids."""
-    cell = 0
-    for document in range(offsets.size - 1):
-        cells[cell] = wall
-        cell += 1
-        for position in range(offsets[document], offsets[document + 1]):
-            cells[cell] = ids[position]
-            token_counts[ids[position]] += 1
-            cell += 1
-    cells[cell] = wall
-
-
-@numba.njit(cache=True, nogil=True)
-def compact(cells: Cells, span: Spans, wall: int) -> int:
-    """Moves every token into one cell, in order; returns how many cells are left. Spans are 1 afterwards."""
-    target = 0
-    cell = 0
-    while cell < cells.size:
-        token = cells[cell]
-        cells[target] = token
-        target += 1
-        cell += 1 if token == wall else span[token]
-    return target
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _token(cells: Cells, cell: Token, wall: int) -> np.int64:
-    """Returns the token in a cell, NO_TOKEN for a wall."""
-    token = np.int64(cells[cell])
-    return np.int64(NO_TOKEN) if token == np.int64(wall) else token
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _may_merge_at(cells: Cells, flags: WordFlags, wall: int, cell: int) -> bool:
-    """Whether the tokens in this cell and the next are a pair that may merge. Every token is one cell here."""
-    left, right = _token(cells, cell, wall), _token(cells, cell + 1, wall)
-    if left == NO_TOKEN or right == NO_TOKEN:
-        return False
-    if flags.starts.size == 0:
-        return True
-    return may_merge(flags, _token(cells, cell - 1, wall), left, right, _token(cells, cell + 2, wall))
-
-
-@numba.njit(cache=True, nogil=True)
-def count_pairs(cells: Cells, flags: WordFlags, wall: int, keys: Keys, counts: Longs, used: int, cell: int) -> tuple[int, int]:
-    """Counts pairs from `cell` on, until the end or until the table is half full. Every token is one cell here.
-
-    Returns the slots used and the cell to go on from, which is cells.size at the end.
-    """
-    limit = keys.size // 2
-    while cell + 1 < cells.size:
-        if _may_merge_at(cells, flags, wall, cell):
-            key = pair_key(cells[cell], cells[cell + 1])
-            slot = find_slot(keys, key)
-            if keys[slot] == EMPTY:
-                if used >= limit:
-                    return used, cell
-                keys[slot] = key
-                used += 1
-            counts[slot, 0] += 1
-        cell += 1
-    return used, cells.size
-
-
-@numba.njit(cache=True, nogil=True)
-def enter_pairs(keys: Keys, pairs: Longs, edges: Longs) -> None:
-    """Enters edges (pairs, 3) of left, right, count into an empty table, each with a slice for its positions."""
-    start = 0
-    for edge in range(edges.shape[0]):
-        key = pair_key(edges[edge, 0], edges[edge, 1])
-        slot = find_slot(keys, key)
-        keys[slot] = key
-        pairs[slot, COUNT] = edges[edge, 2]
-        pairs[slot, SLICE_START] = start
-        pairs[slot, SLICE_END] = start
-        start += edges[edge, 2]
-
-
-@numba.njit(cache=True, nogil=True)
-def write_positions(cells: Cells, flags: WordFlags, wall: int, keys: Keys, pairs: Longs, positions: Positions) -> None:
-    """Writes every kept pair's positions into its slice. Every token is one cell here."""
-    for cell in range(cells.size - 1):
-        if not _may_merge_at(cells, flags, wall, cell):
-            continue
-        slot = find_slot(keys, pair_key(cells[cell], cells[cell + 1]))
-        if keys[slot] != EMPTY:
-            positions[pairs[slot, SLICE_END]] = cell
-            pairs[slot, SLICE_END] += 1
+    """(vocab_size,) int64: the tokens whose count, or broken_before, is not zero."""
+    touched_after: Longs
+    """(vocab_size,) int64: the tokens whose broken_after is not zero."""
+    new_keys: Keys
+    """(2 * vocab_size,) uint64: the pairs that arose and are kept."""
 
 
 @numba.njit(cache=True, nogil=True)
 def merge_pair(
-    cells: Cells,
-    span: Spans,
-    flags: WordFlags,
-    wall: int,
-    stale: int,
+    stream: Stream,
     keys: Keys,
     pairs: Longs,
     positions: Positions,
-    neighbours: Neighbours,
-    new_keys: Keys,
+    scratch: Scratch,
+    heap: Heap,
+    heap_size: int,
     left: int,
     right: int,
     new: int,
     threshold: int,
     used_positions: int,
-) -> tuple[int, int, int]:
+    by_frequency: bool,
+) -> tuple[int, int, int, int]:
     """Merges a pair everywhere, leftmost first, and keeps the pairs that arise with `threshold` positions or more.
 
-    Returns the number of merges made, the number of pairs kept, whose keys are in `new_keys`, and used_positions.
+    By frequency they are put on the heap at once. Returns the number of merges made, the number of pairs kept, whose keys
+    are in scratch.new_keys, used_positions and heap_size.
     """
     slot = find_slot(keys, pair_key(left, right))
     start, end = pairs[slot, SLICE_START], pairs[slot, SLICE_END]
-    merged = _replace(cells, span, flags, wall, stale, keys, pairs, positions[start:end], left, right, new)
+    merged, touched_before, touched_after = _replace(stream, scratch, positions[start:end], left, right, new)
+    _lower_counts(keys, pairs, scratch.broken_before, scratch.touched[:touched_before], left, True)
+    _lower_counts(keys, pairs, scratch.broken_after, scratch.touched_after[:touched_after], right, False)
     pairs[slot, COUNT] = 0
     starts = positions[start : start + merged]
     kept = 0
-    for on_the_left in (True, False):
+    for neighbours, are_before in ((scratch.before[:merged], True), (scratch.after[:merged], False)):
+        first = kept
         kept, used_positions = _keep_new_pairs(
-            cells, span, flags, wall, keys, pairs, positions, neighbours, new_keys, starts, on_the_left, new, threshold,
-            kept, used_positions,
-        )  # fmt: skip
-    return merged, kept, used_positions
+            stream, keys, pairs, positions, scratch, starts, neighbours, are_before, new, threshold, kept, used_positions
+        )
+        if by_frequency:
+            for k in range(first, kept):
+                key = scratch.new_keys[k]
+                heap_size = push(heap, heap_size, np.float64(pairs[find_slot(keys, key), COUNT]), key)
+    return merged, kept, used_positions, heap_size
+
+
+@numba.njit(cache=True, nogil=True)
+def _fetch(cells: Cells, candidates: Positions, fetched: Cells) -> None:
+    """Reads the candidates' cells in a loop that does nothing else, so that the processor waits for all of them at once."""
+    for candidate in range(candidates.size):
+        fetched[candidate] = cells[candidates[candidate]]
 
 
 @numba.njit(cache=True, nogil=True)
 def _replace(
-    cells: Cells,
-    span: Spans,
-    flags: WordFlags,
-    wall: int,
-    stale: int,
-    keys: Keys,
-    pairs: Longs,
-    candidates: Positions,
-    left: Token,
-    right: Token,
-    new: Token,
-) -> int:
-    """Replaces the pair at every candidate position that still holds it, and lowers the counts of the pairs broken.
+    stream: Stream, scratch: Scratch, candidates: Positions, left: Token, right: Token, new: Token
+) -> tuple[int, int, int]:
+    """Replaces the pair at every candidate position that still holds it, and notes its neighbours and what it breaks.
 
-    The starts of the new tokens overwrite the candidates, from the first on; returns how many there are.
+    The starts of the new tokens overwrite the candidates, from the first on. Returns how many there are, and how many
+    tokens are in scratch.touched and scratch.touched_after.
     """
-    left_span, new_span = span[left], span[new]
-    merged = 0
+    cells, wall = stream.cells, stream.wall
+    left_span, new_span = stream.span[left], stream.span[new]
+    any_may_merge = stream.flags.starts.size == 0
+    merged, touched_before, touched_after = 0, 0, 0
     for candidate in range(candidates.size):
+        if candidate % FETCHED_AT_ONCE == 0:
+            _fetch(cells, candidates[candidate : candidate + FETCHED_AT_ONCE], scratch.fetched)
         cell = np.int64(candidates[candidate])
         middle, behind = cell + left_span, cell + new_span
-        if cells[cell] != left or cells[middle] != right:
+        if scratch.fetched[candidate % FETCHED_AT_ONCE] != left or cells[cell] != left or cells[middle] != right:
             continue
-        before, after = _token(cells, cell - 1, wall), _token(cells, behind, wall)
-        # A new token on the left has broken that pair already.
-        if before != NO_TOKEN and before != new and _left_may_merge(cells, span, flags, wall, cell, before, left, right):
-            _lower_count(keys, pairs, before, left)
-        if after != NO_TOKEN and _right_may_merge(cells, span, flags, wall, behind, left, right, after):
-            _lower_count(keys, pairs, right, after)
-        cells[middle] = stale
+        before, after = cells[cell - 1], cells[behind]
+        scratch.before[merged], scratch.after[merged] = wall, wall
+        if before == new:  # made just now: it broke the pair before this one, and its own pair is with this token
+            scratch.after[merged - 1] = new if any_may_merge or _twins_may_merge(stream, cell, new, after) else wall
+        elif before != wall:
+            if any_may_merge or _before_may_merge(stream, cell, before, left, right):
+                if scratch.broken_before[before] == 0:
+                    scratch.touched[touched_before] = before
+                    touched_before += 1
+                scratch.broken_before[before] += 1
+            if any_may_merge or _before_may_merge(stream, cell, before, new, token_at(stream, behind)):
+                scratch.before[merged] = before
+        if after != wall:
+            if any_may_merge or _after_may_merge(stream, behind, left, right, after):
+                if scratch.broken_after[after] == 0:
+                    scratch.touched_after[touched_after] = after
+                    touched_after += 1
+                scratch.broken_after[after] += 1
+            if any_may_merge or _after_may_merge(stream, behind, token_at(stream, cell - 1), new, after):
+                scratch.after[merged] = after
+        cells[middle] = stream.stale
         cells[cell] = new
         cells[behind - 1] = new
         candidates[merged] = cell
         merged += 1
-    return merged
+    return merged, touched_before, touched_after
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _left_may_merge(
-    cells: Cells, span: Spans, flags: WordFlags, wall: int, cell: Token, before: Token, left: Token, right: Token
-) -> bool:
-    """Whether `before` and `left`, which starts in `cell` with `right` behind it, may merge."""
-    if flags.starts.size == 0:
-        return True
-    return may_merge(flags, _token(cells, cell - span[before] - 1, wall), before, left, right)
+def _before_may_merge(stream: Stream, cell: Token, before: Token, token: Token, after: Token) -> bool:
+    """Whether `before` and `token`, which starts in `cell` and has `after` behind it, may merge."""
+    return may_merge(stream.flags, token_at(stream, cell - stream.span[before] - 1), before, token, after)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _right_may_merge(
-    cells: Cells, span: Spans, flags: WordFlags, wall: int, cell: Token, left: Token, right: Token, after: Token
-) -> bool:
-    """Whether `right`, with `left` before it, and `after`, which starts in `cell`, may merge."""
-    if flags.starts.size == 0:
-        return True
-    return may_merge(flags, left, right, after, _token(cells, cell + span[after], wall))
+def _after_may_merge(stream: Stream, cell: Token, before: Token, token: Token, after: Token) -> bool:
+    """Whether `token`, with `before` before it, and `after`, which starts in `cell`, may merge."""
+    return may_merge(stream.flags, before, token, after, token_at(stream, cell + stream.span[after]))
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _lower_count(keys: Keys, pairs: Longs, left: Token, right: Token) -> None:
-    slot = find_slot(keys, pair_key(left, right))
-    if keys[slot] != EMPTY:
-        pairs[slot, COUNT] -= 1
+def _twins_may_merge(stream: Stream, cell: Token, new: Token, after: Token) -> bool:
+    """Whether the new token that starts in `cell` and the one before it may merge."""
+    behind = np.int64(-1) if after == stream.wall else np.int64(after)
+    return _before_may_merge(stream, cell, new, new, behind)
+
+
+@numba.njit(cache=True, nogil=True)
+def _lower_counts(keys: Keys, pairs: Longs, broken: Longs, touched: Longs, part: Token, are_before: bool) -> None:
+    """Lowers the counts of a part's pairs with the `touched` tokens beside it by `broken`, which is zero then."""
+    for k in range(touched.size):
+        token = touched[k]
+        slot = find_slot(keys, pair_key(token, part) if are_before else pair_key(part, token))
+        if keys[slot] != EMPTY:
+            pairs[slot, COUNT] -= broken[token]
+        broken[token] = 0
 
 
 @numba.njit(cache=True, nogil=True)
 def _keep_new_pairs(
-    cells: Cells,
-    span: Spans,
-    flags: WordFlags,
-    wall: int,
+    stream: Stream,
     keys: Keys,
     pairs: Longs,
     positions: Positions,
-    neighbours: Neighbours,
-    new_keys: Keys,
+    scratch: Scratch,
     starts: Positions,
-    on_the_left: bool,
+    neighbours: Cells,
+    are_before: bool,
     new: Token,
     threshold: int,
     kept: int,
@@ -248,69 +185,40 @@ def _keep_new_pairs(
 ) -> tuple[int, int]:
     """Counts the new token's neighbours on one side, and enters the pairs that are frequent enough."""
     touched = 0
-    for k in range(starts.size):
-        neighbour = _partner(cells, span, flags, wall, np.int64(starts[k]), new, on_the_left)
-        if neighbour == NO_TOKEN:
+    for k in range(neighbours.size):
+        neighbour = neighbours[k]
+        if neighbour == stream.wall:
             continue
-        if neighbours.counts[neighbour] == 0:
-            neighbours.touched[touched] = neighbour
+        if scratch.counts[neighbour] == 0:
+            scratch.touched[touched] = neighbour
             touched += 1
-        neighbours.counts[neighbour] += 1
+        scratch.counts[neighbour] += 1
+    any_kept = False
     for k in range(touched):
-        neighbour = neighbours.touched[k]
-        count = neighbours.counts[neighbour]
-        neighbours.counts[neighbour] = 0
-        neighbours.cursors[neighbour] = -1
+        neighbour = scratch.touched[k]
+        count = scratch.counts[neighbour]
+        scratch.counts[neighbour] = 0
+        scratch.cursors[neighbour] = -1
         if count < threshold:
             continue
-        key = pair_key(neighbour, new) if on_the_left else pair_key(new, neighbour)
+        any_kept = True
+        key = pair_key(neighbour, new) if are_before else pair_key(new, neighbour)
         slot = find_slot(keys, key)
         keys[slot] = key
         pairs[slot, COUNT] = count
         pairs[slot, SCORED_COUNT] = count
         pairs[slot, SLICE_START] = used_positions
         pairs[slot, SLICE_END] = used_positions + count
-        neighbours.cursors[neighbour] = used_positions
+        scratch.cursors[neighbour] = used_positions
         used_positions += count
-        new_keys[kept] = key
+        scratch.new_keys[kept] = key
         kept += 1
+    if not any_kept:
+        return kept, used_positions
     for k in range(starts.size):
-        start = np.int64(starts[k])
-        neighbour = _partner(cells, span, flags, wall, start, new, on_the_left)
-        if neighbour == NO_TOKEN or neighbours.cursors[neighbour] < 0:
+        neighbour = neighbours[k]
+        if neighbour == stream.wall or scratch.cursors[neighbour] < 0:
             continue
-        positions[neighbours.cursors[neighbour]] = start - (span[neighbour] if on_the_left else 0)
-        neighbours.cursors[neighbour] += 1
+        positions[scratch.cursors[neighbour]] = starts[k] - (stream.span[neighbour] if are_before else 0)
+        scratch.cursors[neighbour] += 1
     return kept, used_positions
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _partner(cells: Cells, span: Spans, flags: WordFlags, wall: int, start: Token, new: Token, on_the_left: bool) -> np.int64:
-    """Returns the neighbour that the new token starting in `start` makes a pair with on that side; NO_TOKEN: none.
-
-    Two new tokens side by side are one pair: it counts from its left token alone.
-    """
-    behind = start + span[new]
-    before, after = _token(cells, start - 1, wall), _token(cells, behind, wall)
-    if on_the_left:
-        if before == NO_TOKEN or before == new or not _left_may_merge(cells, span, flags, wall, start, before, new, after):
-            return np.int64(NO_TOKEN)
-        return before
-    if after == NO_TOKEN or not _right_may_merge(cells, span, flags, wall, behind, before, new, after):
-        return np.int64(NO_TOKEN)
-    return after
-
-
-@numba.njit(cache=True, nogil=True)
-def counts_of(keys: Keys, pairs: Longs, wanted: Keys) -> Longs:
-    """Returns the counts (wanted,) of pairs by their keys."""
-    counts = np.empty(wanted.size, dtype=np.int64)
-    for k in range(wanted.size):
-        counts[k] = pairs[find_slot(keys, wanted[k]), COUNT]
-    return counts
-
-
-def describe_pair(keys: Keys, pairs: Longs, slot: int) -> tuple[int, int, int, int]:
-    """Returns left id, right id, count, and the count that the score was computed from."""
-    left, right = divmod(int(keys[slot]), 1 << 32)
-    return left, right, int(pairs[slot, COUNT]), int(pairs[slot, SCORED_COUNT])

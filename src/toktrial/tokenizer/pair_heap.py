@@ -1,6 +1,6 @@
 """The merge engine's heap of pairs, best first. It is lazy: a score may be of a higher count than the pair has by now.
 
-A binary heap in arrays, for numba; merge.py drives it, merge_kernels.py keeps the counts.
+A binary heap in arrays, for numba; merge_engine.py drives it.
 """
 
 from typing import NamedTuple
@@ -9,8 +9,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from toktrial.tokenizer.merge_kernels import COUNT, SCORED_COUNT, Keys, Longs
-from toktrial.tokenizer.pair_table import find_slot
+from toktrial.tokenizer.pair_table import COUNT, HALF, RIGHT_MASK, SCORED_COUNT, Keys, Longs, find_slot
 from toktrial.tokenizer.scopes import Token
 
 Floats = npt.NDArray[np.float64]
@@ -24,11 +23,13 @@ class Heap(NamedTuple):
 
 
 @numba.njit(cache=True, nogil=True)
-def find_best(heap: Heap, heap_size: int, keys: Keys, pairs: Longs, threshold: int, by_frequency: bool) -> tuple[np.int64, int]:
-    """Returns the slot of the pair at the top of the heap, and heap_size; pairs below the threshold are dropped.
+def take_best(
+    heap: Heap, heap_size: int, keys: Keys, pairs: Longs, threshold: int, by_frequency: bool
+) -> tuple[Token, Token, Token, bool, int]:
+    """Takes the pair at the top of the heap: left, right, count, whether its score is of that count, and heap_size.
 
-    Slot -1: there is none. By frequency, a score of a count that has fallen is mended here and the search goes on;
-    else the pair is returned as it is, for the caller to compute its score anew.
+    Pairs below the threshold are dropped; where none is left, left is -1. By frequency, a score of a count that has fallen
+    is mended here and the search goes on; else the pair stays on top, for the caller to compute its score anew.
     """
     while heap_size > 0:
         if by_frequency and heap.scores[0] < threshold:
@@ -36,16 +37,21 @@ def find_best(heap: Heap, heap_size: int, keys: Keys, pairs: Longs, threshold: i
         slot = find_slot(keys, heap.keys[0])
         count = pairs[slot, COUNT]
         if count < threshold:
-            heap_size = drop_first(heap, heap_size)
-        elif by_frequency and count != pairs[slot, SCORED_COUNT]:
-            rescore_first(heap, heap_size, pairs, slot, np.float64(count))
-        else:
-            return slot, heap_size
-    return np.int64(-1), 0
+            heap_size = _drop_first(heap, heap_size)
+            continue
+        is_fresh = count == pairs[slot, SCORED_COUNT]
+        if by_frequency and not is_fresh:
+            rescore_first(heap, heap_size, keys, pairs, np.float64(count))
+            continue
+        left, right = np.int64(keys[slot] >> HALF), np.int64(keys[slot] & RIGHT_MASK)
+        if is_fresh:
+            heap_size = _drop_first(heap, heap_size)
+        return left, right, count, is_fresh, heap_size
+    return -1, -1, 0, False, 0
 
 
 @numba.njit(cache=True, nogil=True)
-def drop_first(heap: Heap, heap_size: int) -> int:
+def _drop_first(heap: Heap, heap_size: int) -> int:
     """Removes the top of the heap; returns the new heap_size."""
     heap_size -= 1
     heap.scores[0], heap.keys[0] = heap.scores[heap_size], heap.keys[heap_size]
@@ -54,28 +60,43 @@ def drop_first(heap: Heap, heap_size: int) -> int:
 
 
 @numba.njit(cache=True, nogil=True)
-def rescore_first(heap: Heap, heap_size: int, pairs: Longs, slot: Token, score: float) -> None:
-    """Gives the pair at the top of the heap, which is in `slot`, a new score."""
+def rescore_first(heap: Heap, heap_size: int, keys: Keys, pairs: Longs, score: float) -> None:
+    """Gives the pair at the top of the heap a new score, of its count now."""
+    slot = find_slot(keys, heap.keys[0])
     pairs[slot, SCORED_COUNT] = pairs[slot, COUNT]
     heap.scores[0] = score  # where it rises, the pair stays at the top
     _sift_down(heap, heap_size)
 
 
 @numba.njit(cache=True, nogil=True)
+def push(heap: Heap, heap_size: int, score: float, key: np.uint64) -> int:
+    """Adds a pair to a heap that has room for it; returns the new heap_size."""
+    child = heap_size
+    while child > 0:
+        parent = (child - 1) // 2
+        if not _is_better(score, key, heap.scores[parent], heap.keys[parent]):
+            break
+        heap.scores[child], heap.keys[child] = heap.scores[parent], heap.keys[parent]
+        child = parent
+    heap.scores[child], heap.keys[child] = score, key
+    return heap_size + 1
+
+
+@numba.njit(cache=True, nogil=True)
 def push_all(heap: Heap, heap_size: int, scores: Floats, keys: Keys) -> int:
     """Adds pairs to a heap that has room for them; returns the new heap_size."""
     for k in range(keys.size):
-        score, key = scores[k], keys[k]
-        child = heap_size
-        while child > 0:
-            parent = (child - 1) // 2
-            if not _is_better(score, key, heap.scores[parent], heap.keys[parent]):
-                break
-            heap.scores[child], heap.keys[child] = heap.scores[parent], heap.keys[parent]
-            child = parent
-        heap.scores[child], heap.keys[child] = score, key
-        heap_size += 1
+        heap_size = push(heap, heap_size, scores[k], keys[k])
     return heap_size
+
+
+@numba.njit(cache=True, nogil=True)
+def counts_of(keys: Keys, pairs: Longs, wanted: Keys) -> Longs:
+    """Returns the counts (wanted,) of pairs by their keys."""
+    counts = np.empty(wanted.size, dtype=np.int64)
+    for k in range(wanted.size):
+        counts[k] = pairs[find_slot(keys, wanted[k]), COUNT]
+    return counts
 
 
 @numba.njit(cache=True, nogil=True)

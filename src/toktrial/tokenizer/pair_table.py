@@ -1,4 +1,4 @@
-"""A hash table from pairs of token ids to counts, for numba: what the pair graph and the merge engine count with.
+"""A hash table from pairs of token ids to numbers, for numba: what the pair graph and the merge engine count with.
 
 Open addressing with linear probing over arrays whose length is a power of two. A key holds a pair: left id in the upper
 32 bits, right id in the lower. Keys ordered as numbers are pairs ordered by left id, then right id.
@@ -14,6 +14,14 @@ HALF = np.uint64(32)
 RIGHT_MASK = np.uint64(0xFFFFFFFF)
 SMALLEST_CAPACITY = 1 << 12
 
+# What the merge engine knows of a pair: how often it stands in the stream, the count that its score was computed from, and the
+# slice of positions, ascending, in which it stands.
+COUNT, SCORED_COUNT, SLICE_START, SLICE_END = 0, 1, 2, 3
+PAIR_COLUMNS = 4
+
+Keys = npt.NDArray[np.uint64]
+Longs = npt.NDArray[np.int64]
+
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def pair_key(left: int | np.int64, right: int | np.int64) -> np.uint64:
@@ -22,7 +30,7 @@ def pair_key(left: int | np.int64, right: int | np.int64) -> np.uint64:
 
 
 @numba.njit(cache=True, nogil=True)
-def find_slot(keys: npt.NDArray[np.uint64], key: np.uint64) -> np.int64:
+def find_slot(keys: Keys, key: np.uint64) -> np.int64:
     """Returns the slot that holds `key`, or the empty one where it belongs."""
     mask = np.uint64(keys.size - 1)
     # The product's upper half is its well mixed one.
@@ -34,10 +42,10 @@ def find_slot(keys: npt.NDArray[np.uint64], key: np.uint64) -> np.int64:
 
 @numba.njit(cache=True, nogil=True)
 def rehash(
-    keys: npt.NDArray[np.uint64],
-    values: npt.NDArray[np.int64],
-    new_keys: npt.NDArray[np.uint64],
-    new_values: npt.NDArray[np.int64],
+    keys: Keys,
+    values: Longs,
+    new_keys: Keys,
+    new_values: Longs,
 ) -> None:
     """Moves every used slot of a table (slots,) with values (slots, columns) into an empty, larger one."""
     for slot in range(keys.size):
@@ -53,12 +61,12 @@ def capacity_for(pairs: int) -> int:
     return max(SMALLEST_CAPACITY, 1 << (2 * pairs).bit_length())
 
 
-def empty_table(capacity: int, columns: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+def empty_table(capacity: int, columns: int) -> tuple[Keys, Longs]:
     """Returns an empty table: keys (capacity,) uint64 and values (capacity, columns) int64."""
     return np.full(capacity, EMPTY, dtype=np.uint64), np.zeros((capacity, columns), dtype=np.int64)
 
 
-def edges_of(keys: npt.NDArray[np.uint64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def edges_of(keys: Keys, counts: Longs) -> Longs:
     """Returns a table's pairs as (pairs, 3) int64: left, right, count; most frequent first, ties by left, then right."""
     used = keys != EMPTY
     keys, counts = keys[used], counts[used, 0]

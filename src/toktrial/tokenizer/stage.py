@@ -4,6 +4,7 @@ corpus -> tokenizers/<name>/ and graphs/<primitive name>/ -> tokens
 """
 
 import itertools
+import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,11 +15,12 @@ from toktrial import artifact, progress
 from toktrial.corpus.documents import Documents, flat_buffers
 from toktrial.tokenizer.base import Offsets
 from toktrial.tokenizer.bpe import BPETokenizer
-from toktrial.tokenizer.btm import BTMTokenizer, check_room_for_merges, encode_documents
+from toktrial.tokenizer.btm import BTMTokenizer, check_room_for_merges, encode_documents_to_file
 from toktrial.tokenizer.config import TOKENIZERS_FOLDER, BPERecipe, BTMRecipe, FileRecipe, Recipe, tokenizer_names
 from toktrial.tokenizer.file import file_fingerprint, load_file_track
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokenizer.merge import LearnedMerges, learn_merges_of_stream
+from toktrial.tokenizer.merge_checkpoint import MergeCheckpoint
 from toktrial.tokenizer.tkn import IntArray, PairGraph, SyncStream, TknMiner
 from toktrial.tokenizer.transformers_files import HELD_OUT_DOCUMENTS
 
@@ -159,8 +161,10 @@ def _prepare_btm(
     started = time.monotonic()
     primitive = load_tokenizer(primitive_folder)
     assert isinstance(primitive, BPETokenizer)
-    ids, offsets = encode_documents(primitive, documents)
-    learned = _learn_merges(primitive, ids, offsets, vocab_size, recipe)
+    checkpoint = MergeCheckpoint(folder.with_name(f".{folder.name}.merges.npz"), fingerprint)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as stream_folder:
+        ids, offsets = encode_documents_to_file(primitive, documents, Path(stream_folder) / "primitives.bin")
+        learned = _learn_merges(primitive, ids, offsets, vocab_size, recipe, checkpoint)
     tokenizer = BTMTokenizer(primitive, learned.merges, recipe.scope)
     manifest = tokenizer.manifest() | {
         "requested": vocab_size,
@@ -170,6 +174,7 @@ def _prepare_btm(
     }
     with artifact.publish(folder, fingerprint, manifest) as partial:
         tokenizer.write_files(partial, held_out)
+    checkpoint.remove()
     _say_what_was_learned(folder.name, tokenizer.vocab_size, vocab_size)
     return fingerprint
 
@@ -190,7 +195,12 @@ def _prepare_file(folder: Path, recipe: FileRecipe, vocab_size: int, held_out: S
 
 
 def _learn_merges(
-    primitive: BPETokenizer, ids: IntArray, offsets: Offsets, vocab_size: int, recipe: BTMRecipe
+    primitive: BPETokenizer,
+    ids: IntArray,
+    offsets: Offsets,
+    vocab_size: int,
+    recipe: BTMRecipe,
+    checkpoint: MergeCheckpoint,
 ) -> LearnedMerges:
     """Learns the merges with progress, and says how many pairs were passed over."""
     check_room_for_merges(primitive, vocab_size)
@@ -205,6 +215,7 @@ def _learn_merges(
             on_merge=lambda entries, count: shown.update(entries - first, f"count {count:,}"),
             score=recipe.score,
             scope=recipe.scope,
+            checkpoint=checkpoint,
         )
     if learned.passed_over:
         progress.print_line(f"{len(learned.passed_over)} pairs passed over: joined, they spell an entry that exists")
