@@ -4,14 +4,15 @@
 
 Text comes from the built-in storybook, or from --corpus FILE (documents separated by <|endoftext|> lines), repeated until it
 is long enough. Every measurement runs in a process of its own, after a small one that compiles or loads everything. Memory
-is what the process's peak rose by above its input. HF learns the same number of entries from the same text, which is the
+is what the process's peak rose by above its input. The engine runs twice, on one core and on
+all of them. HF learns the same number of entries from the same text, which is the
 usual way to tokens across words; it gets --hf-seconds, then it is stopped.
 """
 
 import argparse
 import json
 import math
-import resource
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 PRIMITIVES, ENTRIES = 4096, 16_384
+SMALLEST_STREAM = 20_000_000  # ids, for a figure of memory
 
 
 def texts(megabytes: float, corpus: Path | None) -> Iterator[str]:
@@ -40,10 +42,14 @@ def texts(megabytes: float, corpus: Path | None) -> Iterator[str]:
                 return
 
 
-def peak_bytes() -> int:
-    """Returns the most memory that this process has held so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+def memory_bytes(name: str) -> int:
+    """Returns this process's memory: VmRSS, what it holds now, or VmHWM, the most that it has held; 0 elsewhere than on Linux.
+
+    Not getrusage: its maximum is handed on from a parent to what it starts.
+    """
+    path = Path("/proc/self/status")
+    lines = path.read_text(encoding="ascii").splitlines() if path.is_file() else []
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)
 
 
 def prepare(folder: Path, megabytes: float, corpus: Path | None) -> None:
@@ -62,8 +68,10 @@ def prepare(folder: Path, megabytes: float, corpus: Path | None) -> None:
     (folder / "entries.json").write_text(json.dumps([entry.hex() for entry in tokenizer.token_bytes]))
 
 
-def learn(folder: Path) -> dict[str, Any]:
-    """Learns the merges from memory-mapped ids."""
+def learn(folder: Path, cores: int) -> dict[str, Any]:
+    """Learns the merges from memory-mapped ids, on so many cores (where the system lets a process choose)."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     import numpy as np
 
     from toktrial.tokenizer.merge import learn_merges_of_stream
@@ -73,7 +81,7 @@ def learn(folder: Path) -> dict[str, Any]:
     entries = [bytes.fromhex(entry) for entry in json.loads((folder / "entries.json").read_text())]
     learn_merges_of_stream(np.asarray(ids[:1000]), np.array([0, 1000]), entries, PRIMITIVES + 50)
     int(ids.sum(dtype=np.int64))  # reads the input, so that its pages are not counted as the engine's
-    before, started, cpu = peak_bytes(), time.perf_counter(), time.process_time()
+    before, started, cpu = memory_bytes("VmRSS"), time.perf_counter(), time.process_time()
     learned = learn_merges_of_stream(ids, offsets, entries, ENTRIES)
     return {
         "seconds": time.perf_counter() - started,
@@ -81,7 +89,7 @@ def learn(folder: Path) -> dict[str, Any]:
         "ids": int(ids.size),
         "merges": len(learned.merges),
         "recounts": learned.recounts,
-        "peak_bytes": peak_bytes() - before,
+        "peak_bytes": memory_bytes("VmHWM") - before,
     }
 
 
@@ -100,11 +108,11 @@ def learn_with_hf(megabytes: float, corpus: Path | None) -> dict[str, Any]:
         special_tokens=["<|endoftext|>"],
         show_progress=False,
     )
-    before, started = peak_bytes(), time.perf_counter()
+    before, started = memory_bytes("VmRSS"), time.perf_counter()
     tokenizer.train_from_iterator(documents, trainer)
     return {
         "seconds": time.perf_counter() - started,
-        "peak_bytes": peak_bytes() - before,
+        "peak_bytes": memory_bytes("VmHWM") - before,
         "entries": tokenizer.get_vocab_size(),
     }
 
@@ -127,12 +135,15 @@ def measure(megabytes: float, corpus: Path | None, hf_seconds: float) -> float:
     source = ["--corpus", str(corpus)] if corpus else []
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder), megabytes, corpus)
-        ours = in_own_process(["--learn", folder], 3600)
+        ours, all_cores = (in_own_process(["--learn", folder, "--cores", str(n)], 3600) for n in (1, os.cpu_count() or 1))
     assert ours is not None, "the engine did not come through"
+    assert all_cores is not None, "the engine did not come through"
+    # Below that, compiling held more than the engine ever does.
+    memory = f"{ours['peak_bytes'] / ours['ids']:.1f}" if ours["ids"] >= SMALLEST_STREAM else "-"
     print(
         f"{megabytes:6.0f} MB  {ours['ids'] / 1e6:7.2f} M ids  {ours['merges']:6,} merges  {ours['seconds']:7.2f} s  "
-        f"{ours['ids'] / ours['seconds'] / 1e6:6.1f} M ids/s  {ours['peak_bytes'] / ours['ids']:5.1f} bytes/id  "
-        f"{ours['recounts']} recounts",
+        f"{ours['ids'] / ours['seconds'] / 1e6:6.1f} M ids/s  {memory:>5} bytes/id  "
+        f"{ours['recounts']} recounts; on {os.cpu_count()} cores {all_cores['seconds']:.2f} s",
         flush=True,
     )
     if hf_seconds:
@@ -154,11 +165,12 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path)
     parser.add_argument("--hf-seconds", type=float, default=600, help="how long HF may take; 0 leaves it out")
     parser.add_argument("--hf-up-to", type=float, default=400, help="largest size, in MB, that HF is asked for")
+    parser.add_argument("--cores", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--learn", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--hf", type=float, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.learn or given.hf:
-        print(json.dumps(learn(given.learn) if given.learn else learn_with_hf(given.hf, given.corpus)))
+        print(json.dumps(learn(given.learn, given.cores) if given.learn else learn_with_hf(given.hf, given.corpus)))
         return
     seconds = {
         megabytes: measure(megabytes, given.corpus, given.hf_seconds if megabytes <= given.hf_up_to else 0)

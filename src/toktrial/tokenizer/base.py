@@ -61,10 +61,7 @@ class Tokenizer(ABC):
         """Returns the ids of every text. Raises ValueError for a lone surrogate, TypeError for a single text."""
         if isinstance(texts, str):
             raise TypeError("texts must be an iterable of str, but a single text was given: use encode")
-        texts = list(texts)
-        for index, text in enumerate(texts):
-            utf8_length(text, f"text {index}")
-        ids, offsets = self.encode_arrow(pa.array(texts, type=pa.large_string()))
+        ids, offsets = self.encode_arrow(_as_arrow(list(texts)))
         return [ids[start:end] for start, end in itertools.pairwise(offsets.tolist())]
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
@@ -95,6 +92,20 @@ class Tokenizer(ABC):
     def manifest(self) -> dict[str, Any]:
         """What a tokenizer's manifest says of it."""
         return {"recipe": self.recipe, "entries": self.vocab_size}
+
+
+def _as_arrow(texts: list[str]) -> pa.LargeStringArray:
+    """Returns the texts as an Arrow array. Raises ValueError for a lone surrogate, TypeError for what is no str."""
+    if not set(map(type, texts)) <= {str}:
+        for index, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"a text must be a str, but text {index} is {type(text)}")
+    try:
+        return pa.array(texts, type=pa.large_string())
+    except UnicodeEncodeError:
+        for index, text in enumerate(texts):
+            utf8_length(text, f"text {index}")  # raises, naming the text
+        raise
 
 
 def write_vocabulary(token_bytes: Sequence[bytes], folder: Path) -> None:

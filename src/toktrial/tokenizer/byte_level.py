@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from toktrial.corpus.documents import flat_buffers, utf8_length
 from toktrial.tokenizer.base import END_OF_TEXT, END_OF_TEXT_ID, Ids, Offsets, Tokenizer, write_vocabulary
+from toktrial.tokenizer.long_runs import cut_long_runs, joinable_bytes, keeps_parts_of_runs
 from toktrial.tokenizer.transformers_files import TOKENIZER_FILE, write_transformers_files
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ CHECKED_TEXTS = (
     "def f(x):\n    return x**2  # \u00b2 \u00bd \u2167 _under_score__ \u017f\u2019s",
 )
 
+LONG_TEXT_BYTES = 100_000  # a single text up to here is encoded whole: the runs of letters in it cost little
+
 
 class ByteLevelTokenizer(Tokenizer):
     """A BPE over bytes, as an HF tokenizer.json holds it; id 0 = `<|endoftext|>`, and every byte is an entry."""
@@ -56,16 +60,33 @@ class ByteLevelTokenizer(Tokenizer):
         return self._json
 
     def encode(self, text: str) -> list[int]:
-        utf8_length(text, "the text")
+        n_bytes = utf8_length(text, "the text")
         if self._gigatoken is not None:
-            return [int(token) for token in self._gigatoken.encode(text)]
+            if n_bytes > LONG_TEXT_BYTES:
+                ids, _ = self.encode_arrow(pa.array([text], type=pa.large_string()))
+            else:
+                ids = self._gigatoken.encode(text)
+            encoded: list[int] = ids.tolist()
+            return encoded
         return list(self.hf.encode(text, add_special_tokens=False).ids)
 
     def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
         if self._gigatoken is None:
             encodings = self.hf.encode_batch_fast(texts.to_pylist(), add_special_tokens=False)
             return _flatten([encoding.ids for encoding in encodings])
-        return _encode_with_gigatoken(self._gigatoken, texts)
+        if self._joinable is None:
+            return _encode_with_gigatoken(self._gigatoken, *flat_buffers(texts))
+        offsets, data = flat_buffers(texts)
+        cuts = cut_long_runs(offsets, data, self._joinable)
+        if not cuts.size:
+            return _encode_with_gigatoken(self._gigatoken, offsets, data)
+        ids, part_offsets = _encode_with_gigatoken(self._gigatoken, np.sort(np.concatenate([offsets, cuts])), data)
+        return ids, part_offsets[np.arange(offsets.size) + np.searchsorted(cuts, offsets)]
+
+    @functools.cached_property
+    def _joinable(self) -> npt.NDArray[np.bool_] | None:
+        """Which bytes some entry holds side by side; None where long runs must stay whole."""
+        return joinable_bytes(self.token_bytes[1:]) if keeps_parts_of_runs(self._json) else None
 
     @functools.cached_property
     def hf(self) -> "tokenizers.Tokenizer":
@@ -88,7 +109,7 @@ class ByteLevelTokenizer(Tokenizer):
         expected = [encoding.ids for encoding in self.hf.encode_batch_fast(sample, add_special_tokens=False)]
         try:
             fast = gigatoken.Tokenizer.from_json(json.dumps(content, ensure_ascii=False))
-            ids, offsets = _encode_with_gigatoken(fast, pa.array(sample, type=pa.large_string()))
+            ids, offsets = _encode_with_gigatoken(fast, *flat_buffers(pa.array(sample, type=pa.large_string())))
         except Exception as error:  # whatever it makes of a file that it does not know, there is the slower way
             _warn_of_gigatoken(f"cannot read this tokenizer ({str(error).partition(chr(10))[0]})")
             return None
@@ -115,12 +136,14 @@ def _warn_of_gigatoken(what: str) -> None:
     warnings.warn(f"gigatoken {version} {what}: encoding with tokenizers, which is slower", stacklevel=3)
 
 
-def _encode_with_gigatoken(fast: "gigatoken.Tokenizer", texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
+def _encode_with_gigatoken(
+    fast: "gigatoken.Tokenizer", offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]
+) -> tuple[Ids, Offsets]:
+    """Encodes documents that lie flat in memory, (documents + 1,) offsets into (bytes,) data, without a copy."""
     import awkward as ak
 
-    if not len(texts):
+    if offsets.size == 1:
         return np.zeros(0, dtype=np.uint32), np.zeros(1, dtype=np.int64)
-    offsets, data = flat_buffers(texts)
     characters = ak.contents.NumpyArray(data, parameters={"__array__": "char"})
     strings = ak.contents.ListOffsetArray(ak.index.Index64(offsets), characters, parameters={"__array__": "string"})
     encoded = fast.encode_batch(ak.Array(strings)).layout

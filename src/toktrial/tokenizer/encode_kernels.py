@@ -6,7 +6,6 @@ because a pair that arises from a merge holds the new entry and so has a higher 
 """
 
 import itertools
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -15,38 +14,35 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from toktrial.tokenizer.pair_table import EMPTY, capacity_for, empty_table, find_slot, pair_key
-from toktrial.tokenizer.scopes import NO_TOKEN, Token, WordFlags, may_merge, word_flags
+from toktrial.tokenizer.cores import usable_cores
+from toktrial.tokenizer.merge_table import APART, NO_MERGE, Table, merge_table, merged
+from toktrial.tokenizer.scopes import NO_TOKEN, WORDS, Token, WordFlags, check_scope, may_merge, word_flags
 
 # Up to here the plain loop, quadratic in the piece, is faster than the heap.
 LONGEST_PLAIN_PIECE = 48
 
-IDS_PER_THREAD = 100_000  # fewer are done before a second thread has started
+IDS_PER_SHARE = 200_000  # what a thread takes at a time: far longer than handing it out, small enough to be shared evenly
 
-_NO_MERGE = np.iinfo(np.int64).max
 _GONE = np.int64(-2)  # a token that was merged into the one before it
 
 
 class MergeTables(NamedTuple):
     """The merges in the form that the kernels read."""
 
-    keys: npt.NDArray[np.uint64]
-    """Hash table of merges: (left, right) ..."""
-    results: npt.NDArray[np.int64]
-    """... -> (slots, 1) id of the merged entry; the lower id is the lower rank."""
-    flags: WordFlags
-    """What the scope must know of every entry."""
-    can_join: npt.NDArray[np.uint8]
-    """(primitives, bytes of a row) bit matrix: whether two primitives are adjacent, left to right, within some entry."""
+    table: Table
+    """What two adjacent tokens merge into; the lower id is the lower rank."""
+    flags: WordFlags | None
+    """What the scope `words` must know of every entry. None in the scope `any`: numba compiles that case without it."""
 
 
 def merge_tables(merges: npt.NDArray[np.int64], entries: Sequence[bytes], scope: str) -> MergeTables:
-    """Builds the tables from merges (n, 4) of left, right, id, count and all entries, the merged ones last."""
-    primitives = len(entries) - len(merges)
-    keys, results = empty_table(capacity_for(2 * len(merges)), 1)
-    can_join = np.zeros((primitives, (primitives + 7) // 8), dtype=np.uint8)
-    _enter_merges(keys, results, can_join, merges, primitives)
-    return MergeTables(keys, results, word_flags(entries, len(entries), scope), can_join)
+    """Builds the tables from merges (n, 4) of left, right, id, count and all entries, the merged ones last.
+
+    Raises TrialError for an unknown scope, and for more entries than the table of merges can hold.
+    """
+    check_scope(scope)
+    flags = word_flags(entries, len(entries), scope) if scope == WORDS else None
+    return MergeTables(merge_table(merges, len(entries)), flags)
 
 
 def encode_stream(
@@ -54,14 +50,14 @@ def encode_stream(
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
     """Encodes documents of primitive ids: flat ids and offsets (documents + 1,) in, the same of BTM ids out.
 
-    Large streams are encoded by as many threads as there are cores, each with its share of the documents.
+    Large streams are encoded by as many threads as there are cores, in shares of whole documents.
     """
-    shares = min(os.cpu_count() or 1, ids.size // IDS_PER_THREAD)
+    shares = ids.size // IDS_PER_SHARE
     if shares <= 1:
         return _encode_share(ids, offsets, tables)
     cuts = np.searchsorted(offsets, np.linspace(offsets[0], offsets[-1], shares + 1).astype(np.int64))
     cuts[-1] = offsets.size - 1
-    with ThreadPoolExecutor(shares) as pool:
+    with ThreadPoolExecutor(min(usable_cores(), shares)) as pool:
         parts = list(pool.map(lambda cut: _encode_share(ids, offsets[cut[0] : cut[1] + 1], tables), itertools.pairwise(cuts)))
     begins = np.cumsum([0, *(part.size for part, _ in parts)])
     ends = [part_offsets[1:] + begin for (_, part_offsets), begin in zip(parts, begins, strict=False)]
@@ -78,26 +74,6 @@ def _encode_share(
 
 
 @numba.njit(cache=True, nogil=True)
-def _enter_merges(
-    keys: npt.NDArray[np.uint64],
-    results: npt.NDArray[np.int64],
-    can_join: npt.NDArray[np.uint8],
-    merges: npt.NDArray[np.int64],
-    primitives: int,
-) -> None:
-    # A merge makes one new adjacency: the last primitive of its left part beside the first of its right part.
-    first = np.arange(primitives + merges.shape[0])
-    last = first.copy()
-    for merge in range(merges.shape[0]):
-        left, right, new = merges[merge, 0], merges[merge, 1], merges[merge, 2]
-        first[new], last[new] = first[left], last[right]
-        can_join[last[left], first[right] >> 3] |= np.uint8(1 << (first[right] & 7))
-        slot = find_slot(keys, pair_key(left, right))
-        keys[slot] = pair_key(left, right)
-        results[slot, 0] = new
-
-
-@numba.njit(cache=True, nogil=True)
 def _encode_documents(
     ids: npt.NDArray[np.uint32],
     offsets: npt.NDArray[np.int64],
@@ -105,20 +81,38 @@ def _encode_documents(
     encoded: npt.NDArray[np.uint32],
     encoded_offsets: npt.NDArray[np.int64],
 ) -> int:
+    # A piece at a time stands here; nothing is allocated for each, for that would take longer than its merges.
+    tokens = np.empty(LONGEST_PLAIN_PIECE, dtype=np.int64)
+    results = np.empty(LONGEST_PLAIN_PIECE, dtype=np.int64)  # what each token and the next merge into
+    # Taken apart once: an array that is taken out of a tuple within a loop is counted in and out every time.
+    table, flags = tables
     length = 0
     for document in range(offsets.size - 1):
-        start, end = offsets[document], offsets[document + 1]
+        first, end = offsets[document], offsets[document + 1]
+        start = first
         while start < end:
-            stop = start + 1
-            while stop < end and _can_join(tables.can_join, ids[stop - 1], ids[stop]):
+            left = np.int64(ids[start])
+            tokens[0] = left
+            stop, size = start + 1, 1
+            while stop < end:
+                right = np.int64(ids[stop])
+                result = merged(table, left, right)
+                if result == APART:
+                    break
+                if size < LONGEST_PLAIN_PIECE:
+                    if flags is not None:
+                        before, after = _id_at(ids, stop - 2, first, end), _id_at(ids, stop + 1, first, end)
+                        result = _merged_between(table, flags, before, left, right, after)
+                    tokens[size], results[size - 1] = right, result
+                size += 1
                 stop += 1
-            before = np.int64(ids[start - 1]) if start > offsets[document] else np.int64(NO_TOKEN)
-            after = np.int64(ids[stop]) if stop < end else np.int64(NO_TOKEN)
-            if stop == start + 1:
-                encoded[length] = ids[start]
-                length += 1
-            elif stop - start <= LONGEST_PLAIN_PIECE:
-                length = _encode_piece(ids[start:stop], before, after, tables, encoded, length)
+                left = right
+            before, after = _id_at(ids, start - 1, first, end), _id_at(ids, stop, first, end)
+            if size <= LONGEST_PLAIN_PIECE:
+                size = _encode_piece(tokens, results, size, before, after, table, flags)
+                for position in range(size):
+                    encoded[length + position] = tokens[position]
+                length += size
             else:
                 length = _encode_long_piece(ids[start:stop], before, after, tables, encoded, length)
             start = stop
@@ -127,74 +121,79 @@ def _encode_documents(
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _can_join(can_join: npt.NDArray[np.uint8], left: int, right: int) -> bool:
-    return bool((can_join[left, right >> 3] >> np.uint8(right & 7)) & 1)
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _merged(tables: MergeTables, before: Token, left: Token, right: Token, after: Token) -> Any:
-    """Returns the entry that `left` and `right` merge into between `before` and `after`, or _NO_MERGE."""
-    slot = find_slot(tables.keys, pair_key(left, right))
-    if tables.keys[slot] == EMPTY or not may_merge(tables.flags, before, left, right, after):
-        return np.int64(_NO_MERGE)
-    return tables.results[slot, 0]
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _token_at(tokens: npt.NDArray[np.uint32], position: int, size: int, before: Token, after: Token) -> Any:
-    """Returns a token of a piece of so many, or what stands before or after the piece."""
-    if position < 0:
-        return before
-    return np.int64(tokens[position]) if position < size else after
+def _id_at(ids: npt.NDArray[np.uint32], position: int, first: int, end: int) -> Any:
+    """Returns the id at a position of the document from `first` to `end`, NO_TOKEN outside of it."""
+    return np.int64(ids[position]) if first <= position < end else np.int64(NO_TOKEN)
 
 
 @numba.njit(cache=True, nogil=True)
+def _merged_between(table: Table, flags: WordFlags | None, before: Token, left: Token, right: Token, after: Token) -> Any:
+    """Returns the entry that `left` and `right` merge into between `before` and `after`, else NO_MERGE or APART."""
+    result = merged(table, left, right)
+    if flags is None:
+        return result
+    if result < NO_MERGE and not may_merge(flags, before, left, right, after):
+        return np.int64(NO_MERGE)
+    return result
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _token_at(tokens: npt.NDArray[np.int64], position: int, size: int, before: Token, after: Token) -> Any:
+    """Returns a token of a piece of so many, or what stands before or after the piece."""
+    if position < 0:
+        return np.int64(before)
+    return tokens[position] if position < size else np.int64(after)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
 def _merged_at(
-    tables: MergeTables, tokens: npt.NDArray[np.uint32], position: int, size: int, before: Token, after: Token
+    table: Table,
+    flags: WordFlags | None,
+    tokens: npt.NDArray[np.int64],
+    position: int,
+    size: int,
+    before: Token,
+    after: Token,
 ) -> Any:
-    """Returns what the token at `position` and the next merge into, or _NO_MERGE."""
-    return _merged(
-        tables,
+    """Returns what the token at `position` and the next merge into, else NO_MERGE or APART."""
+    return _merged_between(
+        table,
+        flags,
         _token_at(tokens, position - 1, size, before, after),
-        np.int64(tokens[position]),
-        np.int64(tokens[position + 1]),
+        tokens[position],
+        tokens[position + 1],
         _token_at(tokens, position + 2, size, before, after),
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def _encode_piece(
-    piece: npt.NDArray[np.uint32],
+    tokens: npt.NDArray[np.int64],
+    results: npt.NDArray[np.int64],
+    size: int,
     before: Token,
     after: Token,
-    tables: MergeTables,
-    encoded: npt.NDArray[np.uint32],
-    length: int,
-) -> int:
-    """Encodes a short piece, which stands between two tokens, into `encoded`, from `length` on; returns the new length."""
-    tokens = encoded[length : length + piece.size]
-    tokens[:] = piece
-    results = np.empty(piece.size, dtype=np.int64)  # what each token and the next merge into
-    size = piece.size
-    for position in range(size - 1):
-        results[position] = _merged_at(tables, tokens, position, size, before, after)
+    table: Table,
+    flags: WordFlags | None,
+) -> Any:
+    """Merges a short piece, which stands between two tokens, in place; returns how many tokens are left."""
     while size > 1:
-        best = 0
+        best, result = 0, results[0]
         for position in range(1, size - 1):
-            if results[position] < results[best]:
-                best = position
-        if results[best] == _NO_MERGE:
+            if results[position] < result:
+                best, result = position, results[position]
+        if result >= NO_MERGE:
             break
-        tokens[best] = results[best]
+        tokens[best] = result
         size -= 1
         for position in range(best + 1, size):
             tokens[position] = tokens[position + 1]
             results[position - 1] = results[position]
         if best > 0:
-            results[best - 1] = _merged_at(tables, tokens, best - 1, size, before, after)
+            results[best - 1] = _merged_at(table, flags, tokens, best - 1, size, before, after)
         if best + 1 < size:
-            results[best] = _merged_at(tables, tokens, best, size, before, after)
-    return length + size
+            results[best] = _merged_at(table, flags, tokens, best, size, before, after)
+    return size
 
 
 @numba.njit(cache=True, nogil=True)
@@ -217,7 +216,7 @@ def _encode_long_piece(
     heap_size = 0
     for place in range(1, size):
         result = _merged_in_list(tables, tokens, previous, following, place)
-        if result != _NO_MERGE:
+        if result < NO_MERGE:
             heap_size = _push(heap_results, heap_places, heap_size, result, place)
     while heap_size > 0:
         result, place = heap_results[0], heap_places[0]
@@ -231,7 +230,7 @@ def _encode_long_piece(
         previous[following[place]] = place
         for left in (previous[place], place):
             joined = _merged_in_list(tables, tokens, previous, following, left)
-            if joined != _NO_MERGE:
+            if joined < NO_MERGE:
                 heap_size = _push(heap_results, heap_places, heap_size, joined, left)
     place = following[0]
     while place <= size:
@@ -249,11 +248,13 @@ def _merged_in_list(
     following: npt.NDArray[np.int64],
     place: int,
 ) -> Any:
-    """Returns what the token in a place of the linked list and the next merge into, or _NO_MERGE."""
+    """Returns what the token in a place of the linked list and the next merge into, else NO_MERGE or APART."""
     right = following[place]
     if place == 0 or right == tokens.size - 1:  # the tokens around the piece
-        return _NO_MERGE
-    return _merged(tables, tokens[previous[place]], tokens[place], tokens[right], tokens[following[right]])
+        return np.int64(NO_MERGE)
+    return _merged_between(
+        tables.table, tables.flags, tokens[previous[place]], tokens[place], tokens[right], tokens[following[right]]
+    )
 
 
 @numba.njit(cache=True, nogil=True)

@@ -58,6 +58,7 @@ class MergeEngine:
         self._tokens = int(self._token_counts.sum())
         self._entries = len(entries)
         self._merges_done = merges_done
+        self._is_compact = True
         self._threshold = 0  # 0: nothing is counted yet
         self._position_dtype: Any = np.uint32 if cells.size < np.iinfo(np.uint32).max else np.int64
         self._positions: Positions = np.zeros(0, dtype=self._position_dtype)
@@ -96,9 +97,10 @@ class MergeEngine:
     def compacted(self) -> Cells:
         """Compacts the stream, which makes a recount necessary, and returns its cells."""
         stream = self._stream
-        cells = stream.cells[: compact(stream.cells, stream.span, stream.wall)]
-        self._stream = stream._replace(cells=cells)
-        return cells
+        if not self._is_compact:
+            self._stream = stream._replace(cells=stream.cells[: compact(stream.cells, stream.span, stream.wall)])
+            self._is_compact = True
+        return self._stream.cells
 
     def recount(self, merges_left: int) -> None:
         """Compacts the stream and counts its pairs anew, under a lower threshold."""
@@ -113,7 +115,7 @@ class MergeEngine:
         # A merge removes one cell and makes two positions at most. Pages that are never written take no memory.
         self._positions = np.empty(kept_positions + 2 * self._stream.cells.size, dtype=self._position_dtype)
         starts = found.write_positions(self._stream, kept, self._positions)
-        self._used_positions = kept_positions
+        self._room = np.array([0, 0, kept_positions], dtype=np.int64)
         self._keys, self._pairs = empty_table(capacity_for(keys.size), PAIR_COLUMNS)
         enter_pairs(self._keys, self._pairs, keys, counts, starts)
         self._used_slots = keys.size
@@ -166,14 +168,15 @@ class MergeEngine:
         stream.span[new] = stream.span[left] + stream.span[right]
         if stream.flags.starts.size:
             set_word_flags(stream.flags, new, entry)
-        merged, new_pairs, self._used_positions, self._heap_size = merge_pair(
+        merged, new_pairs, self._heap_size = merge_pair(
             stream, self._keys, self._pairs, self._positions, self._scratch, self._heap, self._heap_size,
-            left, right, new, self._threshold, self._used_positions, self._by_frequency,
+            left, right, new, self._threshold, self._room, self._by_frequency,
         )  # fmt: skip
         assert merged == count or (left == right and merged < count), f"{merged} of {count} positions merged"
         self._used_slots += new_pairs
         self._entries = new + 1
         self._merges_done += 1
+        self._is_compact = False
         if self._by_frequency:
             return
         self._token_counts[left] -= merged

@@ -15,6 +15,8 @@ from toktrial.tokenizer.scopes import Token, may_merge
 from toktrial.tokenizer.stream_pairs import Positions
 
 FETCHED_AT_ONCE = 256
+# Where new positions go: the slice of a pair that was merged, while it lasts, else the part of the array that no one used yet.
+REUSED, REUSED_END, UNUSED = 0, 1, 2
 
 
 class Scratch(NamedTuple):
@@ -55,13 +57,13 @@ def merge_pair(
     right: int,
     new: int,
     threshold: int,
-    used_positions: int,
+    room: Longs,
     by_frequency: bool,
-) -> tuple[int, int, int, int]:
+) -> tuple[int, int, int]:
     """Merges a pair everywhere, leftmost first, and keeps the pairs that arise with `threshold` positions or more.
 
-    By frequency they are put on the heap at once. Returns the number of merges made, the number of pairs kept, whose keys
-    are in scratch.new_keys, used_positions and heap_size.
+    By frequency they are put on the heap at once. `room` (3,) says where new positions go. Returns the number of merges
+    made, the number of pairs kept, whose keys are in scratch.new_keys, and heap_size.
     """
     slot = find_slot(keys, pair_key(left, right))
     start, end = pairs[slot, SLICE_START], pairs[slot, SLICE_END]
@@ -73,14 +75,16 @@ def merge_pair(
     kept = 0
     for neighbours, are_before in ((scratch.before[:merged], True), (scratch.after[:merged], False)):
         first = kept
-        kept, used_positions = _keep_new_pairs(
-            stream, keys, pairs, positions, scratch, starts, neighbours, are_before, new, threshold, kept, used_positions
+        kept = _keep_new_pairs(
+            stream, keys, pairs, positions, scratch, starts, neighbours, are_before, new, threshold, kept, room
         )
         if by_frequency:
             for k in range(first, kept):
                 key = scratch.new_keys[k]
                 heap_size = push(heap, heap_size, np.float64(pairs[find_slot(keys, key), COUNT]), key)
-    return merged, kept, used_positions, heap_size
+    if end - start > room[REUSED_END] - room[REUSED]:
+        room[REUSED], room[REUSED_END] = start, end
+    return merged, kept, heap_size
 
 
 @numba.njit(cache=True, nogil=True)
@@ -181,9 +185,9 @@ def _keep_new_pairs(
     new: Token,
     threshold: int,
     kept: int,
-    used_positions: int,
-) -> tuple[int, int]:
-    """Counts the new token's neighbours on one side, and enters the pairs that are frequent enough."""
+    room: Longs,
+) -> int:
+    """Counts the new token's neighbours on one side, and enters the pairs that are frequent enough; returns `kept`."""
     touched = 0
     for k in range(neighbours.size):
         neighbour = neighbours[k]
@@ -207,18 +211,27 @@ def _keep_new_pairs(
         keys[slot] = key
         pairs[slot, COUNT] = count
         pairs[slot, SCORED_COUNT] = count
-        pairs[slot, SLICE_START] = used_positions
-        pairs[slot, SLICE_END] = used_positions + count
-        scratch.cursors[neighbour] = used_positions
-        used_positions += count
+        start = _take_room(room, count)
+        pairs[slot, SLICE_START] = start
+        pairs[slot, SLICE_END] = start + count
+        scratch.cursors[neighbour] = start
         scratch.new_keys[kept] = key
         kept += 1
     if not any_kept:
-        return kept, used_positions
+        return kept
     for k in range(starts.size):
         neighbour = neighbours[k]
         if neighbour == stream.wall or scratch.cursors[neighbour] < 0:
             continue
         positions[scratch.cursors[neighbour]] = starts[k] - (stream.span[neighbour] if are_before else 0)
         scratch.cursors[neighbour] += 1
-    return kept, used_positions
+    return kept
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _take_room(room: Longs, count: Token) -> np.int64:
+    """Takes room for `count` positions; returns where it begins."""
+    place = REUSED if count <= room[REUSED_END] - room[REUSED] else UNUSED
+    start = np.int64(room[place])
+    room[place] += count
+    return start

@@ -4,7 +4,6 @@ Where the vocabulary is small enough, a dense table of (left, right) is counted 
 its own; else a hash table, by one thread. Every token is one cell here: the stream is new, or compacted.
 """
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toktrial.tokenizer.cells import Longs, Stream, may_merge_at
+from toktrial.tokenizer.cores import usable_cores
 from toktrial.tokenizer.pair_table import (
     COUNT,
     EMPTY,
@@ -86,7 +86,7 @@ def count_stream_pairs(stream: Stream, tokens: int, position_dtype: Any) -> Stre
     cells = stream.cells.size
     if tokens**2 > DENSE_SLOTS or cells < CELLS_PER_DENSE_SLOT * tokens**2:
         return _count_hashed(stream, position_dtype)
-    threads = max(1, min(os.cpu_count() or 1, MOST_THREADS, cells // CELLS_PER_THREAD))
+    threads = max(1, min(usable_cores(), MOST_THREADS, cells // CELLS_PER_THREAD))
     tables = np.zeros((threads, tokens**2), dtype=position_dtype)
     _in_threads(stream, threads, lambda thread, start, end: _count_dense(stream, tokens, tables[thread], start, end))
     total = tables.sum(axis=0, dtype=position_dtype) if threads > 1 else tables[0]
