@@ -19,6 +19,7 @@ SAMPLE_BYTES = 2_000_000
 LONG_SECONDS = 2 * 3600.0  # above this, a trial asks before it begins
 BYTES_PER_TRAINED_PARAMETER = 12  # a checkpoint: weights and AdamW's two moments, in float32
 BYTES_PER_WEIGHT = 4
+LARGEST_EVALUATION_SHARE = 0.1  # of a run's time: above it, the plan says how to spend less
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class TrackPlan:
     steps: int | None
     epochs: float | None
     seconds: float | None
+    """Of training and its evaluations."""
+    evaluation_share: float
+    """Of that time, what the evaluations of the curve take."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +79,11 @@ def make_plan(trial: Trial) -> Plan:
     for track in protocol.tracks:
         epoch_tokens = _epoch_tokens(text, track)
         steps = _steps(protocol.training, protocol.model.context, epoch_tokens)
-        seconds = None
-        if steps is not None:
-            evaluation = speed.evaluation_seconds_per_token * _curve_tokens(protocol, text, track)
-            seconds = steps * speed.step_seconds + steps / protocol.training.log_every * evaluation
+        evaluation = speed.evaluation_seconds_per_token * _curve_tokens(protocol, text, track) / protocol.training.log_every
+        seconds = steps * (speed.step_seconds + evaluation) if steps is not None else None
         epochs = steps * _step_tokens(protocol) / epoch_tokens if steps and epoch_tokens else None
-        tracks[track] = TrackPlan(epoch_tokens, steps, epochs, seconds)
+        share = evaluation / (speed.step_seconds + evaluation)
+        tracks[track] = TrackPlan(epoch_tokens, steps, epochs, seconds, share)
     left = [track for track, seed in trial.run_order() if not _is_trained(trial, track, seed)]
     plan = Plan(
         text=text,
@@ -115,6 +118,7 @@ def describe_plan(plan: Plan, trial: Trial) -> list[str]:
         f"training   {plan.runs_left} of {plan.runs} runs left ({len(plan.tracks)} tracks, seeds {_seeds(protocol)})",
         f"device     {plan.device}: {plan.step_seconds * 1000:,.0f} ms a step",
         f"time       {duration(plan.seconds)} of training and evaluation",
+        f"evaluation {_describe_evaluation(plan, protocol)}",
         f"disk       {plan.disk_bytes / 1e9:.2f} GB at most, {plan.free_bytes / 1e9:.0f} GB free",
     ]
     return lines
@@ -139,6 +143,16 @@ def _describe_track(track: TrackPlan, about: str) -> str:
     if track.epoch_tokens is None or track.epochs is None:
         return steps
     return f"{about}{track.epoch_tokens:,} tokens, {steps} = {about}{track.epochs:.2f} epochs, {duration(track.seconds)} a run"
+
+
+def _describe_evaluation(plan: Plan, protocol: Protocol) -> str:
+    share = max(track.evaluation_share for track in plan.tracks.values())
+    line = (
+        f"{protocol.evaluation.eval_documents:,} documents every {protocol.training.log_every:,} steps: {share:.1%} of the time"
+    )
+    if share > LARGEST_EVALUATION_SHARE:
+        line += "; a lower evaluation.eval_documents or a higher training.log_every saves of it"
+    return line
 
 
 def _seeds(protocol: Protocol) -> str:
@@ -217,9 +231,11 @@ def _step_tokens(protocol: Protocol) -> int:
 
 
 def _steps(training: TrainingConfig, context: int, epoch_tokens: int | None) -> int | None:
-    if not training.epochs:
-        return training.steps
-    return None if epoch_tokens is None else max(1, round(training.epochs * epoch_tokens / (training.batch_size * context)))
+    from toktrial.training.run import steps_of
+
+    if training.epochs and epoch_tokens is None:
+        return None
+    return steps_of(training, epoch_tokens or 0, context)
 
 
 def _curve_tokens(protocol: Protocol, text: TextPlan, track: str) -> float:

@@ -16,7 +16,7 @@ from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import TrialError, nearest_name
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.report.config import VerdictConfig
-from toktrial.tokenizer.config import RECIPES, SMALLEST_VOCAB_SIZE, BPERecipe, BTMRecipe, FileRecipe, Recipe
+from toktrial.tokenizer.config import RECIPES, SMALLEST_VOCAB_SIZE, BPERecipe, BTMRecipe, Recipe
 from toktrial.training.config import ModelConfig, TrainingConfig
 
 ConfigT = TypeVar("ConfigT")
@@ -73,7 +73,7 @@ class Protocol:
 def to_dict(config: Any) -> dict[str, Any]:
     """Returns a config dataclass as nested dicts, lists and scalars, as protocol.toml and results.json hold it."""
     plain: dict[str, Any] = {}
-    if isinstance(config, BPERecipe | BTMRecipe | FileRecipe):
+    if isinstance(config, Recipe):
         plain["recipe"] = config.recipe
     for item in fields(config):
         value = getattr(config, item.name)

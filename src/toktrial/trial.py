@@ -99,10 +99,12 @@ class Trial:
     def train(self) -> None:
         """Trains every run that is not trained. The tracks take turns in going first, seed by seed."""
         self.make_tokens()
+        from toktrial.corpus.stage import open_documents
         from toktrial.training.loop import train
 
+        texts = open_documents(self.corpus_folder, "train")
         for track, seed in self.run_order():
-            train(self.run_of(track, seed), self._evaluators[track])
+            train(self.run_of(track, seed), self._evaluators[track], texts.__getitem__)
 
     def evaluate(self) -> None:
         """Evaluates every run on all validation documents, continues the prompts, describes the vocabularies."""
@@ -150,7 +152,7 @@ class Trial:
 
     def run_of(self, track: str, seed: int) -> Any:
         """Returns what the trainer needs for one run."""
-        from toktrial.training.loop import Run
+        from toktrial.training.run import Run
 
         return Run(
             track=track,

@@ -25,6 +25,7 @@ from toktrial.tokens.store import TokenStore
 from toktrial.training import loop
 from toktrial.training.config import ModelConfig, TrainingConfig
 from toktrial.training.metrics import METRICS_FILE, MetricsLog
+from toktrial.training.run import Run
 
 
 def main() -> None:
@@ -61,7 +62,7 @@ def _exit_code_of(request: dict[str, Any]) -> int:
 
 
 def _train(request: dict[str, Any]) -> None:
-    run = loop.Run(
+    run = Run(
         track=request["track"],
         seed=request["seed"],
         vocab_size=request["vocab_size"],

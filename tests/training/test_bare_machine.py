@@ -74,7 +74,8 @@ def test_a_run_trains_and_is_evaluated(tmp_path: Path, story_tokens: dict[str, P
         from toktrial.evaluation.bits_per_byte import DocumentScorer
         from toktrial.tokens.store import TokenStore
         from toktrial.training.config import ModelConfig, TrainingConfig
-        from toktrial.training.loop import Run, train
+        from toktrial.training.loop import train
+        from toktrial.training.run import Run
 
         torch.set_num_threads(1)
         tokens, folder = map(Path, sys.argv[1:])

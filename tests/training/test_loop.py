@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -23,9 +24,14 @@ from toktrial.evaluation.bits_per_byte import DocumentScorer, Score
 from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
 from toktrial.training.config import ModelConfig, TrainingConfig
-from toktrial.training.loop import Run, load_weights, steps_of, train
+from toktrial.training.loop import train
 from toktrial.training.metrics import Metrics, read_metrics
 from toktrial.training.model import GPT
+from toktrial.training.run import Run, load_weights, steps_of
+from toktrial.training.step import TrainingStep
+
+if TYPE_CHECKING:
+    from toktrial.corpus.documents import Documents
 
 VOCAB_SIZE = 616  # the tokenizers have 600 entries: some rows have none
 MODEL = ModelConfig(n_layer=2, n_head=2, width=32, context=32)
@@ -279,6 +285,22 @@ def test_weights_are_those_of_adamw_by_hand(tmp_path: Path, tokens: Path) -> Non
         assert (weight - expected).abs().max() < 1e-2 * expected.abs().max(), name
 
 
+def test_micro_batches_change_nothing_but_rounding(tmp_path: Path, tokens: Path, trained: Trained) -> None:
+    for size in (1, 2):
+        run = run_in(tmp_path / str(size), tokens, micro_batch_size=size)
+        train(run, Evaluator(run))
+        ours, theirs = metrics_of(run.folder), metrics_of(trained.run.folder)
+        for name in ours[0]:
+            assert [line[name] for line in ours] == pytest.approx([line[name] for line in theirs], rel=1e-4), name
+        assert ours != theirs, "or the batch was never cut"
+
+
+def test_micro_batches_that_do_not_fill_a_batch_are_an_error(tmp_path: Path, tokens: Path) -> None:
+    run = run_in(tmp_path / "run", tokens, micro_batch_size=3)
+    with pytest.raises(TrialError, match=r"training\.batch_size 4 .*micro-batches of 3 rows: make it a multiple of 3"):
+        train(run, Evaluator(run))
+
+
 # Budgets
 
 
@@ -306,10 +328,46 @@ def test_an_epoch_of_either_track_reads_all_its_text_once(tmp_path: Path, story_
 
 def test_a_loss_that_is_no_longer_finite_is_an_error_that_names_the_step(tmp_path: Path, tokens: Path) -> None:
     run = run_in(tmp_path / "run", tokens, learning_rate=1e30, warmup_steps=0)
-    with pytest.raises(TrialError, match=r"bpe, seed 1: .* no longer finite at step 7\b.*training\.learning_rate"):
+    with pytest.raises(TrialError, match=r"bpe, seed 1: .* no longer finite at step 2\b.*training\.learning_rate"):
         train(run, Evaluator(run))
     assert read_metrics(run.folder) == []
     assert not (run.folder / "weights.safetensors").exists()
+
+
+def test_a_failed_step_keeps_the_good_checkpoint_and_names_the_stories(
+    tmp_path: Path, tokens: Path, monkeypatch: pytest.MonkeyPatch, story_documents: "dict[str, Documents]"
+) -> None:
+    """A weight becomes NaN after step 23: step 24 fails, the checkpoint of step 20 is good, and that of 30 never comes."""
+    run = run_in(tmp_path / "run", tokens, log_every=15)
+    step_of_training = TrainingStep.__call__
+    calls = itertools.count(1)
+
+    def spoil(self: TrainingStep, ids: torch.Tensor, learning_rate: float) -> tuple[torch.Tensor, torch.Tensor]:
+        result = step_of_training(self, ids, learning_rate)
+        if next(calls) == 23:
+            with torch.no_grad():
+                self._model.ln_f.weight[0] = math.nan
+        return result
+
+    monkeypatch.setattr(TrainingStep, "__call__", spoil)
+    texts = story_documents["train"]
+    with pytest.raises(TrialError) as caught:
+        train(run, Evaluator(run), texts.__getitem__)
+    said = str(caught.value)
+    assert "bpe, seed 1: the training loss is no longer finite at step 24. The checkpoint of step 20 is kept." in said
+    read = Batches(TokenStore.open(tokens).train, 1, TRAINING.batch_size, MODEL.context).documents_of(23).tolist()
+    assert [f"  {document}: {texts[document][:60]!r}" for document in read] == said.splitlines()[2:]
+    assert [path.name for path in checkpoints(run.folder)] == ["checkpoint-000000010.pt", "checkpoint-000000020.pt"]
+    assert [line["step"] for line in metrics_of(run.folder)] == [15]
+
+
+def test_a_loss_far_above_where_it_was_is_an_error(tmp_path: Path, tokens: Path) -> None:
+    """At so high a rate the loss stays finite and rises."""
+    run = run_in(tmp_path / "run", tokens, learning_rate=2.0, warmup_steps=20, schedule="constant", steps=100)
+    with pytest.raises(TrialError, match=r"the training loss has diverged: [\d.]+ nats per token, after [\d.]+ at step \d+\."):
+        train(run, Evaluator(run))
+    assert len(read_metrics(run.folder)) > 0
+    assert all(line.training_loss < math.log(600) + 2 for line in read_metrics(run.folder))
 
 
 def test_a_device_that_is_not_there_is_an_error(tmp_path: Path, tokens: Path) -> None:
@@ -406,6 +464,17 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     assert_equal_runs(run.folder, trained.run.folder)
 
 
+def test_a_checkpoint_of_another_number_of_threads_is_gone_on_from_and_said(
+    tmp_path: Path, tokens: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_in(tmp_path / "run", tokens)
+    interrupt(run, 3)
+    torch.set_num_threads(2)
+    train(run, Evaluator(run))
+    torch.set_num_threads(1)
+    assert "bpe, seed 1: 2 threads where 1 trained before: the last bits may differ" in capsys.readouterr().err
+
+
 def test_with_every_checkpoint_damaged_it_begins_anew(
     tmp_path: Path, tokens: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -439,6 +508,15 @@ def test_a_finished_run_of_other_settings_is_trained_again(tmp_path: Path, token
 
 
 # Being killed
+
+
+MOMENTS = (
+    "in an evaluation",
+    "a line is half written",
+    "a line is written",
+    "a checkpoint is half written",
+    "a checkpoint is written",
+)
 
 
 class Children:
@@ -532,6 +610,25 @@ def test_killed_again_and_again_it_ends_alike(tmp_path: Path, tokens: Path, chil
         assert children.train(run, moment, count)[0] == -signal.SIGKILL
     assert children.train(run)[0] == 0
     assert_equal_runs(run.folder, undisturbed)
+
+
+def test_killed_twenty_times_it_ends_alike(tmp_path: Path, tokens: Path, children: Children) -> None:
+    """Half of the kills fall on moments that are easily got wrong, half come from outside at any moment."""
+    settings = {"steps": 200, "log_every": 4, "checkpoint_every": 3}
+    undisturbed = run_in(tmp_path / "undisturbed", tokens, **settings)
+    assert children.train(undisturbed)[0] == 0
+    run = run_in(tmp_path / "run", tokens, **settings)
+    dice = random.Random(4)
+    for kill in range(20):
+        if kill % 2:
+            assert children.train(run, dice.choice(MOMENTS), dice.randint(1, 2))[0] == -signal.SIGKILL
+        else:
+            child = children.start(run)
+            time.sleep(dice.uniform(0.0, 0.15))
+            os.kill(child, signal.SIGKILL)
+            assert children.wait()[0] == -signal.SIGKILL
+    assert children.train(run)[0] == 0
+    assert_equal_runs(run.folder, undisturbed.folder)
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

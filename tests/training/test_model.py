@@ -10,7 +10,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from toktrial.presets import PRESETS
 from toktrial.training.config import ModelConfig
-from toktrial.training.model import GPT, KeyValueCache
+from toktrial.training.model import GPT
 
 SHAPE = ModelConfig(n_layer=3, n_head=4, width=48, context=20)
 VOCAB_SIZE = 131
@@ -184,17 +184,55 @@ def test_rows_without_an_entry_change_nothing_for_the_others() -> None:
         assert wide.loss(ids, ids).item() == pytest.approx(narrow.loss(ids, ids).item(), abs=1e-5)
 
 
-@pytest.mark.parametrize("first", [1, 2, 9, 20])
-def test_with_a_cache_logits_are_those_of_the_whole_forward(first: int) -> None:
+@pytest.mark.parametrize("counts", [(20,), (1,) * 20, (9, 1, 1, 9), (2, 3, 15)])
+def test_with_a_cache_logits_are_those_of_the_whole_forward(counts: tuple[int, ...]) -> None:
     model = made()
     ids = random_ids(2, SHAPE.context)
-    cache = KeyValueCache(SHAPE, 2, torch.device("cpu"))
+    cache = model.new_cache(2)
     with torch.no_grad():
         expected = model(ids)
-        steps = [model(ids[:, :first], cache)]
-        steps += [model(ids[:, place : place + 1], cache) for place in range(first, SHAPE.context)]
-    assert cache.positions == SHAPE.context
-    assert torch.allclose(torch.cat(steps, dim=1), expected, atol=1e-4)
+        start = 0
+        for count in counts:
+            logits = model.next_logits(ids[:, start : start + count], [count, count], cache)
+            start += count
+            assert torch.allclose(logits, expected[:, start - 1], atol=1e-4)
+    assert cache.lengths == [SHAPE.context] * 2
+
+
+def test_rows_of_a_cache_may_differ_in_length() -> None:
+    """Fed in three uneven parts, padded on the right with what must not be looked at."""
+    model = made()
+    ids = random_ids(3, SHAPE.context)
+    cache = model.new_cache(3)
+    fed = [0, 0, 0]
+    with torch.no_grad():
+        expected = model(ids)
+        for counts in ([5, 1, 3], [1, 7, 2], [4, 1, 6]):
+            part = random_ids(3, max(counts), seed=sum(fed))
+            for row, count in enumerate(counts):
+                part[row, :count] = ids[row, fed[row] : fed[row] + count]
+                fed[row] += count
+            logits = model.next_logits(part, counts, cache)
+            assert cache.lengths == fed
+            assert torch.allclose(logits, torch.stack([expected[row, fed[row] - 1] for row in range(3)]), atol=1e-4)
+
+
+def test_rows_of_a_cache_are_selected_and_replaced() -> None:
+    model = made()
+    ids = random_ids(3, 9)
+    cache, other = model.new_cache(3), model.new_cache(1, slots=6)
+    with torch.no_grad():
+        expected = model(ids)
+        model.next_logits(ids[:, :4], [4, 2, 3], cache)
+        swapped = cache.select([2, 0, 0])
+        logits = model.next_logits(torch.stack([ids[2, 3:4], ids[0, 4:5], ids[0, 4:5]]), [1, 1, 1], swapped)
+        assert torch.allclose(logits, torch.stack([expected[2, 3], expected[0, 4], expected[0, 4]]), atol=1e-4)
+        assert cache.lengths == [4, 2, 3]
+        model.next_logits(ids[1:2, :6], [6], other)
+        cache.replace([1], other)
+        assert cache.lengths == [4, 6, 3]
+        logits = model.next_logits(torch.stack([ids[0, 4:5], ids[1, 6:7], ids[2, 3:4]]), [1, 1, 1], cache)
+        assert torch.allclose(logits, torch.stack([expected[0, 4], expected[1, 6], expected[2, 3]]), atol=1e-4)
 
 
 @pytest.mark.parametrize("place", [1, 10, 19])
@@ -232,9 +270,9 @@ def test_loss_is_the_mean_cross_entropy_in_float32() -> None:
     assert loss_of_bfloat16.dtype == torch.float32
 
 
-def test_a_filled_cache_refuses_several_positions() -> None:
+def test_a_full_cache_refuses_more() -> None:
     model = made()
-    cache = KeyValueCache(SHAPE, 1, torch.device("cpu"))
-    model(random_ids(1, 3), cache)
-    with pytest.raises(AssertionError, match="one position at a time"):
-        model(random_ids(1, 2), cache)
+    cache = model.new_cache(1, slots=4)
+    model.next_logits(random_ids(1, 3), [3], cache)
+    with pytest.raises(AssertionError, match="5 positions do not fit into a cache of 4"):
+        model.next_logits(random_ids(1, 2), [2], cache)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 
 from toktrial.tokens.store import END_ID, TokenSplit
 from toktrial.training.model import GPT
@@ -61,10 +60,12 @@ class _Batch:
 
     inputs: torch.Tensor
     """(windows, longest) int64."""
+    scored: torch.Tensor
+    """(targets,) int64: the flat places in `inputs` from which each target is predicted. The others are context or padding."""
     targets: torch.Tensor
-    """(windows, longest) int64; -100, torch's ignored target, where nothing is scored."""
+    """(targets,) int64."""
     documents: npt.NDArray[np.int64]
-    """(windows,): the document of each."""
+    """(targets,): the document of each."""
 
 
 class DocumentScorer:
@@ -100,9 +101,8 @@ class DocumentScorer:
         nats = np.zeros(self.documents, dtype=np.float64)
         with torch.inference_mode():
             for batch in self._batches:
-                logits = model(batch.inputs.to(device)).float()
-                losses = F.cross_entropy(logits.transpose(1, 2), batch.targets.to(device), reduction="none")
-                np.add.at(nats, batch.documents, losses.cpu().double().sum(dim=1).numpy())
+                losses = model.target_nats(batch.inputs.to(device), batch.scored.to(device), batch.targets.to(device))
+                np.add.at(nats, batch.documents, losses.cpu().double().numpy())
         return Score(nats, self._tokens, self._bytes)
 
     def _make_batches(self, windows: list[_Window], most_tokens: int) -> list[_Batch]:
@@ -117,14 +117,20 @@ class DocumentScorer:
     def _make_batch(self, windows: list[_Window]) -> _Batch:
         longest = windows[0].length
         inputs = np.full((len(windows), longest), END_ID, dtype=np.int64)
-        targets = np.full((len(windows), longest), -100, dtype=np.int64)
+        scored, targets, documents = [], [], []
         for row, window in enumerate(windows):
             ids = np.concatenate([[END_ID], self._split.document(window.document)])
-            part = ids[window.start : window.start + window.length + 1]
+            part = ids[window.start : window.start + window.length + 1].astype(np.int64)
             inputs[row, : window.length] = part[:-1]
-            targets[row, window.first_scored : window.length] = part[1 + window.first_scored :]
-        documents = np.array([window.document for window in windows], dtype=np.int64)
-        return _Batch(torch.from_numpy(inputs), torch.from_numpy(targets), documents)
+            scored.append(row * longest + np.arange(window.first_scored, window.length))
+            targets.append(part[1 + window.first_scored :])
+            documents.append(np.full(window.length - window.first_scored, window.document))
+        return _Batch(
+            torch.from_numpy(inputs),
+            torch.from_numpy(np.concatenate(scored)),
+            torch.from_numpy(np.concatenate(targets)),
+            np.concatenate(documents),
+        )
 
 
 def _windows(document: int, targets: int, context: int) -> list[_Window]:

@@ -36,11 +36,23 @@ class Batches:
 
     def batch(self, step: int) -> npt.NDArray[np.int64]:
         """Returns the ids of a step, counted from 0: (B, T + 1) int64; the last of a row is the next row's first."""
-        size = self.tokens_per_step
-        ids = self._read(step * size, size + 1)
-        rows = np.arange(self._batch_size)[:, None] * self._context + np.arange(self._context + 1)
-        batch: npt.NDArray[np.int64] = ids[rows]
-        return batch
+        return self.rows(step, range(self._batch_size))
+
+    def rows(self, step: int, rows: range) -> npt.NDArray[np.int64]:
+        """Returns adjacent rows of a step's batch: (rows, T + 1) int64."""
+        ids = self._read(self.place(step, rows), len(rows) * self._context + 1)
+        columns = np.arange(len(rows))[:, None] * self._context + np.arange(self._context + 1)
+        cut: npt.NDArray[np.int64] = ids[columns]
+        return cut
+
+    def place(self, step: int, rows: range) -> int:
+        """Returns where in the stream adjacent rows of a step begin; each has T + 1 ids and shares its last with the next."""
+        return step * self.tokens_per_step + rows.start * self._context
+
+    def epoch(self, epoch: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Returns an epoch's documents in their order, and where each begins in it (and, last, where the epoch ends)."""
+        self._enter_epoch(epoch)
+        return self._order, self._starts
 
     def documents_of(self, step: int) -> npt.NDArray[np.int64]:
         """Returns the indices of the documents that a step's targets touch, in the order of the stream."""

@@ -71,6 +71,11 @@ class TokenStore:
         return len(self.entry_bytes)
 
 
+def tokens_fingerprint(tokenizer_fingerprint: str) -> str:
+    """Returns what identifies the token files of a tokenizer, whose own fingerprint covers the corpus."""
+    return artifact.fingerprint("tokens", {"tokenizer": tokenizer_fingerprint})
+
+
 def write_tokens(
     folder: Path, tokenizer: "Tokenizer", tokenizer_fingerprint: str, splits: "dict[str, Documents]", name: str
 ) -> str:
@@ -78,7 +83,7 @@ def write_tokens(
 
     `name` is what the tokenizer is called. Asserts for every document that its entries' bytes add up to its length.
     """
-    fingerprint = artifact.fingerprint("tokens", {"tokenizer": tokenizer_fingerprint})
+    fingerprint = tokens_fingerprint(tokenizer_fingerprint)
     if artifact.is_finished(folder, fingerprint):
         return fingerprint
     started = time.monotonic()

@@ -23,12 +23,12 @@ def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> None:
         old.unlink()
 
 
-def load_newest_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None:
-    """Returns the newest state that can be read, None where there is none. Says which damaged ones it passed over."""
+def load_newest_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """Returns the newest state that can be read, on the CPU, else None. Says which damaged ones it passed over."""
     for path in reversed(_checkpoints(folder)):
         try:
             _check_checksums(path)
-            state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             progress.print_line(f"{path} is damaged ({reason}): passing it over")
@@ -37,10 +37,16 @@ def load_newest_checkpoint(folder: Path, device: torch.device) -> dict[str, Any]
     return None
 
 
-def remove_checkpoints(folder: Path) -> None:
-    """Removes a finished run's checkpoints; its weights stand in a file of their own."""
+def remove_checkpoints(folder: Path, from_step: int = 0) -> int | None:
+    """Removes the checkpoints of `from_step` and later; returns the step of the newest that is left, if any."""
+    left = None
     for path in _checkpoints(folder):
-        path.unlink()
+        step = int(path.name.removeprefix(_PREFIX).removesuffix(_SUFFIX))
+        if step >= from_step:
+            path.unlink()
+        else:
+            left = step
+    return left
 
 
 def _check_checksums(path: Path) -> None:

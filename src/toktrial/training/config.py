@@ -34,7 +34,9 @@ class TrainingConfig:
     """How every run is trained. AdamW; weight decay on matrices alone."""
 
     batch_size: int = 32
-    """Rows of a batch; each holds `model.context` tokens."""
+    """Rows of a batch; each holds `model.context` tokens. Under torchrun the processes share them out."""
+    micro_batch_size: int = 0
+    """Rows that a device computes at once, their gradients summed until the batch is whole; 0: all of its rows."""
     steps: int = 50_000
     """Training steps of every run, unless `epochs` is set."""
     epochs: float = 0.0
@@ -64,13 +66,17 @@ class TrainingConfig:
     """Where to train. `auto`: CUDA, else MPS, else CPU."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of the training step. `auto`: bfloat16 where the device has it, else float32."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """Whether torch.compile makes the step. `auto`: where the run is long enough to pay for it, and there is a compiler."""
+    deterministic: Literal["auto", "on", "off"] = "auto"
+    """Whether two runs on one device give bitwise equal weights. `auto`: on a CPU, where it costs next to nothing."""
 
     def __post_init__(self) -> None:
         at_least_one = ("batch_size", "steps", "log_every", "checkpoint_every")
         for name in at_least_one:
             if getattr(self, name) < 1:
                 raise TrialError(f"training.{name} must be at least 1, but is {getattr(self, name)}")
-        not_negative = ("epochs", "learning_rate", "warmup_steps", "weight_decay", "gradient_clip")
+        not_negative = ("micro_batch_size", "epochs", "learning_rate", "warmup_steps", "weight_decay", "gradient_clip")
         for name in not_negative:
             if getattr(self, name) < 0:
                 raise TrialError(f"training.{name} must not be negative, but is {getattr(self, name)}")

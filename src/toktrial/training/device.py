@@ -1,10 +1,16 @@
 """Which device trains, and in which arithmetic: asked of the machine, not assumed."""
 
+import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+import torch.utils.deterministic as torch_deterministic
 
 from toktrial.errors import TrialError
+
+FILL = "fill_uninitialized_memory"  # a property that torch hides from type checkers
 
 
 def resolve_device(name: str) -> torch.device:
@@ -31,6 +37,25 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     else:
         has_bfloat16 = device.type == "cpu" and _cpu_has_bfloat16()
     return torch.bfloat16 if has_bfloat16 else torch.float32
+
+
+@contextmanager
+def determinism(setting: str, device: torch.device) -> Iterator[bool]:
+    """Has torch compute the same bits in every run of the block where `setting` says so; yields whether it does.
+
+    `auto`: on a CPU alone. What torch compiles for a CPU repeats bitwise only so. Rounding depends on the number of threads.
+    """
+    wanted = setting == "on" or (setting == "auto" and device.type == "cpu")
+    before = torch.are_deterministic_algorithms_enabled(), getattr(torch_deterministic, FILL)
+    if wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it torch refuses; read when cuBLAS starts
+    torch.use_deterministic_algorithms(wanted)
+    setattr(torch_deterministic, FILL, False)  # nothing here reads what it has not written
+    try:
+        yield wanted
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        setattr(torch_deterministic, FILL, before[1])
 
 
 def device_name(device: torch.device) -> str:

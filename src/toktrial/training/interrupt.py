@@ -24,16 +24,19 @@ class Interruption:
         self._signal = signal_number
 
     def leave(self) -> NoReturn:
-        """Raises what ends the program as the signal would have: KeyboardInterrupt, or SystemExit(128 + signal)."""
-        assert self._signal is not None
+        """Raises what ends the program as the signal would have: KeyboardInterrupt, or SystemExit(128 + signal).
+
+        Where another process was asked and this one was not, SIGTERM's exit.
+        """
         if self._signal == signal.SIGINT:
             raise KeyboardInterrupt
-        raise SystemExit(128 + self._signal)
+        raise SystemExit(128 + (self._signal or signal.SIGTERM))
 
 
 @contextmanager
-def interruption() -> Iterator[Interruption]:
-    """Yields what says whether to stop. A second Ctrl-C within the block ends it at once."""
+def interruption(repeats_count: bool = True) -> Iterator[Interruption]:
+    """Yields what says whether to stop. A second Ctrl-C within the block ends it at once, unless repeats do not count:
+    torchrun repeats to its processes a signal that the terminal has sent them already."""
     asked = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield asked  # only the main thread may set handlers; the caller's own stay in place
@@ -46,7 +49,8 @@ def interruption() -> Iterator[Interruption]:
 
     def note(number: int, _frame: FrameType | None) -> None:
         asked.request(number)
-        restore()
+        if repeats_count:
+            restore()
 
     for number in SIGNALS:
         signal.signal(number, note)

@@ -4,31 +4,32 @@ The trainer is handed its evaluator (by trial.py) and so needs numpy and torch a
 settings and its seed; killed at any step, it goes on from its last checkpoint.
 """
 
-import platform
+import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
-from toktrial import __version__, artifact, progress
+from toktrial import artifact, progress
 from toktrial.errors import TrialError
 from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
 from toktrial.training.checkpoint import load_newest_checkpoint, remove_checkpoints, save_checkpoint
-from toktrial.training.config import ModelConfig, TrainingConfig
-from toktrial.training.device import device_name, resolve_device, resolve_precision, synchronise
+from toktrial.training.clock import Clock
+from toktrial.training.compilation import resolve_compile
+from toktrial.training.device import determinism, resolve_device, resolve_precision
+from toktrial.training.distributed import Processes, local_device, processes
+from toktrial.training.divergence import DocumentText, FailedStepError, check_divergence, check_losses, describe_failure
+from toktrial.training.feed import make_feed
 from toktrial.training.interrupt import Interruption, interruption
 from toktrial.training.metrics import Metrics, MetricsLog
 from toktrial.training.model import GPT
+from toktrial.training.record import write_record
+from toktrial.training.run import Run, save_weights, steps_of
 from toktrial.training.schedule import learning_rate
-
-RECORD_FILE = "record.json"
-WEIGHTS_FILE = "weights.safetensors"
+from toktrial.training.step import StartUp, TrainingStep
 
 
 class Evaluation(Protocol):
@@ -45,109 +46,73 @@ class Evaluation(Protocol):
 Evaluator = Callable[[GPT], Evaluation]
 
 
-@dataclass(frozen=True)
-class Run:
-    """One training: a track and a seed, with all settings."""
-
-    track: str
-    seed: int
-    vocab_size: int
-    model: ModelConfig
-    training: TrainingConfig
-    tokens_folder: Path
-    folder: Path
-
-    def fingerprint(self, tokens_fingerprint: str) -> str:
-        inputs = {
-            "tokens": tokens_fingerprint,
-            "seed": self.seed,
-            "vocab_size": self.vocab_size,
-            "model": asdict(self.model),
-            "training": asdict(self.training),
-        }
-        return artifact.fingerprint("run", inputs)
-
-
-def steps_of(config: TrainingConfig, epoch_tokens: int, context: int) -> int:
-    """Returns the steps of a run: `steps`, or as many as `epochs` passes over the training text take."""
-    if not config.epochs:
-        return config.steps
-    return max(1, round(config.epochs * epoch_tokens / (config.batch_size * context)))
-
-
-def train(run: Run, evaluate: Evaluator) -> None:
+def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None) -> None:
     """Trains a run into its folder, from where it was interrupted. `evaluate` is called at every line of metrics.
 
-    Raises TrialError where the loss is no longer finite, KeyboardInterrupt or SystemExit(143) when told to stop; a
-    checkpoint is written first in the latter two.
+    Under torchrun (`distributed.joined`) every process calls this: they share each batch out, and the first one alone
+    evaluates and writes. `text_of` returns a training document's text by its index, for the error that names stories.
+
+    Raises TrialError where the loss is no longer finite or has diverged, KeyboardInterrupt or SystemExit(143) when told to
+    stop; a checkpoint is written first in the latter two.
     """
-    tokens = TokenStore.open(run.tokens_folder, check=True)
+    together = processes()
+    tokens = TokenStore.open(run.tokens_folder, check=together.is_first)
     fingerprint = run.fingerprint(tokens.manifest["fingerprint"])
-    if artifact.is_finished(run.folder, fingerprint):
-        remove_checkpoints(run.folder)  # left over where it was killed at its very end
+    if together.any(together.is_first and artifact.is_finished(run.folder, fingerprint)):
+        if together.is_first:
+            remove_checkpoints(run.folder)  # left over where it was killed at its very end
         return
-    trainer = _Trainer(run, tokens, evaluate)
-    trainer.start(fingerprint)
-    with interruption() as stop, progress.progress(f"training {run.track}, seed {run.seed}", trainer.steps, "step") as shown:
-        trainer.train(stop, shown)
+    device = local_device(resolve_device(run.training.device))
+    with ExitStack() as around:
+        is_deterministic = around.enter_context(determinism(run.training.deterministic, device))
+        trainer = _Trainer(run, tokens, evaluate, device, together)
+        trainer.start(fingerprint, is_deterministic)
+        stop = around.enter_context(interruption(repeats_count=together.count == 1))
+        shown = around.enter_context(_progress(run, trainer.steps, together))
+        try:
+            trainer.train(stop, shown)
+        except FailedStepError as failure:
+            raise trainer.describe(failure, text_of) from None
     trainer.finish(fingerprint)
+    together.wait()
     if stop.requested:  # during the last step
         stop.leave()
-
-
-class _Clock:
-    """Adds up the time of the training steps; evaluation and checkpoints stop it."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self.seconds = 0.0
-        self._started = 0.0
-
-    def start(self) -> None:
-        synchronise(self._device)
-        self._started = time.perf_counter()
-
-    def stop(self) -> None:
-        synchronise(self._device)
-        self.seconds += time.perf_counter() - self._started
 
 
 class _Trainer:
     """The state of a run while it trains."""
 
-    def __init__(self, run: Run, tokens: TokenStore, evaluate: Evaluator) -> None:
+    def __init__(self, run: Run, tokens: TokenStore, evaluate: Evaluator, device: torch.device, together: Processes) -> None:
         config = run.training
-        self._run, self._tokens, self._evaluate = run, tokens, evaluate
-        self._device = resolve_device(config.device)
-        self._precision = resolve_precision(config.precision, self._device)
+        self._run, self._evaluate, self._device, self._together = run, evaluate, device, together
+        self._name = f"{run.track}, seed {run.seed}"
+        self._precision = resolve_precision(config.precision, device)
+        rows = together.rows(config)
         self._batches = Batches(tokens.train, run.seed, config.batch_size, run.model.context)
+        self._feed = make_feed(self._batches, tokens.train, rows, run.model.context, device)
+        self._entry_bytes = torch.from_numpy(tokens.entry_bytes.astype("int64")).to(device)
         self.steps = steps_of(config, self._batches.epoch_tokens, run.model.context)
         self._model = GPT(run.model, run.vocab_size, tokens.entries)
         self._model.initialise(run.seed)
-        self._model.to(self._device)
-        self._optimizer = _optimizer(self._model, config)
-        self._clock = _Clock(self._device)
+        self._model.to(device)
+        self._train_on = TrainingStep(self._model, config, self._precision, together)
+        self._clock = Clock(device)
         self._step = 0
-        self._loss_sum = torch.zeros((), device=self._device)  # over the steps since the last line of metrics
-        self._loss_steps = 0
-        self._bytes_seen = 0
+        # Of the steps since the last line of metrics: the mean loss of this process's rows, and the gradient's norm.
+        self._losses, self._norms = torch.zeros(2, config.log_every, device=device)
+        self._lowest_loss = math.log(tokens.entries)
+        self._bytes_seen = torch.zeros((), dtype=torch.int64, device=device)  # of this process's rows
         self._evaluation_seconds = 0.0
 
-    def start(self, fingerprint: str) -> None:
+    def start(self, fingerprint: str, is_deterministic: bool) -> None:
         """Begins the run's folder, or goes on from what is there."""
         folder = self._run.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        state = load_newest_checkpoint(folder, self._device)
-        if state is not None and state["fingerprint"] != fingerprint:
-            remove_checkpoints(folder)
-            state = None
-        if state is not None:
-            self._restore(state)
-            progress.print_line(f"{self._run.track}, seed {self._run.seed}: going on from step {self._step}")
         self._fingerprint = fingerprint
-        self._metrics = MetricsLog(folder, self._step)
-        warm_up_seconds = self._warm_up()
-        artifact.write_json(folder / RECORD_FILE, self._record(warm_up_seconds))
+        self._restore(self._together.from_first(self._state_to_go_on_from() if self._together.is_first else None))
+        start_up = self._start_up()
+        if self._together.is_first:
+            self._metrics = MetricsLog(folder, self._step)
+            write_record(folder, self._record(start_up, is_deterministic), self._model, self._device)
 
     def train(self, stop: Interruption, shown: progress.Progress) -> None:
         config = self._run.training
@@ -157,11 +122,12 @@ class _Trainer:
             is_last = self._step == self.steps
             if self._step % config.log_every == 0 or is_last:
                 self._log(shown)
-            stopping = stop.requested and not is_last  # asked once, so that nothing stops without its checkpoint
+            # Asked once, so that nothing stops without its checkpoint.
+            stopping = self._together.any(stop.requested) and not is_last
             if self._step % config.checkpoint_every == 0 or is_last or stopping:
                 self._save_checkpoint()
             if stopping:
-                progress.print_line(f"stopped after step {self._step}; the same command goes on from there")
+                self._say(f"stopped after step {self._step}; the same command goes on from there")
                 stop.leave()
             if self._device.type == "cpu":  # elsewhere a step is only queued by now
                 shown.update(self._step)
@@ -169,55 +135,59 @@ class _Trainer:
 
     def finish(self, fingerprint: str) -> None:
         """Writes the final weights, marks the run as finished and removes its checkpoints."""
-        from safetensors.torch import save_file
-
+        if not self._together.is_first:
+            return
         folder = self._run.folder
-        partial = folder / f".{WEIGHTS_FILE}.partial"
-        weights = {name: tensor.contiguous().cpu() for name, tensor in self._model.state_dict().items()}
-        save_file(weights, partial)
-        partial.replace(folder / WEIGHTS_FILE)
+        save_weights(folder, self._model)
         artifact.write_json(folder / artifact.MANIFEST, {"fingerprint": fingerprint, "steps": self._step})
         remove_checkpoints(folder)
 
-    def _loss(self, ids: npt.NDArray[np.int64]) -> torch.Tensor:
-        """Returns the loss of a batch of ids (B, T + 1)."""
-        on_device = torch.from_numpy(ids).to(self._device)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision == torch.bfloat16):
-            return self._model.loss(on_device[:, :-1], on_device[:, 1:])
+    def describe(self, failure: FailedStepError, text_of: DocumentText | None) -> TrialError:
+        """Returns the error of a failed run, and leaves no checkpoint of the failed step or a later one."""
+        kept = None
+        if self._together.is_first:
+            kept = remove_checkpoints(self._run.folder, from_step=failure.step)
+        what_is_kept = f"The checkpoint of step {kept} is kept." if kept is not None else "There is no checkpoint before it."
+        return describe_failure(failure, self._name, what_is_kept, self._batches, text_of)
 
-    def _warm_up(self) -> float:
-        """Runs one step forward and back and forgets it, so that no run's clock pays for the first call of anything."""
-        started = time.perf_counter()
-        self._loss(self._batches.batch(self._step)).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        self._optimizer.zero_grad(set_to_none=True)
-        synchronise(self._device)
-        return time.perf_counter() - started
+    def _start_up(self) -> StartUp:
+        tokens = self.steps * self._batches.tokens_per_step
+        flops = tokens * self._model.flops_per_token() / self._together.count
+        compiled = resolve_compile(self._run.training.compile, self._device, flops)
+        return self._train_on.start(self._feed(self._step), compiled)
 
     def _train_step(self) -> None:
-        config = self._run.training
-        ids = self._batches.batch(self._step)
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(self._step + 1, self.steps, config)
-        loss = self._loss(ids)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        if config.gradient_clip:
-            torch.nn.utils.clip_grad_norm_(self._model.parameters(), config.gradient_clip)
-        self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+        ids = self._feed(self._step)
+        place = self._steps_since_line()
+        rate = learning_rate(self._step + 1, self.steps, self._run.training)
+        self._losses[place], self._norms[place] = self._train_on(ids, rate)
+        self._bytes_seen += self._entry_bytes[ids[:, 1:]].sum()
         self._step += 1
-        self._loss_sum += loss.detach()
-        self._loss_steps += 1
-        self._bytes_seen += int(self._tokens.entry_bytes[ids[:, 1:]].sum())
+
+    def _steps_since_line(self) -> int:
+        return self._step % self._run.training.log_every
+
+    def _checked_losses(self) -> list[float]:
+        """Returns the losses since the last line of metrics, of the whole batch. Raises FailedStepError."""
+        count = self._steps_since_line() or self._run.training.log_every
+        both = torch.stack([self._losses[:count], self._norms[:count]])
+        losses, norms = (self._together.sum(both).double() / self._together.count).tolist()
+        check_losses(losses, norms, self._step - count + 1)
+        return list(losses)
 
     def _log(self, shown: progress.Progress) -> None:
-        """Evaluates and writes a line of metrics. Raises TrialError where the training loss is no longer finite."""
+        """Evaluates and writes a line of metrics. Raises FailedStepError where the training has gone wrong."""
         self._clock.stop()
-        training_loss = self._loss_sum.item() / self._loss_steps
-        if not torch.isfinite(self._loss_sum):
-            raise TrialError(
-                f"{self._run.track}, seed {self._run.seed}: the training loss is no longer finite at step {self._step}. "
-                "Try a lower training.learning_rate, a longer training.warmup_steps, or training.precision float32"
-            )
+        losses = self._checked_losses()
+        check_divergence(losses, self._lowest_loss, self._step - len(losses) + 1)
+        training_loss = math.fsum(losses) / len(losses)
+        self._lowest_loss = min(self._lowest_loss, training_loss)
+        bytes_seen = int(self._together.sum(self._bytes_seen))
+        if self._together.is_first:
+            self._write_line(training_loss, bytes_seen, shown)
+        self._clock.start()
+
+    def _write_line(self, training_loss: float, bytes_seen: int, shown: progress.Progress) -> None:
         started = time.perf_counter()
         evaluation = self._evaluate(self._model)
         self._evaluation_seconds += time.perf_counter() - started
@@ -227,93 +197,99 @@ class _Trainer:
             training_loss=training_loss,
             validation_loss=evaluation.validation_loss,
             bits_per_byte=evaluation.bits_per_byte,
-            learning_rate=self._optimizer.param_groups[0]["lr"],
+            learning_rate=learning_rate(self._step, self.steps, self._run.training),
             timestamp=time.time(),
             training_seconds=self._clock.seconds,
             evaluation_seconds=self._evaluation_seconds,
             tokens=tokens,
-            bytes_seen=self._bytes_seen,
+            bytes_seen=bytes_seen,
             flops=tokens * self._model.flops_per_token(),
         )
         self._metrics.append(line)
         shown.update(self._step, f"loss {training_loss:.3f}, {line.bits_per_byte:.3f} bits per byte")
-        self._loss_sum.zero_()
-        self._loss_steps = 0
-        self._clock.start()
 
     def _save_checkpoint(self) -> None:
         self._clock.stop()
+        self._checked_losses()
+        # Each process saw its own rows; what all of them saw stands with the first when they go on.
+        losses = self._together.sum(self._losses) / self._together.count
+        norms = self._together.sum(self._norms) / self._together.count
         state = {
             "fingerprint": self._fingerprint,
+            "threads": torch.get_num_threads(),
+            "processes": self._together.count,
             "step": self._step,
             "model": self._model.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "loss_sum": self._loss_sum,
-            "loss_steps": self._loss_steps,
-            "bytes_seen": self._bytes_seen,
+            "optimizer": self._train_on.optimizer.state_dict(),
+            "losses": losses,
+            "norms": norms,
+            "lowest_loss": self._lowest_loss,
+            "bytes_seen": int(self._together.sum(self._bytes_seen)),
             "training_seconds": self._clock.seconds,
             "evaluation_seconds": self._evaluation_seconds,
         }
-        save_checkpoint(self._run.folder, self._step, state)
+        if self._together.is_first:
+            save_checkpoint(self._run.folder, self._step, state)
         self._clock.start()
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    def _state_to_go_on_from(self) -> dict[str, Any] | None:
+        """Returns the newest checkpoint of this run; removes those of other settings."""
+        folder = self._run.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        state = load_newest_checkpoint(folder)
+        if state is None or state["fingerprint"] == self._fingerprint:
+            return state
+        remove_checkpoints(folder)
+        return None
+
+    def _restore(self, state: dict[str, Any] | None) -> None:
+        if state is None:
+            return
         self._model.load_state_dict(state["model"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._train_on.optimizer.load_state_dict(state["optimizer"])
         self._step = state["step"]
-        self._loss_sum = state["loss_sum"]
-        self._loss_steps = state["loss_steps"]
-        self._bytes_seen = state["bytes_seen"]
+        self._losses.copy_(state["losses"])
+        self._norms.copy_(state["norms"])
+        self._lowest_loss = state["lowest_loss"]
+        self._bytes_seen.fill_(state["bytes_seen"] if self._together.is_first else 0)
         self._clock.seconds = state["training_seconds"]
         self._evaluation_seconds = state["evaluation_seconds"]
+        self._say(f"{self._name}: going on from step {self._step}")
+        for what, now in (("threads", torch.get_num_threads()), ("processes", self._together.count)):
+            if state[what] != now:
+                self._say(f"{self._name}: {now} {what} where {state[what]} trained before: the last bits may differ")
 
-    def _record(self, warm_up_seconds: float) -> dict[str, Any]:
-        """What a reader must know of the run beside its curves."""
-        counts = self._model.parameter_counts()
+    def _say(self, line: str) -> None:
+        if self._together.is_first:
+            progress.print_line(line)
+
+    def _record(self, start_up: StartUp, is_deterministic: bool) -> dict[str, Any]:
+        """What a reader must know of the run beside its curves; write_record adds what model and machine are."""
         return {
             "track": self._run.track,
             "seed": self._run.seed,
             "steps": self.steps,
-            "device": self._device.type,
-            "device_name": device_name(self._device),
             "precision": str(self._precision).removeprefix("torch."),
-            "threads": torch.get_num_threads(),
-            "parameters": counts.total,
-            "parameters_without_embeddings": counts.without_embeddings,
-            "parameters_of_embeddings": counts.embeddings,
-            "flops_per_token": self._model.flops_per_token(),
+            "compiled": start_up.is_compiled,
+            "deterministic": is_deterministic,
+            "processes": self._together.count,
             "tokens_per_step": self._batches.tokens_per_step,
             "stream_tokens": self._batches.epoch_tokens,
-            "warm_up_seconds": warm_up_seconds,
+            "compile_seconds": start_up.compile_seconds,
+            "warm_up_seconds": start_up.warm_up_seconds,
             "shared_device": False,
-            "versions": {
-                "toktrial": __version__,
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "numpy": np.__version__,
-            },
-            "started": time.time(),
         }
 
 
-def _optimizer(model: GPT, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices (embeddings among them) alone, as GPT-2 and its successors have it."""
-    matrices = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
-    others = [parameter for parameter in model.parameters() if parameter.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    fused = model.wte.weight.device.type in ("cpu", "cuda")  # where every torch that we admit has it
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=fused)
+def _progress(run: Run, steps: int, together: Processes) -> AbstractContextManager[progress.Progress]:
+    """What shows how far the run is; the first process alone shows anything."""
+    if together.is_first:
+        return progress.progress(f"training {run.track}, seed {run.seed}", steps, "step")
+    return nullcontext(_Silent())
 
 
-def load_weights(run_folder: Path, model: GPT) -> None:
-    """Loads a finished run's weights into a model of its shape. Raises TrialError where they are missing or do not fit."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+class _Silent:
+    """The progress of a process that shows none."""
 
-    path = run_folder / WEIGHTS_FILE
-    if not path.is_file():
-        raise TrialError(f"{path} is missing: the run is not finished; train it first")
-    try:
-        model.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        raise TrialError(f"{path} does not fit the model ({error}): delete {run_folder} and train again") from None
+    def update(self, done: float, note: str = "") -> None:
+        """Shows nothing."""

@@ -1,9 +1,11 @@
 """GPT-2: the model that every track trains. Learned positions, pre-norm, tanh GELU, biases, tied head.
 
-Axes of tensors: B batch, T position, V vocabulary, W width, H heads, D width of a head.
+Axes of tensors: B batch, T position, S slot of a cache, V vocabulary, W width, H heads, D width of a head.
 """
 
+import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +16,7 @@ from toktrial.training.config import ModelConfig
 
 INITIAL_STD = 0.02  # GPT-2's
 NORM_EPSILON = 1e-5  # GPT-2's
+QUERIES_AT_ONCE = 128  # of attention that is written out; of 32, 64, 128 and all, none is faster
 
 
 @dataclass(frozen=True)
@@ -32,40 +35,99 @@ class ParameterCounts:
 
 
 class KeyValueCache:
-    """Keys and values of the positions already seen, so that sampling computes each position once."""
+    """Keys and values of the positions already seen, so that each is computed once; rows may differ in length.
 
-    def __init__(self, config: ModelConfig, batch_size: int, device: torch.device) -> None:
-        shape = (config.n_layer, 2, batch_size, config.n_head, config.context, config.width // config.n_head)
-        self._stored = torch.zeros(shape, device=device)
-        self.positions = 0
+    Slot p of a row holds position p of that row. Slots at and beyond a row's length are never looked at, and are overwritten
+    when the row grows: so rows of several lengths are filled at once, padded on the right.
+    """
+
+    def __init__(self, config: ModelConfig, batch_size: int, slots: int, like: Tensor) -> None:
+        """Makes an empty cache of `slots` positions a row, with the device and dtype of `like`."""
+        shape = (config.n_layer, 2, batch_size, config.n_head, slots, config.width // config.n_head)
+        self._stored = like.new_zeros(shape)
+        self.lengths = [0] * batch_size
+        """Positions that each row holds."""
+
+    def begin(self, count: int) -> Tensor:
+        """Returns the positions (B, count) int64 of every row's next `count` ids, whose keys and values come next."""
+        slots, device = self._stored.shape[4], self._stored.device
+        end = max(self.lengths) + count
+        assert end <= slots, f"{end} positions do not fit into a cache of {slots}"
+        lengths_B1 = torch.tensor(self.lengths, device=device)[:, None]  # noqa: N806
+        self._rows_B1 = torch.arange(len(self.lengths), device=device)[:, None]
+        self._positions_BT = lengths_B1 + torch.arange(count, device=device)
+        self.visible_B1TS = torch.arange(end, device=device) <= self._positions_BT[:, None, :, None]
+        """Which slots each new position may look at: its own and those before it."""
+        return self._positions_BT
 
     def extend(self, layer: int, key_BHTD: Tensor, value_BHTD: Tensor) -> tuple[Tensor, Tensor]:  # noqa: N803
-        """Stores a layer's new keys and values; returns those of all positions so far."""
-        end = self.positions + key_BHTD.shape[2]
-        for part, new in enumerate((key_BHTD, value_BHTD)):
-            self._stored[layer, part, :, :, self.positions : end] = new
+        """Stores a layer's new keys and values at the positions of `begin`; returns those of all slots so far."""
+        for part, new_BHTD in enumerate((key_BHTD, value_BHTD)):  # noqa: N806
+            self._stored[layer, part][self._rows_B1, :, self._positions_BT] = new_BHTD.transpose(1, 2)
+        end = self.visible_B1TS.shape[3]
         return self._stored[layer, 0, :, :, :end], self._stored[layer, 1, :, :, :end]
+
+    def select(self, rows: Sequence[int]) -> "KeyValueCache":
+        """Returns a cache of these rows, copied; a row may be named more than once."""
+        selected = copy.copy(self)
+        selected._stored = self._stored[:, :, list(rows)]
+        selected.lengths = [self.lengths[row] for row in rows]
+        return selected
+
+    def replace(self, rows: Sequence[int], other: "KeyValueCache") -> None:
+        """Puts all rows of another cache in the place of these."""
+        slots = other._stored.shape[4]
+        self._stored[:, :, list(rows), :, :slots] = other._stored
+        for row, length in zip(rows, other.lengths, strict=True):
+            self.lengths[row] = length
 
 
 class Attention(nn.Module):
     """Causal multi-head self-attention."""
+
+    future: Tensor
 
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         self.n_head, self.layer = config.n_head, layer
         self.c_attn = nn.Linear(config.width, 3 * config.width)
         self.c_proj = nn.Linear(config.width, config.width)
+        # -inf where a query (row) may not look; kept, because working it out again in each kernel costs more than reading it.
+        future_TT = torch.full((config.context, config.context), -math.inf).triu(1)  # noqa: N806
+        self.register_buffer("future", future_TT, persistent=False)
 
     def forward(self, x_BTW: Tensor, cache: KeyValueCache | None) -> Tensor:  # noqa: N803
         B, T, W = x_BTW.shape  # noqa: N806
         heads = self.c_attn(x_BTW).view(B, T, 3, self.n_head, W // self.n_head)
         query, key, value = heads.permute(2, 0, 3, 1, 4)  # each B H T D
-        if cache is not None:
+        if cache is None:
+            attended = self._attend(query, key, value)
+        else:
             key, value = cache.extend(self.layer, key, value)
-        # One new position may look at all that came before; several are causal among themselves.
-        attended = F.scaled_dot_product_attention(query, key, value, is_causal=T > 1)
+            attended = F.scaled_dot_product_attention(query, key, value, attn_mask=cache.visible_B1TS)
         merged: Tensor = self.c_proj(attended.transpose(1, 2).reshape(B, T, W))
         return merged
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        if query.device.type == "cpu" and torch.compiler.is_compiling():
+            return _written_out_attention(query, key, value, self.future)
+        return F.scaled_dot_product_attention(query, key, value, is_causal=True)
+
+
+def _written_out_attention(query: Tensor, key: Tensor, value: Tensor, future_TT: Tensor) -> Tensor:  # noqa: N803
+    """Causal attention of (B, H, T, D) in plain products and softmax, for what torch.compile makes of it on a CPU.
+
+    There torch's fused kernel spends three times as long on the way back as forward, and this takes half of it in all. It goes
+    through the queries in pieces, so that most of what causality forbids is never computed.
+    """
+    T, D = query.shape[2:]  # noqa: N806
+    query, key, value = (query / math.sqrt(D)).contiguous(), key.contiguous(), value.contiguous()  # strided ones are slow
+    attended = []
+    for first in range(0, T, QUERIES_AT_ONCE):
+        end = min(first + QUERIES_AT_ONCE, T)
+        scores = (query[:, :, first:end] @ key[:, :, :end].transpose(2, 3)).float() + future_TT[first:end, :end]
+        attended.append(torch.softmax(scores, dim=3).to(value.dtype) @ value[:, :, :end])
+    return torch.cat(attended, dim=2)
 
 
 class FeedForward(nn.Module):
@@ -133,26 +195,51 @@ class GPT(nn.Module):
                 with torch.no_grad():
                     parameter.copy_(drawn)
 
-    def forward(self, ids_BT: Tensor, cache: KeyValueCache | None = None) -> Tensor:  # noqa: N803
-        """Returns logits (B, T, V) for ids (B, T) int64; -inf in the rows without an entry.
+    def forward(self, ids_BT: Tensor) -> Tensor:  # noqa: N803
+        """Returns logits (B, T, V) for ids (B, T) int64; -inf in the rows without an entry."""
+        positions_T = torch.arange(ids_BT.shape[1], device=ids_BT.device)  # noqa: N806
+        return self._logits(self._hidden(ids_BT, positions_T, None))
 
-        With a cache, `ids_BT` are the positions after those in it: any number into an empty one, else one at a time.
+    def new_cache(self, batch_size: int, slots: int | None = None) -> KeyValueCache:
+        """Returns an empty cache for `next_logits`; `slots`: positions that a row can hold, by default the whole context."""
+        return KeyValueCache(self.config, batch_size, slots or self.config.context, self.wte.weight)
+
+    def next_logits(self, ids_BT: Tensor, counts: Sequence[int], cache: KeyValueCache) -> Tensor:  # noqa: N803
+        """Adds ids to the rows of a cache; returns the logits (B, V) of what follows each row, -inf without an entry.
+
+        ids_BT: int64; the first counts[b] of row b, at least one, follow what the cache holds of it, the others are padding.
         """
-        first = 0 if cache is None else cache.positions
-        assert first == 0 or ids_BT.shape[1] == 1, "a filled cache takes one position at a time"
-        positions = torch.arange(first, first + ids_BT.shape[1], device=ids_BT.device)
+        hidden_BTW = self._hidden(ids_BT, cache.begin(ids_BT.shape[1]), cache)  # noqa: N806
+        cache.lengths = [length + count for length, count in zip(cache.lengths, counts, strict=True)]
+        last_B = torch.tensor(counts, device=ids_BT.device) - 1  # noqa: N806
+        return self._logits(hidden_BTW[torch.arange(len(counts), device=ids_BT.device), last_B])
+
+    def _hidden(self, ids_BT: Tensor, positions: Tensor, cache: KeyValueCache | None) -> Tensor:  # noqa: N803
+        """The residual stream (B, T, W) after the last norm."""
         x_BTW = self.wte(ids_BT) + self.wpe(positions)  # noqa: N806
         for block in self.h:
             x_BTW = block(x_BTW, cache)  # noqa: N806
-        if cache is not None:
-            cache.positions += ids_BT.shape[1]
-        logits_BTV = F.linear(self.ln_f(x_BTW), self.wte.weight)  # noqa: N806
-        return logits_BTV if self.entries == self.vocab_size else logits_BTV + self.missing
+        normed: Tensor = self.ln_f(x_BTW)
+        return normed
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        """The tied head: logits (..., V) of (..., W)."""
+        logits = F.linear(hidden, self.wte.weight)
+        return logits if self.entries == self.vocab_size else logits + self.missing
 
     def loss(self, ids_BT: Tensor, targets_BT: Tensor) -> Tensor:  # noqa: N803
         """Returns the mean negative log-likelihood of the targets (B, T), in nats per token; softmax in float32."""
         logits_BTV = self(ids_BT)  # noqa: N806
         return F.cross_entropy(logits_BTV.float().flatten(0, 1), targets_BT.flatten())
+
+    def target_nats(self, ids_BT: Tensor, places: Tensor, targets: Tensor) -> Tensor:  # noqa: N803
+        """Returns the negative log-likelihood (n,) of targets (n,), in nats, each predicted at a flat place of ids (B, T).
+
+        Logits are worked out at those places alone: what is only context, or padding, costs no head. Softmax in float32.
+        """
+        positions_T = torch.arange(ids_BT.shape[1], device=ids_BT.device)  # noqa: N806
+        hidden = self._hidden(ids_BT, positions_T, None).flatten(0, 1)[places]
+        return F.cross_entropy(self._logits(hidden).float(), targets, reduction="none")
 
     def parameter_counts(self) -> ParameterCounts:
         total = sum(parameter.numel() for parameter in self.parameters())

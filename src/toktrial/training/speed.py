@@ -26,12 +26,14 @@ class Speed:
 
 
 def measure_speed(model_config: ModelConfig, training: TrainingConfig, vocab_size: int) -> Speed:
-    """Times forward and backward of random ids, on a CPU with fewer rows than a batch has, and scales up."""
+    """Times forward and backward of random ids, uncompiled, on fewer rows than a batch may have, and scales up."""
     device = resolve_device(training.device)
     precision = resolve_precision(training.precision, device)
     model = GPT(model_config, vocab_size, vocab_size).to(device)
     context = model_config.context
-    rows = training.batch_size if device.type != "cpu" else min(training.batch_size, max(1, CPU_TOKENS // context))
+    rows = training.micro_batch_size or training.batch_size
+    if device.type == "cpu":
+        rows = min(rows, max(1, CPU_TOKENS // context))
     ids = torch.randint(vocab_size, (rows, context), device=device)
 
     def train_step() -> None:

@@ -1,0 +1,237 @@
+"""How fast does a training step go, against a plain float32 loop of the same model, measured in the same run?
+
+    python benchmarks/train_speed.py                                       a 3.5M model; on a GPU also the plan's 40M one
+    python benchmarks/train_speed.py --preset tinystories --batch-size 4 --steps 200 --variants compiled
+    python benchmarks/train_speed.py --profile                             also where the compiled step's time goes
+
+Random ids; the variants take turns, round by round, and each round's fastest step counts, so that a noisy machine slows all
+alike. Model FLOPs utilisation (MFU) is that of Chowdhery et al. 2022 (PaLM), appendix B: model FLOPs over the device's peak.
+"""
+
+import argparse
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from toktrial.presets import PRESETS
+from toktrial.training.config import ModelConfig, TrainingConfig
+from toktrial.training.device import determinism, device_name, resolve_device, resolve_precision, synchronise
+from toktrial.training.distributed import Processes
+from toktrial.training.model import GPT
+from toktrial.training.step import TrainingStep
+
+SMALL = ModelConfig(n_layer=6, n_head=6, width=192, context=256)
+SMALL_VOCAB_SIZE, SMALL_ROWS = 4096, 16
+VARIANTS = ("float32", "eager", "compiled")
+LEARNING_RATE = 3e-4
+PAYS = 1.03  # a batch twice as large must be so much faster by the token
+# Dense bfloat16 FLOP/s with float32 accumulation, from NVIDIA's data sheets (H100 and H200 SXM, A100 SXM) and its Ada
+# architecture whitepaper (RTX 4090). Names as the driver gives them; the first that fits counts.
+DENSE_BFLOAT16_PEAKS = {
+    "H200": 989.4e12,
+    "H100 80GB HBM3": 989.4e12,
+    "A100": 312e12,
+    "RTX 4090": 165.2e12,
+}
+
+
+@dataclass
+class Variant:
+    """One way to train, and the seconds of its fastest step in each round."""
+
+    name: str
+    step: Callable[[], torch.Tensor]
+    compile_seconds: float = 0.0
+    seconds: list[float] = field(default_factory=list)
+    peak_bytes: int = 0
+
+
+def plain_step(model: GPT, ids: torch.Tensor) -> Callable[[], torch.Tensor]:
+    """The peer: float32, eager, nothing chosen with care."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.1)
+
+    def step() -> torch.Tensor:
+        loss = model.loss(ids[:, :-1], ids[:, 1:])
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def make_variant(name: str, shape: ModelConfig, vocab_size: int, rows: int, device: torch.device) -> Variant:
+    model = GPT(shape, vocab_size, vocab_size)
+    model.initialise(1)
+    model.to(device)
+    ids = torch.randint(vocab_size, (rows, shape.context + 1), generator=torch.Generator().manual_seed(1)).to(device)
+    if name == "float32":
+        return Variant(name, plain_step(model, ids))
+    precision = resolve_precision("auto", device)
+    training = TrainingStep(model, TrainingConfig(batch_size=rows), precision, Processes())
+    start_up = training.start(ids, compiled=name == "compiled")
+    full_name = f"{str(precision).removeprefix('torch.')} {'compiled' if start_up.is_compiled else 'eager'}"
+    return Variant(full_name, lambda: training(ids, LEARNING_RATE)[0], start_up.compile_seconds)
+
+
+def time_in_turns(variants: list[Variant], steps: int, rounds: int, device: torch.device) -> None:
+    """Runs `steps` steps of each variant in each of the rounds."""
+    for round_number in range(rounds):
+        for variant in variants:
+            if device.type == "cuda":
+                torch.cuda.reset_peak_memory_stats(device)
+            variant.step()
+            synchronise(device)
+            variant.seconds.append(min(_seconds_of_steps(variant.step, device) for _ in range(steps)))
+            if device.type == "cuda":
+                variant.peak_bytes = max(variant.peak_bytes, torch.cuda.max_memory_allocated(device))
+        sys.stderr.write(f"round {round_number + 1} of {rounds}\n")
+
+
+def _seconds_of_steps(step: Callable[[], torch.Tensor], device: torch.device) -> float:
+    """Seconds of one step; on an accelerator the mean of ten that are queued without waiting, as training queues them."""
+    count = 1 if device.type == "cpu" else 10
+    started = time.perf_counter()
+    for _ in range(count):
+        step()
+    synchronise(device)
+    return (time.perf_counter() - started) / count
+
+
+def compare(
+    names: list[str], shape: ModelConfig, vocab_size: int, rows: int, steps: int, rounds: int, device: torch.device
+) -> Variant:
+    """Prints the speed of the variants beside each other; returns the last of them."""
+    variants = [make_variant(name, shape, vocab_size, rows, device) for name in names]
+    model = GPT(shape, vocab_size, vocab_size)
+    millions = model.parameter_counts().total / 1e6
+    print(f"\n{millions:.1f}M parameters, {rows} x {shape.context} tokens a step, {vocab_size:,} entries")
+    time_in_turns(variants, steps, rounds, device)
+    peer = statistics.median(variants[0].seconds)
+    for variant in variants:
+        seconds = statistics.median(variant.seconds)
+        tokens_per_second = rows * shape.context / seconds
+        parts = [
+            f"{variant.name:18} {tokens_per_second:12,.0f} tokens/s",
+            f"{seconds * 1000:8.1f} ms (best {min(variant.seconds) * 1000:.1f})",
+            f"{peer / seconds:5.2f} times {variants[0].name}",
+            utilisation(tokens_per_second * model.flops_per_token(), device),
+        ]
+        if variant.compile_seconds:
+            parts.append(f"compiled in {variant.compile_seconds:.0f} s")
+        if variant.peak_bytes:
+            parts.append(f"peak {variant.peak_bytes / 1e9:.2f} GB")
+        print(", ".join(parts))
+    if device.type != "cuda":
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        print(f"peak memory of the process, all of these together: {peak / 1e9:.2f} GB")
+    return variants[-1]
+
+
+def utilisation(flops_per_second: float, device: torch.device) -> str:
+    """FLOP/s, and their share of the device's dense bfloat16 peak where that is known."""
+    said = f"{flops_per_second / 1e12:.3f} TFLOP/s"
+    if device.type != "cuda":
+        return said
+    peak = next((peak for name, peak in DENSE_BFLOAT16_PEAKS.items() if name in device_name(device)), None)
+    return f"{said}, MFU {flops_per_second / peak:.1%}" if peak else f"{said} (peak of this device unknown: no MFU)"
+
+
+def largest_batch_that_pays(shape: ModelConfig, vocab_size: int, rows: int, steps: int, device: torch.device) -> None:
+    """Doubles the rows for as long as a token gets cheaper and the memory suffices; prints every size."""
+    print(f"\nlarger batches, until one twice as large is not {PAYS - 1:.0%} faster:")
+    best = 0.0
+    while True:
+        try:
+            variant = make_variant("compiled", shape, vocab_size, rows, device)
+            time_in_turns([variant], steps, 1, device)
+        except torch.cuda.OutOfMemoryError:
+            print(f"{rows} rows: the memory does not suffice")
+            return
+        tokens_per_second = rows * shape.context / variant.seconds[0]
+        with torch.device("meta"):
+            flops = tokens_per_second * GPT(shape, vocab_size, vocab_size).flops_per_token()
+        peak = f"peak {variant.peak_bytes / 1e9:.1f} GB"
+        print(f"{rows:5} rows: {tokens_per_second:12,.0f} tokens/s, {utilisation(flops, device)}, {peak}")
+        if tokens_per_second < PAYS * best:
+            return
+        best, rows = max(best, tokens_per_second), rows * 2
+        del variant
+        torch.cuda.empty_cache()
+
+
+def train_steps(shape: ModelConfig, vocab_size: int, rows: int, steps: int, name: str, device: torch.device) -> None:
+    """Trains one variant for so many steps; prints first and last loss, tokens a second over all, and memory."""
+    variant = make_variant(name, shape, vocab_size, rows, device)
+    started = time.perf_counter()
+    losses = []
+    for step in range(1, steps + 1):
+        losses.append(variant.step())
+        if step % 20 == 0:
+            sys.stderr.write(f"step {step}, {step * rows * shape.context / (time.perf_counter() - started):,.0f} tokens/s\n")
+    synchronise(device)
+    seconds = time.perf_counter() - started
+    model = GPT(shape, vocab_size, vocab_size)
+    tokens_per_second = steps * rows * shape.context / seconds
+    print(f"\n{model.parameter_counts().total / 1e6:.1f}M parameters, {steps} steps of {rows} x {shape.context} tokens")
+    flops = utilisation(tokens_per_second * model.flops_per_token(), device)
+    print(f"{variant.name}: {tokens_per_second:,.0f} tokens/s, {flops}")
+    print(f"{seconds:.0f} s, after {variant.compile_seconds:.0f} s of compilation")
+    print(f"loss, on the same batch every step: {losses[0]:.3f} to {losses[-1]:.3f}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    if device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated(device)
+    print(f"peak memory: {peak / 1e9:.2f} GB")
+
+
+def profile(variant: Variant, device: torch.device) -> None:
+    """Prints what three steps spend their time on."""
+    with torch.profiler.profile() as profiled:
+        for _ in range(3):
+            variant.step()
+        synchronise(device)
+    order = "self_cpu_time_total" if device.type == "cpu" else "self_device_time_total"
+    print(profiled.key_averages().table(sort_by=order, row_limit=20, max_name_column_width=50))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--preset", choices=PRESETS, help="measure the model of a preset in place of the 3.5M one")
+    parser.add_argument("--batch-size", type=int, help="rows of a batch")
+    parser.add_argument("--steps", type=int, help="train one variant for so many steps, in place of comparing")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds in which the variants take turns")
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--profile", action="store_true", help="also print where the last variant's time goes")
+    options = parser.parse_args()
+    device = resolve_device(options.device)
+    shape, vocab_size, rows = SMALL, SMALL_VOCAB_SIZE, SMALL_ROWS
+    if options.preset:
+        protocol = PRESETS[options.preset]()
+        shape, vocab_size, rows = protocol.model, protocol.vocab_size, protocol.training.batch_size
+    rows = options.batch_size or rows
+    print(f"{device_name(device)}, torch {torch.__version__}, {torch.get_num_threads()} threads")
+    with determinism("auto", device):
+        if options.steps:
+            train_steps(shape, vocab_size, rows, options.steps, options.variants[-1], device)
+            return
+        last = compare(options.variants, shape, vocab_size, rows, 3, options.rounds, device)
+        if options.profile:
+            profile(last, device)
+        if device.type == "cuda" and not options.preset:
+            plan = PRESETS["tinystories"]()
+            rows = plan.training.batch_size
+            last = compare(options.variants, plan.model, plan.vocab_size, rows, 3, options.rounds, device)
+            if options.profile:
+                profile(last, device)
+            largest_batch_that_pays(plan.model, plan.vocab_size, rows, 3, device)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Several processes that train one run, started by torchrun: who they are, and how they agree.
+
+Every process computes its rows of the batch. The first one alone evaluates and writes; it does so between two exchanges of
+gradients, where the others wait for it.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+
+from toktrial.errors import TrialError
+from toktrial.training.config import TrainingConfig
+
+StateT = TypeVar("StateT")
+# The others wait while the first encodes a corpus or evaluates. A process that dies is torchrun's to notice, not ours.
+LONGEST_WAIT = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes of a run, and which of them this one is."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def rows(self, config: TrainingConfig) -> range:
+        """Returns this process's rows of a batch. Raises TrialError where they cannot be shared out evenly."""
+        micro_batch_size = config.micro_batch_size or max(1, config.batch_size // self.count)
+        if config.batch_size % (self.count * micro_batch_size):
+            raise TrialError(
+                f"training.batch_size {config.batch_size} cannot be shared out evenly among {self.count} processes in "
+                f"micro-batches of {micro_batch_size} rows: make it a multiple of {self.count * micro_batch_size}, or change "
+                "training.micro_batch_size or torchrun's --nproc-per-node"
+            )
+        share = config.batch_size // self.count
+        return range(self.rank * share, (self.rank + 1) * share)
+
+    def wait(self) -> None:
+        """Returns when every process has come here."""
+        self.any(False)
+
+    def from_first(self, state: StateT) -> StateT:
+        """Returns what the first process holds; tensors come to the CPU."""
+        if self.count == 1:
+            return state
+        holder: list[Any] = [state]
+        dist.broadcast_object_list(holder, src=0, device=torch.device("cpu"))
+        received: StateT = holder[0]
+        return received
+
+    def any(self, is_so: bool) -> bool:
+        """Whether it is so in any process. Does not wait for the device, only for the other processes."""
+        if self.count == 1:
+            return is_so
+        how_many = torch.tensor(int(is_so))
+        dist.all_reduce(how_many)
+        return bool(how_many)
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """Returns the element-wise sum over the processes, on the CPU."""
+        values = values.cpu()
+        if self.count > 1:
+            values = values.clone()
+            dist.all_reduce(values)
+        return values
+
+
+def processes() -> Processes:
+    """Returns the processes that have joined; this one alone where torchrun did not start it."""
+    return Processes(dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else Processes()
+
+
+def local_device(device: torch.device) -> torch.device:
+    """Returns the GPU of this process, one for each process of a machine; any other device as it is."""
+    if device.type != "cuda" or not dist.is_initialized():
+        return device
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    torch.cuda.set_device(device)
+    return device
+
+
+@contextmanager
+def joined() -> Iterator[Processes]:
+    """Joins the processes that torchrun started, for the block."""
+    # What the processes say to each other stays on the CPU, whatever carries the gradients.
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, timeout=LONGEST_WAIT)
+    try:
+        yield processes()
+    finally:
+        dist.destroy_process_group()
+
+
+@contextmanager
+def first_before_the_others(joined_processes: Processes) -> Iterator[None]:
+    """Has the first process do the block before the others, who then find it done; or raise what it raised."""
+    if not joined_processes.is_first:
+        joined_processes.wait()
+    try:
+        yield
+    finally:
+        if joined_processes.is_first:
+            joined_processes.wait()

@@ -1,0 +1,130 @@
+"""One training step: forward and backward of a batch, the gradient clipped, the optimizer's step; compiled or eager.
+
+The loop calls it with ids that are on the device already. Nothing here waits for the device.
+"""
+
+import math
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from toktrial import progress
+from toktrial.training.config import TrainingConfig
+from toktrial.training.device import synchronise
+from toktrial.training.distributed import Processes
+from toktrial.training.model import GPT
+
+
+@dataclass(frozen=True)
+class StartUp:
+    """What a step needed before it ran as fast as it goes; on no run's clock."""
+
+    is_compiled: bool
+    compile_seconds: float
+    warm_up_seconds: float
+
+
+class TrainingStep:
+    """Steps of one model. The loss is the mean over the batch, however many micro-batches and processes share it."""
+
+    def __init__(self, model: GPT, config: TrainingConfig, precision: torch.dtype, processes: Processes) -> None:
+        self._model, self._processes = model, processes
+        self._rows = config.batch_size // processes.count
+        self._micro_batch_size = config.micro_batch_size or self._rows
+        self._largest_norm = config.gradient_clip or math.inf
+        self.optimizer = _optimizer(model, config)
+        self._loss: nn.Module = _MeanLoss(model, precision)
+        self._parallel = self._share(self._loss)
+
+    def start(self, ids: Tensor, compiled: bool) -> StartUp:
+        """Compiles where asked to, or says why it could not; then runs forward and backward once and forgets it.
+
+        ids: (rows, T + 1) int64, as every later step has them.
+        """
+        compile_seconds = 0.0
+        if compiled:
+            started = time.perf_counter()
+            compiled = self._compile(ids)
+            compile_seconds = time.perf_counter() - started
+        started = time.perf_counter()
+        self._run_and_forget(ids)
+        return StartUp(compiled, compile_seconds, time.perf_counter() - started)
+
+    def __call__(self, ids: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
+        """Trains on ids (rows, T + 1) int64: this process's rows of the batch.
+
+        Returns the mean loss of these rows, in nats per token, and the gradient's norm before clipping, both on the device.
+        """
+        loss = self._accumulate_gradients(ids)
+        norm = nn.utils.clip_grad_norm_(self._model.parameters(), self._largest_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return loss, norm
+
+    def _accumulate_gradients(self, ids: Tensor) -> Tensor:
+        micro_batches = torch.split(ids, self._micro_batch_size)
+        losses = []
+        for index, micro_batch in enumerate(micro_batches):
+            is_last = index == len(micro_batches) - 1
+            with nullcontext() if is_last else self._without_exchange():
+                loss: Tensor = self._parallel(micro_batch) / len(micro_batches)
+                loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            losses.append(loss.detach())
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def _compile(self, ids: Tensor) -> bool:
+        torch.compiler.reset()  # what another run of this process compiled must not count against this one
+        eager = self._parallel
+        compiled: nn.Module = torch.compile(self._loss, fullgraph=True, dynamic=False)  # type: ignore[assignment]  # it is one
+        self._parallel = self._share(compiled)
+        try:
+            self._run_and_forget(ids)
+        except (RuntimeError, OSError, ImportError) as error:  # torch raises all of them where it cannot compile
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            progress.print_line(f"training uncompiled: torch.compile does not work here ({reason})")
+            self._parallel = eager
+            self.optimizer.zero_grad(set_to_none=True)
+            return False
+        return True
+
+    def _run_and_forget(self, ids: Tensor) -> None:
+        self._accumulate_gradients(ids)
+        self.optimizer.zero_grad(set_to_none=True)
+        synchronise(ids.device)
+
+    def _share(self, loss: nn.Module) -> nn.Module:
+        """Has the processes average their gradients at the end of each backward, where there are several."""
+        if self._processes.count == 1:
+            return loss
+        return DistributedDataParallel(loss, broadcast_buffers=False, gradient_as_bucket_view=True)
+
+    def _without_exchange(self) -> AbstractContextManager[None]:
+        parallel = self._parallel
+        return parallel.no_sync() if isinstance(parallel, DistributedDataParallel) else nullcontext()
+
+
+class _MeanLoss(nn.Module):
+    """The loss of a micro-batch, in the precision of the training step."""
+
+    def __init__(self, model: GPT, precision: torch.dtype) -> None:
+        super().__init__()
+        self._model, self._precision = model, precision
+
+    def forward(self, ids: Tensor) -> Tensor:
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self._precision == torch.bfloat16):
+            return self._model.loss(ids[:, :-1], ids[:, 1:])
+
+
+def _optimizer(model: GPT, config: TrainingConfig) -> torch.optim.AdamW:
+    """AdamW with weight decay on matrices (embeddings among them) alone, as GPT-2 and its successors have it."""
+    matrices = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
+    others = [parameter for parameter in model.parameters() if parameter.ndim < 2]
+    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    fused = model.wte.weight.device.type in ("cpu", "cuda")  # where every torch that we admit has it
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=fused)
