@@ -1,18 +1,24 @@
 """What the documentation shows is run as it stands: the README's commands and every Python example."""
 
 import doctest
+import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tomli_w
 
-from toktrial import protocol
+from toktrial import presets, protocol
+from toktrial.corpus.config import CorpusConfig
 from toktrial.corpus.storybook import stories
+from toktrial.training.config import ModelConfig
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHELL_BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -45,7 +51,7 @@ def test_readme_commands_work_in_order(command: str, folder_with_stories: Path) 
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/how_it_works.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/how_it_works.md", "docs/add_a_track.md"])
 def test_python_examples_give_what_the_page_says(page: str, folder_with_stories: Path) -> None:
     before = Path.cwd()
     os.chdir(folder_with_stories)
@@ -66,6 +72,53 @@ def test_protocols_in_the_readme_are_protocols() -> None:
         plan = protocol.from_dict(tomllib.loads(block))
         assert plan.baseline == "bpe"
         assert [recipe.recipe for recipe in plan.tracks.values()] == ["bpe", "btm", "file"]
+
+
+def blocks_of(page: str, language: str) -> list[str]:
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_guide_to_a_file_track_shows_a_protocol() -> None:
+    (block,) = blocks_of("docs/add_a_track.md", "toml")
+    plan = protocol.from_dict(tomllib.loads(block))
+    assert [recipe.recipe for recipe in plan.tracks.values()] == ["bpe", "file"]
+
+
+@pytest.mark.skipif(shutil.which("patch") is None, reason="the page shows a patch, and there is no `patch` to apply it")
+def test_the_recipe_that_the_guide_writes_is_a_track(tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "src", tmp_path / "src")
+    (change,) = blocks_of("docs/add_a_track.md", "diff")
+    module = next(block for block in blocks_of("docs/add_a_track.md", "python") if block.startswith('"""A track'))
+    (tmp_path / "src" / "toktrial" / "tokenizer" / "bytes_alone.py").write_text(module, encoding="utf-8")
+    patch = ["patch", "-p1", "--batch"]
+    patched = subprocess.run(patch, cwd=tmp_path, input=change, capture_output=True, text=True, check=False)
+    assert patched.returncode == 0, patched.stdout
+    demo = presets.demo()
+    plan = replace(
+        demo,
+        seeds=1,
+        vocab_size=1024,
+        corpus=CorpusConfig(path="storybook", max_megabytes=0.2, validation_share=0.05),
+        model=ModelConfig(n_layer=1, n_head=2, width=32, context=32),
+        training=replace(demo.training, batch_size=4, steps=10, warmup_steps=2, log_every=10),
+    )
+    plain = protocol.to_dict(plan)
+    plain["tracks"] = {"bpe": {"recipe": "bpe"}, "bytes": {"recipe": "bytes"}}
+    (tmp_path / "mine.toml").write_text(tomli_w.dumps(plain), encoding="utf-8")
+
+    def toktrial(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "toktrial", *arguments]
+        environment = os.environ | {"PYTHONPATH": str(tmp_path / "src")}
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    done = toktrial("run", "mine.toml", "--trial", "mine")
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "mine" / "report" / "results.json").read_text())
+    assert results["tracks"]["bytes"]["entries"] == 257
+    refused = toktrial("export", "mine/runs/bytes/seed-1", "model")
+    assert refused.returncode == 1
+    assert "the recipe 'bytes' must also write tokenizer.json" in refused.stderr
 
 
 def test_readme_links_lead_somewhere() -> None:

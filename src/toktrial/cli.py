@@ -1,6 +1,7 @@
 """The command line: one command a stage, plus `run`, which does them all. Thin: trial.py does the work."""
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,11 +43,14 @@ Each takes a preset, a protocol.toml or the folder of a trial, and any field of 
   toktrial run demo --seeds 3 --model.n-layer 6 --trial trials/deeper
 
   toktrial inspect graph trials/demo                  which token follows which, how often
+  toktrial export trials/demo/runs/bpe/seed-1 model   a folder that transformers loads
+  toktrial generate trials/demo/runs/bpe/seed-1 --prompt "Once upon a time"
 
 What is finished is not done again; interrupted, the same command goes on. Results are in trials/NAME/report.
 """
 
-COMMANDS = (*STAGES, "run", "inspect")
+STARTED_BY_TORCHRUN = "TORCHELASTIC_RUN_ID"  # the variable that says so
+COMMANDS = (*STAGES, "run", "inspect", "export", "generate")
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,16 @@ def _run_command(arguments: list[str]) -> None:
         from toktrial.inspection import inspect
 
         return inspect(rest)
+    if command == "export":
+        from toktrial.export import export
+
+        return export(rest)
+    if command == "generate":
+        from toktrial.generate import generate
+
+        return generate(rest)
+    if STARTED_BY_TORCHRUN in os.environ:
+        return _train_together(command, rest)
     trial, options = _parse(command, rest)
     if command == "run":
         _run(trial, options)
@@ -93,6 +107,19 @@ def _run_command(arguments: list[str]) -> None:
         trial.run(command)
         progress.print_line(f"{command}: done, in {trial.folder}")
     return None
+
+
+def _train_together(command: str, rest: list[str]) -> None:
+    """Trains in the processes that torchrun started; the first of them does all that comes before."""
+    if command != "train":
+        _fail(f"torchrun is for training alone: `torchrun ... -m toktrial train ...`, then `toktrial {command} ...`", 2)
+    from toktrial.training.distributed import first_before_the_others, joined
+
+    with joined() as together:
+        with first_before_the_others(together):
+            trial, _ = _parse(command, rest)
+            trial.make_tokens()
+        trial.train()
 
 
 def _parse(command: str, rest: list[str]) -> tuple[Trial, Options]:

@@ -93,6 +93,22 @@ def test_seconds_leave_out_runs_that_shared_their_device(write_trial: Any) -> No
     assert not results["tracks"]["btm"]["training_seconds_compare"]
 
 
+def test_compilation_is_counted_and_told_where_it_differs(write_trial: Any) -> None:
+    """The simulated records say nothing of it, as those of before did."""
+    trial = write_trial()
+    for seed in (1, 2):
+        path = trial / f"runs/btm/seed-{seed}/record.json"
+        write_json(path, json.loads(path.read_text()) | {"compiled": True, "compile_seconds": 20.0, "processes": 2})
+    results = gather(read_trial(trial))
+    assert [run["compile_seconds"] for run in results["tracks"]["btm"]["runs"]] == [20.0, 20.0, 0.0]
+    assert results["seconds_by_stage"]["compilation and warm-up, bpe"] == 3 * 3.5
+    assert results["seconds_by_stage"]["compilation and warm-up, btm"] == 3 * 3.5 + 2 * 20
+    assert (results["environment"]["compiled"], results["environment"]["processes"]) == (["no", "yes"], ["1", "2"])
+    notes = "\n".join(results["notes"])
+    assert "The runs differ in compiled: no and yes." in notes
+    assert "The runs differ in processes: 1 and 2." in notes
+
+
 def test_an_evaluation_without_a_number_becomes_null(write_trial: Any, tmp_path: Path) -> None:
     trial = write_trial()
     metrics = trial / "runs/btm/seed-1/metrics.jsonl"

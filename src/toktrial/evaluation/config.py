@@ -1,5 +1,6 @@
 """What is measured of a trained model, and the prompts that it continues. Imports nothing heavy."""
 
+import math
 from dataclasses import dataclass
 
 from toktrial.errors import TrialError
@@ -36,9 +37,11 @@ class EvaluationConfig:
     max_new_bytes: int = 400
     """A sample ends at the token that reaches so many bytes, or where the model ends the document."""
     temperature: float = 0.8
-    """Sampling temperature; 0 always takes the likeliest token."""
+    """Sampling temperature; 0 always takes the likeliest token. The prompt's healed end is drawn at temperature 1."""
     top_k: int = 50
     """Sample among so many of the likeliest tokens; 0: among all."""
+    top_p: float = 1.0
+    """Sample among the fewest likeliest tokens that hold this share of the probability; 1: among all."""
     sample_seed: int = 0
     """Seed of the sampling."""
 
@@ -47,7 +50,9 @@ class EvaluationConfig:
             if getattr(self, name) < 1:
                 raise TrialError(f"evaluation.{name} must be at least 1, but is {getattr(self, name)}")
         for name in ("temperature", "top_k"):
-            if getattr(self, name) < 0:
-                raise TrialError(f"evaluation.{name} must not be negative, but is {getattr(self, name)}")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise TrialError(f"evaluation.{name} must be a finite number, 0 or above, but is {getattr(self, name)}")
+        if not 0 < self.top_p <= 1:
+            raise TrialError(f"evaluation.top_p must be above 0 and at most 1, but is {self.top_p}")
         if any(not prompt for prompt in self.prompts):
             raise TrialError("evaluation.prompts holds an empty prompt: remove it")

@@ -16,9 +16,9 @@ from toktrial.evaluation.vocabulary import Vocabulary, count_uses, describe_voca
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.store import TokenStore
 from toktrial.training.device import resolve_device
-from toktrial.training.loop import Run, load_weights
 from toktrial.training.metrics import read_metrics
 from toktrial.training.model import GPT
+from toktrial.training.run import Run, load_weights
 
 FINAL_FILE = "final.json"
 SAMPLES_FILE = "samples.json"

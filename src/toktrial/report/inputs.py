@@ -24,6 +24,8 @@ CURVE_COLUMNS = (
     "evaluation_seconds", "tokens", "bytes_seen", "flops",
 )  # fmt: skip
 RUN_FILES = ("record.json", "metrics.jsonl", "final.json", "document_nats.npy")
+# What a record that does not say so was: every step was eager then, and every run one process.
+UNRECORDED = {"compiled": False, "compile_seconds": 0.0, "processes": 1}
 INPUT_FILES = (
     "protocol.toml", "corpus/manifest.json", "tokenizers/*/manifest.json", "graphs/*/manifest.json",
     "tokens/*/manifest.json", "tokens/*/val_bytes.bin", "evaluation/vocabulary.json", "runs/*/seed-*/samples.json",
@@ -32,7 +34,7 @@ INPUT_FILES = (
 
 
 @dataclass(frozen=True)
-class FinishedRun:
+class EvaluatedRun:
     """One training that came to its end and was evaluated."""
 
     seed: int
@@ -60,7 +62,7 @@ class TrialInputs:
     """Manifest of each pair graph."""
     tokens: dict[str, dict[str, Any]]
     """Manifest of each track's token files."""
-    runs: dict[str, list[FinishedRun]]
+    runs: dict[str, list[EvaluatedRun]]
     """The finished runs of each track, by ascending seed."""
     vocabulary: dict[str, Any]
     document_bytes: NDArray[np.uint32]
@@ -139,9 +141,9 @@ def _check_seeds(trial_folder: Path, seeds: dict[str, list[int]]) -> None:
             )
 
 
-def _read_run(track_folder: Path, seed: int, documents: int) -> FinishedRun:
+def _read_run(track_folder: Path, seed: int, documents: int) -> EvaluatedRun:
     folder = track_folder / f"seed-{seed}"
-    record, final = read_json(folder / "record.json"), read_json(folder / "final.json")
+    record, final = UNRECORDED | read_json(folder / "record.json"), read_json(folder / "final.json")
     document_nats = np.load(folder / "document_nats.npy").astype(np.float64)
     if document_nats.shape != (documents,):
         raise TrialError(
@@ -154,7 +156,7 @@ def _read_run(track_folder: Path, seed: int, documents: int) -> FinishedRun:
             "training.learning_rate in a new trial"
         )
     samples = folder / "samples.json"
-    return FinishedRun(
+    return EvaluatedRun(
         seed=seed,
         record=record,
         final=final,

@@ -138,7 +138,7 @@ def _on_the_devices(results: dict[str, Any]) -> list[str]:
             found.append(
                 f"{name} shared its device with other work in seed {joined(shared)}: left out of comparisons in seconds."
             )
-    for name in ("device_name", "precision", "threads", "torch"):
+    for name in ("device_name", "precision", "compiled", "processes", "threads", "torch"):
         values = results["environment"][name]
         if len(values) > 1:
             label = name.replace("_", " ")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from toktrial.report.curves import AXES, Curve, Pair, crossings, lower, reach, swapped
-from toktrial.report.inputs import FinishedRun, TrialInputs
+from toktrial.report.inputs import EvaluatedRun, TrialInputs
 from toktrial.report.notes import notes
 from toktrial.report.verdict import corrected_p_values, decide, document_interval, paired_interval
 from toktrial.report.wording import overall_word, verdict_detail, verdict_heading
@@ -90,12 +90,12 @@ def _comparisons(inputs: TrialInputs, confidence: float) -> list[dict[str, Any]]
     ]
 
 
-def _paired_runs(inputs: TrialInputs, other: str) -> list[tuple[FinishedRun, FinishedRun]]:
+def _paired_runs(inputs: TrialInputs, other: str) -> list[tuple[EvaluatedRun, EvaluatedRun]]:
     baseline_runs = {run.seed: run for run in inputs.runs[inputs.baseline]}
     return [(baseline_runs[run.seed], run) for run in inputs.runs[other] if run.seed in baseline_runs]
 
 
-def _beside(inputs: TrialInputs, paired: Sequence[tuple[FinishedRun, FinishedRun]], confidence: float) -> dict[str, Any]:
+def _beside(inputs: TrialInputs, paired: Sequence[tuple[EvaluatedRun, EvaluatedRun]], confidence: float) -> dict[str, Any]:
     pairs: list[Pair] = [(baseline.curve, other.curve) for baseline, other in paired]
     warmup_steps = inputs.protocol["training"]["warmup_steps"]
     nats = np.mean([other.document_nats - baseline.document_nats for baseline, other in paired], axis=0)
@@ -151,7 +151,7 @@ FINAL_MEASURES = (
 )  # fmt: skip
 
 
-def _run(run: FinishedRun) -> dict[str, Any]:
+def _run(run: EvaluatedRun) -> dict[str, Any]:
     columns = run.curve.columns
     return {
         "seed": run.seed,
@@ -160,6 +160,7 @@ def _run(run: FinishedRun) -> dict[str, Any]:
         "tokens_seen": float(columns["tokens"][-1]),
         "bytes_seen": float(columns["bytes_seen"][-1]),
         "flops": float(columns["flops"][-1]),
+        "compile_seconds": run.record["compile_seconds"],
         "warm_up_seconds": run.record["warm_up_seconds"],
         "evaluation_seconds": float(columns["evaluation_seconds"][-1]),
         "final_evaluation_seconds": run.final["seconds"],
@@ -194,7 +195,9 @@ def _environment(inputs: TrialInputs) -> dict[str, list[str]]:
     """Returns the distinct values, over all finished runs, of what they ran on; one value each is what is fair."""
     records = [run.record for runs in inputs.runs.values() for run in runs]
     seen = {name: _distinct(record[name] for record in records) for name in ("device", "device_name", "precision")}
-    seen["threads"] = _distinct(record["threads"] for record in records)
+    for name in ("threads", "processes"):
+        seen[name] = _distinct(record[name] for record in records)
+    seen["compiled"] = _distinct("yes" if record["compiled"] else "no" for record in records)
     for package in ("toktrial", "python", "torch", "numpy"):
         seen[package] = _distinct(record["versions"].get(package) for record in records)
     first = min(float(record["started"]) for record in records)
@@ -211,7 +214,9 @@ def _seconds_by_stage(inputs: TrialInputs) -> dict[str, float | None]:
     for kind, manifests in (("tokenizer", inputs.tokenizers), ("graph", inputs.graphs), ("tokens", inputs.tokens)):
         seconds.update({f"{kind} {name}": manifest.get("seconds") for name, manifest in manifests.items()})
     for track, runs in inputs.runs.items():
-        seconds[f"compilation and warm-up, {track}"] = sum(run.record["warm_up_seconds"] for run in runs)
+        seconds[f"compilation and warm-up, {track}"] = sum(
+            run.record["compile_seconds"] + run.record["warm_up_seconds"] for run in runs
+        )
         seconds[f"training, {track}"] = sum(run.final["training_seconds"] for run in runs)
         seconds[f"evaluation during training, {track}"] = sum(_last_evaluation_seconds(run.curve) for run in runs)
         seconds[f"final evaluation, {track}"] = sum(run.final["seconds"] for run in runs)

@@ -1,0 +1,245 @@
+"""`toktrial export`: a finished run as a folder that `transformers` loads, model and tokenizer together.
+
+The model is GPT-2 already; only names, layout and what `transformers` must be told change. Needs no `transformers` itself.
+"""
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toktrial import artifact, progress
+from toktrial.errors import TrialError
+from toktrial.finished_run import FinishedRun, open_finished_run
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from toktrial.training.model import GPT
+
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+GENERATION_FILE = "generation_config.json"
+CARD_FILE = "README.md"
+# The modules that are linear layers here and Conv1D in `transformers`, which keeps (inputs, outputs), as GPT-2's own code did.
+CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+
+
+@dataclass(frozen=True)
+class Export:
+    """Writes a finished run as a folder that transformers loads: weights, config, tokenizer and model card."""
+
+    run: Path
+    """Folder of a finished run, such as trials/demo/runs/bpe/seed-1."""
+    folder: Path
+    """The folder to write, which is absent or empty."""
+
+
+def export(arguments: list[str]) -> None:
+    """Runs `toktrial export RUN FOLDER`."""
+    import tyro
+
+    config = (tyro.conf.PositionalRequiredArgs,)
+    call = tyro.cli(Export, args=arguments, prog="toktrial export", config=config)
+    export_run(call.run, call.folder)
+
+
+def export_run(run_folder: Path | str, folder: Path | str) -> None:
+    """Writes the run in TRIAL/runs/<track>/seed-<n> into `folder`, whole or not at all, unless that is done.
+
+    `AutoModelForCausalLM` and `AutoTokenizer` load the folder, with the logits of the run's own model; `load_tokenizer` reads
+    it too. Rows of the embedding without an entry, which the model masks and GPT-2 could not, are left out: the exported
+    model has as many rows as the tokenizer has entries, so that no text can hold an id without one.
+
+    Raises TrialError where the run is not finished, and where `folder` holds anything other than this very export.
+    """
+    from toktrial.tokenizer.transformers_files import CONFIG_FILE as TOKENIZER_CONFIG_FILE
+    from toktrial.tokenizer.transformers_files import TOKENIZER_FILE
+
+    folder = Path(folder)
+    finished = open_finished_run(run_folder)
+    evaluation = _final_evaluation(finished)
+    inputs = {
+        "run": artifact.read_manifest(finished.run.folder)["fingerprint"],
+        "bits_per_byte": evaluation and evaluation["bits_per_byte"],
+    }
+    fingerprint = artifact.fingerprint("export", inputs)
+    if folder.is_dir() and artifact.is_finished(folder, fingerprint):
+        artifact.check_files(folder)
+        progress.print_line(f"{folder} holds this export already")
+        return
+    if not (finished.tokenizer_folder / TOKENIZER_CONFIG_FILE).is_file():
+        raise TrialError(
+            f"transformers cannot read {finished.tokenizer_folder}, so there is nothing to export: the recipe "
+            f"{finished.tokenizer.recipe!r} must also write {TOKENIZER_FILE} and call write_transformers_files"
+        )
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise TrialError(f"{folder} exists and is not empty, nor this export: name another folder, or delete it")
+    weights = gpt2_weights(finished.model)
+    # With the recipe in its manifest, load_tokenizer reads the folder as it does a tokenizer's own.
+    with artifact.publish(folder.resolve(), fingerprint, finished.tokenizer.manifest()) as partial:
+        _copy_tokenizer(finished.tokenizer_folder, partial)
+        _write_weights(weights, partial / WEIGHTS_FILE)
+        artifact.write_json(partial / CONFIG_FILE, gpt2_config(finished.model))
+        artifact.write_json(partial / GENERATION_FILE, gpt2_generation_config())
+        card = _model_card(finished, weights, evaluation)
+        (partial / CARD_FILE).write_text(card, encoding="utf-8")
+    progress.print_line(f"{folder}: a GPT-2 that transformers loads, with its tokenizer; README.md there shows how")
+
+
+def gpt2_weights(model: "GPT") -> "dict[str, Tensor]":
+    """Returns a model's weights, float32, under the names and in the layout of `transformers`' GPT2LMHeadModel.
+
+    The tied head is not listed twice. `transformer.wte.weight` is (entries, width): rows without an entry are left out.
+    """
+    weights = {}
+    for name, tensor in model.state_dict().items():
+        if name == "wte.weight":
+            tensor = tensor[: model.entries]
+        elif name.endswith(CONV1D):
+            tensor = tensor.T
+        weights[f"transformer.{name}"] = tensor.contiguous()
+    return weights
+
+
+def gpt2_config(model: "GPT") -> dict[str, Any]:
+    """Returns what config.json says of a model; nothing that decides its logits is left to a default."""
+    from toktrial.tokenizer.base import END_OF_TEXT_ID
+    from toktrial.training.model import INITIAL_STD, NORM_EPSILON
+
+    shape = model.config
+    return {
+        "architectures": ["GPT2LMHeadModel"],
+        "model_type": "gpt2",
+        "vocab_size": model.entries,
+        "n_positions": shape.context,
+        "n_embd": shape.width,
+        "n_layer": shape.n_layer,
+        "n_head": shape.n_head,
+        "n_inner": 4 * shape.width,
+        "activation_function": "gelu_new",
+        "layer_norm_epsilon": NORM_EPSILON,
+        "initializer_range": INITIAL_STD,
+        "resid_pdrop": 0.0,
+        "embd_pdrop": 0.0,
+        "attn_pdrop": 0.0,
+        "scale_attn_weights": True,
+        "scale_attn_by_inverse_layer_idx": False,
+        "tie_word_embeddings": True,
+        "bos_token_id": END_OF_TEXT_ID,
+        "eos_token_id": END_OF_TEXT_ID,
+        "torch_dtype": "float32",
+    }
+
+
+def gpt2_generation_config() -> dict[str, Any]:
+    """Returns what generation_config.json says: greedy by default; a batch's texts that have ended are filled up with id 0."""
+    from toktrial.tokenizer.base import END_OF_TEXT_ID
+
+    return dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), END_OF_TEXT_ID) | {"do_sample": False}
+
+
+def _copy_tokenizer(tokenizer_folder: Path, folder: Path) -> None:
+    """Copies all that a tokenizer's folder holds, but for its manifests and the READMEs, of which the export has its own."""
+    leave_out = shutil.ignore_patterns(artifact.MANIFEST, CARD_FILE)
+    shutil.copytree(tokenizer_folder, folder, ignore=leave_out, dirs_exist_ok=True)
+    taken = [name for name in (WEIGHTS_FILE, CONFIG_FILE, GENERATION_FILE) if (folder / name).exists()]
+    assert not taken, f"the tokenizer has files of a model's names: {taken}"
+
+
+def _write_weights(weights: "dict[str, Tensor]", path: Path) -> None:
+    from safetensors.torch import save
+
+    # transformers 4 refuses a file without that format; save_file would make one that its owner alone can read.
+    path.write_bytes(save(weights, metadata={"format": "pt"}))
+
+
+def _final_evaluation(finished: FinishedRun) -> dict[str, Any] | None:
+    """Returns what the run's final.json says, None where the run was not evaluated."""
+    from toktrial.evaluation.stage import FINAL_FILE, is_evaluated, run_evaluation_fingerprint
+
+    run = finished.run
+    fingerprint = run_evaluation_fingerprint(run, finished.tokens_fingerprint, finished.trial.protocol.evaluation)
+    if not is_evaluated(run, fingerprint):
+        return None
+    final: dict[str, Any] = artifact.read_json(run.folder / FINAL_FILE)
+    return final
+
+
+def _model_card(finished: FinishedRun, weights: "dict[str, Tensor]", evaluation: dict[str, Any] | None) -> str:
+    from toktrial.tokenizer.transformers_files import CONFIG_FILE as TOKENIZER_CONFIG_FILE
+    from toktrial.tokenizer.transformers_files import README_FILE
+    from toktrial.training.record import RECORD_FILE
+
+    run, model = finished.run, finished.model
+    record = artifact.read_json(run.folder / RECORD_FILE)
+    total = sum(tensor.numel() for tensor in weights.values())
+    embeddings = sum(weights[f"transformer.{name}.weight"].numel() for name in ("wte", "wpe"))
+    score = "not measured: the run was not evaluated"
+    if evaluation is not None:
+        score = f"{evaluation['bits_per_byte']:.4f}, over all {evaluation['documents']:,} validation documents"
+    about_rows = ""
+    if model.entries < model.vocab_size:
+        about_rows = _ABOUT_ROWS.format(rows=model.vocab_size, entries=model.entries, trained=record["parameters"])
+    needs_code = "auto_map" in artifact.read_json(finished.tokenizer_folder / TOKENIZER_CONFIG_FILE)
+    of_tokenizer = (finished.tokenizer_folder / README_FILE).read_text(encoding="utf-8")
+    return _MODEL_CARD.format(
+        name=finished.trial.protocol.name,
+        track=run.track,
+        seed=run.seed,
+        shape=model.config,
+        recipe=finished.tokenizer.recipe,
+        entries=model.entries,
+        steps=record["steps"],
+        tokens=record["steps"] * record["tokens_per_step"],
+        parameters=total,
+        without_embeddings=total - embeddings,
+        bits_per_byte=score,
+        versions=f"toktrial {record['versions']['toktrial']}, torch {record['versions']['torch']}",
+        about_rows=about_rows,
+        trust=", trust_remote_code=True" if needs_code else "",
+        of_tokenizer=re.sub(r"^#", "##", of_tokenizer, flags=re.MULTILINE).strip(),
+    )
+
+
+_MODEL_CARD = """\
+# {name}: track {track}, seed {seed}
+
+A small GPT-2, trained by toktrial in a comparison of tokenizers: every track of the trial `{name}` trained the same model on
+the same documents, and this is the model of track `{track}`, seed {seed}. It is there to be examined, not to be relied on.
+
+| | |
+|---|---|
+| tokenizer | recipe `{recipe}`, {entries:,} entries |
+| shape | {shape.n_layer} layers, {shape.n_head} heads, width {shape.width}, context {shape.context} |
+| parameters | {parameters:,}; {without_embeddings:,} without token and position embeddings |
+| trained for | {steps:,} steps, {tokens:,} tokens |
+| bits per byte | {bits_per_byte} |
+| trained with | {versions} |
+{about_rows}
+## Loading it
+
+```python
+import torch
+import transformers
+
+folder = "."  # this folder
+tokenizer = transformers.AutoTokenizer.from_pretrained(folder{trust})
+model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+prompt = [tokenizer.bos_token_id, *tokenizer("Once upon a time")["input_ids"]]
+ids = model.generate(torch.tensor([prompt]), max_new_tokens=50)
+print(tokenizer.decode(ids[0], skip_special_tokens=True))
+```
+
+Begin every prompt with id 0, as above: it preceded every document in training. Prompt and continuation together hold at most
+{shape.context} ids. A prompt that ends within an entry (in the middle of a word, say) asks for what the model has never seen.
+
+{of_tokenizer}
+"""
+
+_ABOUT_ROWS = """
+The model was trained with {rows:,} rows in its embedding ({trained:,} parameters), as every track of the trial, but the
+tokenizer has {entries:,} entries. The other rows were masked in training and are left out here; the logits of all entries are
+the same.
+"""

@@ -1,0 +1,83 @@
+"""A finished run, opened by its folder: what was trained, ready to be used. Changes nothing.
+
+It stands at the end of the flow, beside trial.py, for what a trial is not made of: exporting a model, and writing with one.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toktrial import artifact
+from toktrial.errors import TrialError, nearest_name
+from toktrial.trial import PROTOCOL_FILE, Trial
+
+if TYPE_CHECKING:
+    from toktrial.tokenizer.base import Tokenizer
+    from toktrial.training.model import GPT
+    from toktrial.training.run import Run
+
+EXAMPLE = "trials/demo/runs/bpe/seed-1"
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run with its trial, its tokenizer and its trained model (float32, on the CPU)."""
+
+    trial: Trial
+    run: "Run"
+    tokens_fingerprint: str
+    """What identifies the token files that it was trained on."""
+    tokenizer: "Tokenizer"
+    model: "GPT"
+
+    @property
+    def tokenizer_folder(self) -> Path:
+        return self.trial.tokenizer_folder(self.run.track)
+
+
+def open_finished_run(folder: Path | str) -> FinishedRun:
+    """Opens the run in TRIAL/runs/<track>/seed-<n>.
+
+    Raises TrialError where the folder is no run of a trial, the run is not finished, or it was trained with another protocol
+    or tokenizer than the trial has now.
+    """
+    folder = Path(folder)
+    trial, track, seed = _place_in_trial(folder)
+    if not (folder / artifact.MANIFEST).is_file():
+        raise TrialError(f"the run in {folder} is not finished: `toktrial train {trial.folder}` trains it, then ask again")
+    from toktrial.tokenizer.load import load_tokenizer
+    from toktrial.tokens.store import tokens_fingerprint
+    from toktrial.training.model import GPT
+    from toktrial.training.run import load_weights
+
+    run: Run = trial.run_of(track, seed)
+    tokens = tokens_fingerprint(artifact.read_manifest(trial.tokenizer_folder(track))["fingerprint"])
+    if not artifact.is_finished(run.folder, run.fingerprint(tokens)):
+        raise TrialError(
+            f"the run in {folder} was trained with another protocol or tokenizer than {trial.folder} has now: "
+            f"`toktrial train {trial.folder}` trains it anew"
+        )
+    tokenizer = load_tokenizer(trial.tokenizer_folder(track))
+    model = GPT(run.model, run.vocab_size, tokenizer.vocab_size)
+    load_weights(run.folder, model)
+    return FinishedRun(trial, run, tokens, tokenizer, model)
+
+
+def _place_in_trial(folder: Path) -> tuple[Trial, str, int]:
+    """Returns the trial that a run's folder stands in, its track and its seed."""
+    place = folder.resolve()
+    if (place / PROTOCOL_FILE).is_file():
+        runs = ", ".join(f"{folder}/runs/{track}/seed-{seed}" for track, seed in Trial.open(folder).run_order())
+        raise TrialError(f"{folder} is a whole trial: name one of its runs ({runs})")
+    number = re.fullmatch(r"seed-([1-9][0-9]*)", place.name)
+    if number is None or len(place.parents) < 3 or place.parents[1].name != "runs":
+        raise TrialError(f"{folder} is no folder of a run: name one such as {EXAMPLE}")
+    trial = Trial.open(place.parents[2])
+    track, seed = place.parent.name, int(number[1])
+    if track not in trial.protocol.tracks:
+        known = nearest_name(track, trial.protocol.tracks)
+        raise TrialError(f"the trial in {trial.folder} has no track {track!r}: {known}")
+    if seed not in trial.protocol.seed_numbers:
+        raise TrialError(f"the trial in {trial.folder} has no seed {seed}: its seeds are 1 to {trial.protocol.seeds}")
+    return trial, track, seed

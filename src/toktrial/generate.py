@@ -1,0 +1,140 @@
+"""`toktrial generate`: a finished run continues prompts, and the text appears as it is written. Changes nothing.
+
+What a model writes is not to be trusted: no control character of it reaches the terminal as it is.
+"""
+
+import codecs
+import dataclasses
+import io
+import sys
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toktrial import progress
+from toktrial.errors import TrialError
+from toktrial.finished_run import FinishedRun, open_finished_run
+
+if TYPE_CHECKING:
+    from toktrial.evaluation.config import EvaluationConfig
+    from toktrial.evaluation.entry_table import EntryTable
+
+LARGEST_UNSAID_CUT = 1e-6  # of the probability: what the rounding of float32 logits changes anyway
+# Unicode's classes of the marks that turn the direction of what follows, so that a text may look like another.
+DIRECTION_MARKS = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Continues prompts with the model of a finished run. What is not set is as in the trial's own evaluation."""
+
+    run: Path
+    """Folder of a finished run, such as trials/demo/runs/bpe/seed-1."""
+    prompt: tuple[str, ...] = ()
+    """Text to continue; name it again for another. Without any, the trial's own prompts."""
+    temperature: float | None = None
+    """Sampling temperature; 0 always takes the likeliest token. The prompt's healed end is drawn at temperature 1."""
+    top_k: int | None = None
+    """Sample among so many of the likeliest tokens; 0: among all."""
+    top_p: float | None = None
+    """Sample among the fewest likeliest tokens that hold this share of the probability; 1: among all."""
+    seed: int | None = None
+    """Seed of the sampling."""
+    max_new_bytes: int | None = None
+    """Stop at the token that reaches so many bytes, unless the model ends the document before."""
+
+
+def generate(arguments: list[str]) -> None:
+    """Runs `toktrial generate RUN --prompt TEXT ...`.
+
+    Raises TrialError where the run cannot be opened (see `open_finished_run`), a value is out of range, or a prompt is no text.
+    """
+    import tyro
+
+    config = (tyro.conf.PositionalRequiredArgs, tyro.conf.UseAppendAction)
+    call = tyro.cli(Generate, args=arguments, prog="toktrial generate", config=config)
+    _check_prompts(call.prompt)
+    run = open_finished_run(call.run)
+    settings = _settings(call, run.trial.protocol.evaluation)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal of another encoding than UTF-8 shows what it cannot as escapes
+        sys.stdout.reconfigure(errors="backslashreplace")
+    from toktrial.evaluation.entry_table import EntryTable
+
+    entries = EntryTable(run.tokenizer.token_bytes)
+    try:
+        for place, prompt in enumerate(call.prompt or settings.prompts):
+            if place:
+                _write("\n")
+            _write_continuation(run, entries, prompt, place, settings)
+    except KeyboardInterrupt:  # the usual way to stop a text that has been read enough
+        _write("\n")
+        raise SystemExit(130) from None
+
+
+def printable(text: str) -> str:
+    r"""Returns the text with control characters and marks of direction as escapes, newline and tab aside.
+
+    >>> printable("a\x1b[2J\tb\u202e\n")
+    'a\\x1b[2J\tb\\u202e\n'
+    """
+    return "".join(_escaped(character) if _is_unsafe(character) else character for character in text)
+
+
+def _write_continuation(run: FinishedRun, entries: "EntryTable", prompt: str, place: int, settings: "EvaluationConfig") -> None:
+    """Writes a prompt and, token by token, what follows it; a character once all its bytes are there."""
+    from toktrial.evaluation.generation import begin_continuation, grow
+
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    _write(prompt)
+    continuation = begin_continuation(run.model, run.tokenizer, entries, prompt, settings.sample_seed, place)
+    _write(decoder.decode(continuation.said))
+    shown_bytes = len(continuation.said)
+    for _ in grow(run.model, run.tokenizer, [continuation], settings):
+        _write(decoder.decode(continuation.said[shown_bytes:]))
+        shown_bytes = len(continuation.said)
+    _write(decoder.decode(b"", final=True) + "\n")
+    if not continuation.ended:
+        progress.print_line(f"[cut after {shown_bytes:,} bytes; --max-new-bytes allows more]")
+    if continuation.healing_cut_share > LARGEST_UNSAID_CUT:
+        progress.print_line(
+            f"[the prompt's end can be spelled in very many ways: some, with about {continuation.healing_cut_share:.2%} of the "
+            "probability, were left out]"
+        )
+
+
+def _check_prompts(prompts: tuple[str, ...]) -> None:
+    from toktrial.corpus.documents import utf8_length
+
+    try:
+        for number, prompt in enumerate(prompts, start=1):
+            utf8_length(prompt, f"prompt {number}")
+    except ValueError as error:
+        raise TrialError(str(error)) from None
+
+
+def _settings(call: Generate, evaluation: "EvaluationConfig") -> "EvaluationConfig":
+    """The trial's own settings with those of the call in their place. Raises TrialError for a value out of range."""
+    asked: dict[str, Any] = {
+        "temperature": call.temperature,
+        "top_k": call.top_k,
+        "top_p": call.top_p,
+        "sample_seed": call.seed,
+        "max_new_bytes": call.max_new_bytes,
+    }
+    return dataclasses.replace(evaluation, **{name: value for name, value in asked.items() if value is not None})
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(printable(text))
+    sys.stdout.flush()
+
+
+def _is_unsafe(character: str) -> bool:
+    if unicodedata.category(character) == "Cc":
+        return character not in "\n\t"
+    return unicodedata.bidirectional(character) in DIRECTION_MARKS
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
