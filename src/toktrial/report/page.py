@@ -27,6 +27,7 @@ from toktrial.report.tables import (
 )
 from toktrial.report.wording import visible
 
+SECTIONS_FOLDER = "sections"
 TEMPLATE = "page.html.jinja"
 
 
@@ -56,7 +57,7 @@ def render_page(results: dict[str, Any], charts: list[LearningCurve], datasets: 
     import vl_convert
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / SECTIONS_FOLDER),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
