@@ -85,7 +85,7 @@ def test_every_stage_wrote_what_the_design_names(finished: Trial) -> None:
         "runs/btm/seed-2/weights.safetensors",
         "runs/btm/seed-2/final.json",
         "runs/btm/seed-2/samples.json",
-        "evaluation/vocabulary.json",
+        "evaluation/vocabulary/vocabulary.json",
         "report/index.html",
         "report/report.md",
         "report/results.json",

@@ -86,7 +86,7 @@ def write_trial_folder(folder: Path, tracks: dict[str, SimulatedTrack], protocol
         _write_tokens(folder / "tokens" / name, tokenizer, track, document_bytes)
         for seed, final in enumerate(track.final_bits_per_byte, 1):
             _write_run(folder / f"runs/{name}/seed-{seed}", name, seed, track, final, document_bytes)
-    _write(folder / "evaluation/vocabulary.json", _vocabulary(tracks))
+    _write(folder / "evaluation/vocabulary/vocabulary.json", _vocabulary(tracks))
     return folder
 
 

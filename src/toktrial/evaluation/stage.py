@@ -23,7 +23,7 @@ from toktrial.training.run import Run, load_weights
 FINAL_FILE = "final.json"
 SAMPLES_FILE = "samples.json"
 DOCUMENT_NATS_FILE = "document_nats.npy"
-EVALUATION_FOLDER = "evaluation"
+VOCABULARY_FOLDER = "evaluation/vocabulary"
 VOCABULARY_FILE = "vocabulary.json"
 
 
@@ -77,8 +77,8 @@ def describe_vocabularies(
     tokens_folders: Mapping[str, Path],
     requested: int,
 ) -> None:
-    """Writes evaluation/vocabulary.json: an account of every track's entries, unless that is done."""
-    folder = trial_folder / EVALUATION_FOLDER
+    """Writes evaluation/vocabulary/vocabulary.json: an account of every track's entries, unless that is done."""
+    folder = trial_folder / VOCABULARY_FOLDER
     stores = {track: TokenStore.open(path) for track, path in tokens_folders.items()}
     tokens = {track: store.manifest["fingerprint"] for track, store in stores.items()}
     fingerprint = artifact.fingerprint("vocabulary", {"tokens": tokens})

@@ -28,7 +28,7 @@ RUN_FILES = ("record.json", "metrics.jsonl", "final.json", "document_nats.npy")
 UNRECORDED = {"compiled": False, "compile_seconds": 0.0, "processes": 1}
 INPUT_FILES = (
     "protocol.toml", "corpus/manifest.json", "tokenizers/*/manifest.json", "graphs/*/manifest.json",
-    "tokens/*/manifest.json", "tokens/*/val_bytes.bin", "evaluation/vocabulary.json", "runs/*/seed-*/samples.json",
+    "tokens/*/manifest.json", "tokens/*/val_bytes.bin", "evaluation/vocabulary/vocabulary.json", "runs/*/seed-*/samples.json",
     *(f"runs/*/seed-*/{name}" for name in RUN_FILES),
 )  # fmt: skip
 
@@ -101,7 +101,7 @@ def read_trial(trial_folder: Path) -> TrialInputs:
             track: [_read_run(trial_folder / "runs" / track, seed, len(document_bytes)) for seed in seeds]
             for track, seeds in wanted.items()
         },
-        vocabulary=read_json(trial_folder / "evaluation" / "vocabulary.json"),
+        vocabulary=read_json(trial_folder / "evaluation" / "vocabulary" / "vocabulary.json"),
         document_bytes=document_bytes,
         seeds_left_out={track: [seed for seed in finished[track] if seed not in wanted[track]] for track in tracks},
     )
