@@ -1,7 +1,7 @@
-"""Trains in processes that tests may kill: reads requests, one JSON object a line, and forks a child for each.
+"""Trains in processes that tests may kill: reads requests, one JSON object a line, and forks children for each.
 
-Answers every request with two lines: the child's process id, and when it has ended its exit code (that of a signal
-negative). Forking spares each child the seconds in which torch is imported.
+Answers every request with two lines of JSON: the children's process ids, and when all have ended their exit codes (those of
+signals negative). Forking spares each child the seconds in which torch is imported.
 """
 
 import itertools
@@ -10,13 +10,15 @@ import os
 import signal as signals
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
-import torch._dynamo  # the optimizer would import it, in every child
+import torch._inductor.compile_fx  # the optimizer and torch.compile would import it, in every child
+from torch._inductor import config as inductor
 
 from toktrial import artifact
 from toktrial.errors import TrialError
@@ -24,33 +26,48 @@ from toktrial.evaluation.bits_per_byte import DocumentScorer
 from toktrial.tokens.store import TokenStore
 from toktrial.training import loop
 from toktrial.training.config import ModelConfig, TrainingConfig
+from toktrial.training.distributed import joined
 from toktrial.training.metrics import METRICS_FILE, MetricsLog
 from toktrial.training.run import Run
+from toktrial.training.step import TrainingStep
 
 
 def main() -> None:
     torch.set_num_threads(1)  # a pool of threads does not survive a fork
     for line in sys.stdin:
         request = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            os._exit(_exit_code_of(request))
-        _answer(child)
-        _answer(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        Path(request["log"]).write_text("")
+        children = [_fork(request, rank) for rank in range(request["processes"])]
+        _answer(children)
+        _answer([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
 
 
-def _answer(number: int) -> None:
-    sys.stdout.write(f"{number}\n")
+def _answer(numbers: list[int]) -> None:
+    sys.stdout.write(json.dumps(numbers) + "\n")
     sys.stdout.flush()
 
 
-def _exit_code_of(request: dict[str, Any]) -> int:
+def _fork(request: dict[str, Any], rank: int) -> int:
+    child = os.fork()
+    if child == 0:
+        os._exit(_exit_code_of(request, rank))
+    return child
+
+
+def _exit_code_of(request: dict[str, Any], rank: int) -> int:
     """Trains as the request says; what `train` raises becomes the code that a shell would see."""
-    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    log = os.open(request["log"], os.O_WRONLY | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    warnings.filterwarnings("error", message=".*buffers")  # so torch says which arguments it will no longer take
+    if rank == request["without_compiler"]:
+        inductor.cpp.cxx = (None, "no-such-compiler")
+        inductor.force_disable_caches = True
     try:
-        _train(request)
+        if request["processes"] == 1:
+            _train(request)
+        else:
+            _train_together(request, rank)
     except KeyboardInterrupt:
         return 130
     except SystemExit as stopped:
@@ -59,6 +76,14 @@ def _exit_code_of(request: dict[str, Any]) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def _train_together(request: dict[str, Any], rank: int) -> None:
+    """Joins the processes as torchrun would have them join, and trains."""
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(request["port"])}
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(request["processes"])}
+    with joined():
+        _train(request)
 
 
 def _train(request: dict[str, Any]) -> None:
@@ -105,6 +130,7 @@ def _arm(moment: str, count: int, signal: int, evaluate: Callable[..., Any]) -> 
     if moment == "never, but it waits in an evaluation":
         return _followed(evaluate, count, wait)
     places: dict[str, tuple[Any, str, Callable[..., None]]] = {
+        "a step is done": (TrainingStep, "__call__", send),
         "a line is half written": (MetricsLog, "append", cut_line),
         "a line is written": (MetricsLog, "append", send),
         "a checkpoint is half written": (torch, "save", cut_checkpoint),

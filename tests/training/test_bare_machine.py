@@ -6,8 +6,6 @@ import sys
 import textwrap
 from pathlib import Path
 
-import pytest
-
 # What torch itself needs, from its own list of requirements and from what that requires.
 TORCH_AND_ITS_NEEDS = {
     *("torch", "torchgen", "functorch", "typing_extensions", "sympy", "mpmath", "networkx", "jinja2", "markupsafe", "filelock"),
@@ -37,9 +35,9 @@ HIDING_FINDERS = textwrap.dedent(
 HIDDEN = ("rich", "numba", "pyarrow", "tokenizers", "datasets", "polars", "scipy", "tyro", "tomli_w", "xxhash", "awkward")
 
 
-def run_bare(code: str, *arguments: str, allowed: frozenset[str] = frozenset()) -> "subprocess.CompletedProcess[str]":
-    """Runs code where nothing is installed but what is allowed."""
-    script = f"ALLOWED = {sorted(ALLOWED | allowed)!r}\n{HIDING_FINDERS}\n{textwrap.dedent(code)}"
+def run_bare(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Runs code where nothing is installed but what is allowed; it may allow more."""
+    script = f"ALLOWED = {sorted(ALLOWED)!r}\n{HIDING_FINDERS}\n{textwrap.dedent(code)}"
     return subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
 
 
@@ -57,20 +55,12 @@ def test_a_bare_machine_lacks_what_it_should() -> None:
     assert json.loads(done.stdout) == [*HIDDEN, "safetensors"], done.stderr
 
 
-def test_training_and_evaluation_import_with_numpy_and_torch_alone() -> None:
-    code = """
-        import toktrial.training.loop, toktrial.training.speed, toktrial.evaluation.bits_per_byte, toktrial.tokens.batches
-        print("imported")
-    """
-    done = run_bare(code)
-    assert done.stdout == "imported\n", done.stderr
-
-
-@pytest.mark.parametrize("has_safetensors", [True, False])
-def test_a_run_trains_and_is_evaluated(tmp_path: Path, story_tokens: dict[str, Path], has_safetensors: bool) -> None:
+def test_a_run_trains_and_is_evaluated_up_to_the_final_weights(tmp_path: Path, story_tokens: dict[str, Path]) -> None:
+    """Without safetensors too; the last checkpoint then holds the weights, and once it is there the run ends from that."""
     code = """
         from pathlib import Path
         import torch
+        import toktrial.training.speed
         from toktrial.evaluation.bits_per_byte import DocumentScorer
         from toktrial.tokens.store import TokenStore
         from toktrial.training.config import ModelConfig, TrainingConfig
@@ -83,17 +73,18 @@ def test_a_run_trains_and_is_evaluated(tmp_path: Path, story_tokens: dict[str, P
         training = TrainingConfig(batch_size=2, steps=4, log_every=2, checkpoint_every=3, device="cpu")
         store = TokenStore.open(tokens)
         scorer = DocumentScorer(store.validation, store.entry_bytes, model.context, 600, 2)
-        train(Run("bpe", 1, 600, model, training, tokens, folder), scorer.score)
+        run = Run("bpe", 1, 600, model, training, tokens, folder)
+        try:
+            train(run, scorer.score)
+        except ModuleNotFoundError as error:
+            print(error.name, *sorted(path.name for path in folder.glob("checkpoint-*")))
+        ALLOWED.append("safetensors")
+        train(run, scorer.score)
         print("trained")
     """
-    allowed = frozenset({"safetensors"} if has_safetensors else ())
-    done = run_bare(code, str(story_tokens["bpe"]), str(tmp_path / "run"), allowed=allowed)
-    assert (tmp_path / "run" / "metrics.jsonl").exists(), done.stderr
+    done = run_bare(code, str(story_tokens["bpe"]), str(tmp_path / "run"))
+    assert done.stdout == "safetensors checkpoint-000000003.pt checkpoint-000000004.pt\ntrained\n", done.stderr
+    assert "going on from step 4" in done.stderr
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4]
-    if has_safetensors:
-        assert done.stdout == "trained\n", done.stderr
-        assert (tmp_path / "run" / "weights.safetensors").is_file()
-    else:  # everything up to the final weights is there, and the last checkpoint holds these
-        assert "No module named 'safetensors'" in done.stderr
-        assert (tmp_path / "run" / "checkpoint-000000004.pt").is_file()
+    assert (tmp_path / "run" / "weights.safetensors").is_file()

@@ -2,113 +2,177 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from toktrial.cli import STARTED_BY_TORCHRUN
+from toktrial import cli, presets
+from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import TrialError
-from toktrial.training.config import TrainingConfig
+from toktrial.tokenizer.config import BPERecipe
+from toktrial.training.config import ModelConfig, TrainingConfig
 from toktrial.training.distributed import Processes
 from toktrial.training.metrics import Metrics, read_metrics
+from toktrial.training.run import Run
+from toktrial.trial import Trial
 
-TRIAL = (
-    *("--seeds", "1", "--vocab-size", "500", "--tracks.btm.primitive-vocab-size", "400", "--corpus.max-megabytes", "0.3"),
-    *("--model.n-layer", "1", "--model.n-head", "2", "--model.width", "32", "--model.context", "32"),
-    *("--training.steps", "50", "--training.log-every", "1", "--training.checkpoint-every", "20", "--training.batch-size", "8"),
-    *("--training.device", "cpu", "--training.precision", "float32", "--evaluation.eval-documents", "3"),
+if TYPE_CHECKING:
+    from tests.training.conftest import Children
+
+MODEL = ModelConfig(n_layer=1, n_head=2, width=32, context=32)
+# Of every eight rows each of two processes has four, in two micro-batches: gradients are exchanged after the second alone.
+TRAINING = TrainingConfig(
+    batch_size=8,
+    micro_batch_size=2,
+    steps=50,
+    learning_rate=3e-3,
+    warmup_steps=5,
+    log_every=1,
+    checkpoint_every=20,
+    device="cpu",
+    precision="float32",
+    compile="off",
 )
-MICRO_BATCHES = ("--training.micro-batch-size", "2")
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 
-def start(folder: Path, *more: str, together: bool) -> "subprocess.Popen[str]":
-    call = (*(TORCHRUN if together else (sys.executable,)), "-m", "toktrial", "train", "demo", *TRIAL, *more)
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [*call, "--trial", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-    )
-
-
-def train(folder: Path, *more: str, together: bool) -> str:
-    process = start(folder, *more, together=together)
-    said = process.communicate()[0]
-    assert process.returncode == 0, said
-    return said
+def run_in(folder: Path, tokens_folder: Path, **training: Any) -> Run:
+    return Run("bpe", 1, 616, MODEL, replace(TRAINING, **training), tokens_folder, folder)
 
 
 def without_times(lines: list[Metrics]) -> list[tuple[float, ...]]:
     return [(line.step, line.training_loss, line.bits_per_byte, line.bytes_seen) for line in lines]
 
 
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("alone") / "trial"
-    train(folder, together=False)
-    return folder
+def assert_equal_runs(folder: Path, expected: Path) -> None:
+    assert without_times(read_metrics(folder)) == without_times(read_metrics(expected))
+    assert (folder / "weights.safetensors").read_bytes() == (expected / "weights.safetensors").read_bytes()
 
 
 @pytest.fixture(scope="module")
-def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of every eight rows each process has four, in two micro-batches: gradients are exchanged after the second alone."""
-    folder = tmp_path_factory.mktemp("together") / "trial"
-    said = train(folder, *MICRO_BATCHES, together=True)
+def together(tmp_path_factory: pytest.TempPathFactory, story_tokens: dict[str, Path], children: "Children") -> Path:
+    run = run_in(tmp_path_factory.mktemp("together") / "run", story_tokens["btm"])
+    code, said = children.train(run, processes=2)
+    assert code == 0, said
     assert said.count("training bpe, seed 1 ...") == 1, "only the first process speaks"
-    return folder
+    return run.folder
 
 
-def test_two_processes_train_as_one(together: Path, alone: Path) -> None:
-    for track in ("bpe", "btm"):
-        ours, theirs = (read_metrics(folder / "runs" / track / "seed-1") for folder in (together, alone))
-        assert [line.step for line in ours] == [line.step for line in theirs] == list(range(1, 51))
-        assert [line.bytes_seen for line in ours] == [line.bytes_seen for line in theirs]
-        for our, their in zip(ours, theirs, strict=True):
-            assert our.training_loss == pytest.approx(their.training_loss, abs=1e-3)
-            assert our.validation_loss == pytest.approx(their.validation_loss, abs=1e-3)
-        assert theirs[-1].training_loss < theirs[0].training_loss - 0.3, "or agreeing would say little"
-    run = together / "runs" / "btm" / "seed-1"
-    assert json.loads((run / "record.json").read_text())["processes"] == 2
-    assert {path.name for path in run.iterdir()} == {"manifest.json", "metrics.jsonl", "record.json", "weights.safetensors"}
+def test_two_processes_train_as_one(
+    tmp_path: Path, together: Path, story_tokens: dict[str, Path], children: "Children"
+) -> None:
+    alone = run_in(tmp_path / "run", story_tokens["btm"], micro_batch_size=0)
+    assert children.train(alone)[0] == 0
+    ours, theirs = (read_metrics(folder) for folder in (together, alone.folder))
+    assert [line.step for line in ours] == [line.step for line in theirs] == list(range(1, 51))
+    assert [line.bytes_seen for line in ours] == [line.bytes_seen for line in theirs]
+    for our, their in zip(ours, theirs, strict=True):
+        assert our.training_loss == pytest.approx(their.training_loss, abs=1e-3)
+        assert our.validation_loss == pytest.approx(their.validation_loss, abs=1e-3)
+    assert theirs[-1].training_loss < theirs[0].training_loss - 0.3, "or agreeing would say little"
+    assert json.loads((together / "record.json").read_text())["processes"] == 2
+    assert {path.name for path in together.iterdir()} == {
+        "manifest.json",
+        "metrics.jsonl",
+        "record.json",
+        "weights.safetensors",
+    }
 
 
-def test_stopped_together_they_go_on_together(tmp_path: Path, together: Path) -> None:
-    """SIGTERM to torchrun, which passes it on: each may get it in another step, and all must stop after the same one."""
-    stopped = tmp_path / "stopped"
-    shutil.copytree(together, stopped, ignore=shutil.ignore_patterns("runs"))
-    process = start(stopped, *MICRO_BATCHES, together=True)
-    run = stopped / "runs" / "bpe" / "seed-1"
-    deadline = time.monotonic() + 120
-    while len(read_metrics(run)) < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
-    said = process.communicate()[0]
-    assert process.returncode != 0
-    assert said.count("the same command goes on from there") == 1, said
-    assert "going on from step" in train(stopped, *MICRO_BATCHES, together=True)
-    for track in ("bpe", "btm"):
-        ours, theirs = (folder / "runs" / track / "seed-1" for folder in (stopped, together))
-        assert without_times(read_metrics(ours)) == without_times(read_metrics(theirs))
-        assert (ours / "weights.safetensors").read_bytes() == (theirs / "weights.safetensors").read_bytes()
+@pytest.mark.parametrize("moment", ["in an evaluation", "a step is done"])
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_stopped_together_they_go_on_together(
+    tmp_path: Path,
+    together: Path,
+    story_tokens: dict[str, Path],
+    children: "Children",
+    moment: str,
+    number: int,
+    exit_code: int,
+) -> None:
+    """The signal comes to the first process alone, which evaluates for all; or to each of them, within the same step."""
+    run = run_in(tmp_path / "run", story_tokens["btm"])
+    code, said = children.train(run, moment, 7, number, processes=2)
+    assert code == exit_code
+    assert said.count("stopped after step 7; the same command goes on from there\n") == 1
+    assert "Traceback" not in said
+    assert [path.name for path in run.folder.glob("checkpoint-*")] == ["checkpoint-000000007.pt"]
+    code, said = children.train(run, processes=2)
+    assert code == 0, said
+    assert "going on from step 7\n" in said
+    assert_equal_runs(run.folder, together)
 
 
-def test_an_error_ends_all_of_them(tmp_path: Path) -> None:
-    process = start(tmp_path / "trial", "--training.batch-size", "7", together=True)
-    said = process.communicate()[0]
-    assert process.returncode != 0
+def test_killed_together_they_go_on_together(
+    tmp_path: Path, together: Path, story_tokens: dict[str, Path], children: "Children"
+) -> None:
+    run = run_in(tmp_path / "run", story_tokens["btm"])
+    children.start(run, "a step is done", 23, processes=2)
+    codes, _ = children.wait()
+    assert -signal.SIGKILL in codes  # the other may have died of losing this one
+    assert 0 not in codes
+    code, said = children.train(run, processes=2)
+    assert code == 0, said
+    assert "going on from step 20\n" in said
+    assert_equal_runs(run.folder, together)
+
+
+def test_rows_that_do_not_share_out_end_all_of_them(
+    tmp_path: Path, story_tokens: dict[str, Path], children: "Children"
+) -> None:
+    run = run_in(tmp_path / "run", story_tokens["btm"], batch_size=7, micro_batch_size=0)
+    code, said = children.train(run, processes=2)
+    assert code == 1
     assert "training.batch_size 7 cannot be shared out evenly among 2 processes" in said
 
 
-def test_other_commands_refuse_torchrun(tmp_path: Path) -> None:
-    call = [sys.executable, "-m", "toktrial", "run", "demo", "--trial", str(tmp_path / "trial")]
-    as_torchrun_starts_it = os.environ | {STARTED_BY_TORCHRUN: "some id"}
-    done = subprocess.run(call, capture_output=True, text=True, check=False, env=as_torchrun_starts_it)
-    assert done.returncode == 2
-    assert "torchrun is for training alone" in done.stderr
+def test_torchrun_trains_a_trial_and_ctrl_c_stops_it(tmp_path: Path) -> None:
+    """Ctrl-C comes to torchrun, which passes it on to its processes; then the same command finishes the trial."""
+    demo = presets.demo()
+    plan = replace(
+        demo,
+        seeds=1,
+        vocab_size=400,
+        corpus=CorpusConfig(path="storybook", max_megabytes=0.2, validation_share=0.05),
+        tracks={"bpe": BPERecipe(), "short": BPERecipe(min_frequency=50)},
+        model=MODEL,
+        training=replace(TRAINING, steps=200),
+        evaluation=replace(demo.evaluation, eval_documents=3),
+    )
+    trial = Trial(tmp_path / "trial", plan)
+    command = [*TORCHRUN, "-m", "toktrial", "train", str(trial.folder)]
+    run: Run = trial.run_of("bpe", 1)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}) as torchrun:
+        deadline = time.monotonic() + 120
+        while len(read_metrics(run.folder)) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        torchrun.send_signal(signal.SIGINT)
+        said = torchrun.communicate()[1]
+    assert torchrun.returncode != 0
+    assert said.count("the same command goes on") == 1, said
+    assert "KeyboardInterrupt" not in said, "torchrun shows how it ends itself, and its processes show nothing"
+    assert len(list(run.folder.glob("checkpoint-*"))) > 0
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    assert "going on from step" in done.stderr
+    assert [line.step for line in read_metrics(run.folder)] == list(range(1, 201))
+    assert json.loads((run.folder / "record.json").read_text())["processes"] == 2
+
+
+def test_other_commands_refuse_torchrun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(cli.STARTED_BY_TORCHRUN, "some id")
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["run", "demo", "--trial", str(tmp_path / "trial")])
+    assert stopped.value.code == 2
+    assert "torchrun is for training alone" in capsys.readouterr().err
     assert not (tmp_path / "trial").exists()
 
 

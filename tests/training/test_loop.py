@@ -7,10 +7,8 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +29,8 @@ from toktrial.training.run import Run, load_weights, steps_of
 from toktrial.training.step import TrainingStep
 
 if TYPE_CHECKING:
+    from tests.training.conftest import Children
+
     from toktrial.corpus.documents import Documents
 
 VOCAB_SIZE = 616  # the tokenizers have 600 entries: some rows have none
@@ -464,15 +464,28 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     assert_equal_runs(run.folder, trained.run.folder)
 
 
-def test_a_checkpoint_of_another_number_of_threads_is_gone_on_from_and_said(
+def test_what_may_change_the_last_bits_of_a_run_that_goes_on_is_said(
     tmp_path: Path, tokens: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = run_in(tmp_path / "run", tokens)
     interrupt(run, 3)
-    torch.set_num_threads(2)
+    path = checkpoints(run.folder)[-1]
+    torch.save(torch.load(path, weights_only=True) | {"threads": 2, "compiled": True}, path)
     train(run, Evaluator(run))
-    torch.set_num_threads(1)
-    assert "bpe, seed 1: 2 threads where 1 trained before: the last bits may differ" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "bpe, seed 1: 1 threads where 2 trained before: the last bits may differ" in said
+    assert "bpe, seed 1: uncompiled where it trained compiled before: the last bits may differ" in said
+
+
+@pytest.mark.parametrize("damaged", ["{", "[]", "{}", '{"step": 7}', "\udcff"])
+def test_a_damaged_line_of_metrics_is_an_error_that_names_it(tmp_path: Path, tokens: Path, damaged: str) -> None:
+    run = run_in(tmp_path / "run", tokens)
+    interrupt(run, 4)
+    path = run.folder / "metrics.jsonl"
+    lines = path.read_bytes().split(b"\n")
+    path.write_bytes(b"\n".join([lines[0], damaged.encode(errors="surrogateescape"), *lines[2:]]))
+    with pytest.raises(TrialError, match=rf"metrics\.jsonl is damaged at line 2 \(.*\): delete .*{run.folder.name} and run"):
+        train(run, Evaluator(run))
 
 
 def test_with_every_checkpoint_damaged_it_begins_anew(
@@ -519,46 +532,8 @@ MOMENTS = (
 )
 
 
-class Children:
-    """Trains in processes of their own (child_runs.py), which signals may end at a chosen moment."""
-
-    def __init__(self, process: "subprocess.Popen[str]", log: Path) -> None:
-        self._process, self._log = process, log
-
-    def start(self, run: Run, moment: str | None = None, count: int = 1, number: int = signal.SIGKILL) -> int:
-        """Begins to train and returns the process id; the child sends itself the signal when the moment comes."""
-        request: dict[str, Any] = asdict(run) | {"tokens_folder": str(run.tokens_folder), "folder": str(run.folder)}
-        request |= {"moment": moment, "count": count, "signal": int(number), "log": str(self._log)}
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def wait(self) -> tuple[int, str]:
-        """Returns the child's exit code and what it said."""
-        return self._answer(), self._log.read_text()
-
-    def train(self, run: Run, moment: str | None = None, count: int = 1, number: int = signal.SIGKILL) -> tuple[int, str]:
-        self.start(run, moment, count, number)
-        return self.wait()
-
-    def _answer(self) -> int:
-        assert self._process.stdout is not None
-        return int(self._process.stdout.readline())
-
-
 @pytest.fixture(scope="module")
-def children(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Children]:
-    script = Path(__file__).with_name("child_runs.py")
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        yield Children(process, tmp_path_factory.mktemp("children") / "log")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, tokens: Path, children: Children) -> Path:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, tokens: Path, children: "Children") -> Path:
     """The folder of a run that no signal disturbed, trained in such a process."""
     run = run_in(tmp_path_factory.mktemp("undisturbed") / "run", tokens)
     code, said = children.train(run)
@@ -583,7 +558,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, tokens: Path, children
     ],
 )
 def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
-    tmp_path: Path, tokens: Path, children: Children, undisturbed: Path, moment: str, count: int, goes_on_from: int
+    tmp_path: Path, tokens: Path, children: "Children", undisturbed: Path, moment: str, count: int, goes_on_from: int
 ) -> None:
     run = run_in(tmp_path / "run", tokens)
     assert children.train(run, moment, count)[0] == -signal.SIGKILL
@@ -595,7 +570,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
 
 
 def test_killed_after_its_manifest_it_is_finished_and_leaves_nothing_over(
-    tmp_path: Path, tokens: Path, children: Children, undisturbed: Path
+    tmp_path: Path, tokens: Path, children: "Children", undisturbed: Path
 ) -> None:
     run = run_in(tmp_path / "run", tokens)
     assert children.train(run, "the manifest is written", 2)[0] == -signal.SIGKILL  # the first is the record
@@ -603,7 +578,7 @@ def test_killed_after_its_manifest_it_is_finished_and_leaves_nothing_over(
     assert_equal_runs(run.folder, undisturbed)
 
 
-def test_killed_again_and_again_it_ends_alike(tmp_path: Path, tokens: Path, children: Children, undisturbed: Path) -> None:
+def test_killed_again_and_again_it_ends_alike(tmp_path: Path, tokens: Path, children: "Children", undisturbed: Path) -> None:
     run = run_in(tmp_path / "run", tokens)
     moments = [("a checkpoint is written", 1), ("a line is half written", 1), ("a line is written", 2), ("in an evaluation", 2)]
     for moment, count in moments:
@@ -612,7 +587,7 @@ def test_killed_again_and_again_it_ends_alike(tmp_path: Path, tokens: Path, chil
     assert_equal_runs(run.folder, undisturbed)
 
 
-def test_killed_twenty_times_it_ends_alike(tmp_path: Path, tokens: Path, children: Children) -> None:
+def test_killed_twenty_times_it_ends_alike(tmp_path: Path, tokens: Path, children: "Children") -> None:
     """Half of the kills fall on moments that are easily got wrong, half come from outside at any moment."""
     settings = {"steps": 200, "log_every": 4, "checkpoint_every": 3}
     undisturbed = run_in(tmp_path / "undisturbed", tokens, **settings)
@@ -623,17 +598,17 @@ def test_killed_twenty_times_it_ends_alike(tmp_path: Path, tokens: Path, childre
         if kill % 2:
             assert children.train(run, dice.choice(MOMENTS), dice.randint(1, 2))[0] == -signal.SIGKILL
         else:
-            child = children.start(run)
+            (child,) = children.start(run)
             time.sleep(dice.uniform(0.0, 0.15))
             os.kill(child, signal.SIGKILL)
-            assert children.wait()[0] == -signal.SIGKILL
+            assert children.wait()[0] == [-signal.SIGKILL]
     assert children.train(run)[0] == 0
     assert_equal_runs(run.folder, undisturbed.folder)
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_told_to_stop_it_writes_a_checkpoint_first(
-    tmp_path: Path, tokens: Path, children: Children, undisturbed: Path, number: int, exit_code: int
+    tmp_path: Path, tokens: Path, children: "Children", undisturbed: Path, number: int, exit_code: int
 ) -> None:
     run = run_in(tmp_path / "run", tokens)
     code, said = children.train(run, "in an evaluation", 2, number)
@@ -648,7 +623,7 @@ def test_told_to_stop_it_writes_a_checkpoint_first(
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_told_to_stop_during_the_last_step_it_finishes_and_stops(
-    tmp_path: Path, tokens: Path, children: Children, undisturbed: Path, number: int, exit_code: int
+    tmp_path: Path, tokens: Path, children: "Children", undisturbed: Path, number: int, exit_code: int
 ) -> None:
     run = run_in(tmp_path / "run", tokens)
     assert children.train(run, "in an evaluation", 5, number)[0] == exit_code
@@ -657,16 +632,16 @@ def test_told_to_stop_during_the_last_step_it_finishes_and_stops(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_signal_from_outside_stops_it_and_it_goes_on(
-    tmp_path: Path, tokens: Path, children: Children, undisturbed: Path, number: int
+    tmp_path: Path, tokens: Path, children: "Children", undisturbed: Path, number: int
 ) -> None:
     run = run_in(tmp_path / "run", tokens)
-    child = children.start(run, "never, but it waits in an evaluation", 3)
+    (child,) = children.start(run, "never, but it waits in an evaluation", 3)
     deadline = time.monotonic() + 60
     while len(read_metrics(run.folder)) < 2 and time.monotonic() < deadline:
         time.sleep(0.002)
     os.kill(child, number)
-    code, _ = children.wait()
-    assert code == {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}[signal.Signals(number)]
+    codes, _ = children.wait()
+    assert codes == [{signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}[signal.Signals(number)]]
     assert not (run.folder / "weights.safetensors").exists()
     code, said = children.train(run)
     assert code == 0

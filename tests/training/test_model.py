@@ -10,7 +10,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from toktrial.presets import PRESETS
 from toktrial.training.config import ModelConfig
-from toktrial.training.model import GPT
+from toktrial.training.model import GPT, _written_out_attention, _written_out_gelu
 
 SHAPE = ModelConfig(n_layer=3, n_head=4, width=48, context=20)
 VOCAB_SIZE = 131
@@ -276,3 +276,37 @@ def test_a_full_cache_refuses_more() -> None:
     model.next_logits(random_ids(1, 3), [3], cache)
     with pytest.raises(AssertionError, match="5 positions do not fit into a cache of 4"):
         model.next_logits(random_ids(1, 2), [2], cache)
+
+
+def test_the_gelu_that_is_written_out_for_the_compiler_is_that_of_torch() -> None:
+    x = torch.cat([torch.linspace(-12, 12, 10_001), torch.tensor([-1e4, 1e4])])
+    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    values, expected = _written_out_gelu(ours), F.gelu(theirs, approximate="tanh")
+    assert torch.allclose(values, expected, rtol=1e-6, atol=1e-6)
+    values.sum().backward()  # type: ignore[no-untyped-call]
+    expected.sum().backward()  # type: ignore[no-untyped-call]
+    assert ours.grad is not None and theirs.grad is not None
+    assert torch.allclose(ours.grad, theirs.grad, atol=1e-5)
+    assert _written_out_gelu(x.bfloat16()).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [(torch.float32, 1e-6), (torch.bfloat16, 2e-2)])
+@pytest.mark.parametrize("context", [7, 128, 300])
+def test_the_attention_that_is_written_out_for_the_compiler_is_causal_attention(
+    context: int, precision: torch.dtype, tolerance: float
+) -> None:
+    generator = torch.Generator().manual_seed(context)
+    inputs = [torch.randn(2, 3, context, 16, generator=generator).to(precision).requires_grad_() for _ in range(3)]
+    exact = [each.detach().double().requires_grad_() for each in inputs]
+    future = torch.full((context, context), -math.inf).triu(1)
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+        found = _written_out_attention(inputs[0], inputs[1], inputs[2], future)
+    expected = F.scaled_dot_product_attention(exact[0], exact[1], exact[2], is_causal=True)
+    assert found.dtype == precision
+    upstream = torch.randn(expected.shape, generator=generator, dtype=torch.float64).to(precision)
+    found.backward(upstream)  # type: ignore[no-untyped-call]
+    expected.backward(upstream.double())  # type: ignore[no-untyped-call]
+    pairs = [(found, expected)] + [(ours.grad, theirs.grad) for ours, theirs in zip(inputs, exact, strict=True)]
+    for ours, theirs in pairs:
+        assert ours is not None and theirs is not None
+        assert (ours.double() - theirs).norm() < tolerance * theirs.norm()

@@ -4,8 +4,9 @@ import math
 
 import torch
 
-# Training FLOPs of a run from which compiling it pays. On two CPU cores compiling takes 20 to 40 s and saves about a quarter of
-# the time at 100 to 200 GFLOP/s. On a GPU, not measured here: about as long, and half of the time at 100 TFLOP/s.
+# Training FLOPs of a run from which compiling it surely pays. On two CPU cores compiling takes 20 to 40 s and saves about 30%
+# of the time at 100 to 200 GFLOP/s: it breaks even at 1e13 to 3e13. On a GPU, not measured here: about as long, and half of
+# the time at 100 TFLOP/s.
 PAYING_FLOPS = {"cpu": 5e13, "cuda": 1e16}
 
 

@@ -4,7 +4,9 @@ Every process computes its rows of the batch. The first one alone evaluates and 
 gradients, where the others wait for it.
 """
 
+import gc
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,12 +61,21 @@ class Processes:
         return received
 
     def any(self, is_so: bool) -> bool:
-        """Whether it is so in any process. Does not wait for the device, only for the other processes."""
+        """Whether it is so in any process."""
+        return self.first_where(is_so) is not None
+
+    def first_where(self, is_so: bool) -> int | None:
+        """Returns the lowest rank of a process where it is so; None where it is so in none."""
+        found = self.largest(self.count - self.rank if is_so else 0)
+        return self.count - found if found else None
+
+    def largest(self, number: int) -> int:
+        """Returns the largest of all processes' numbers. Does not wait for the device, only for the other processes."""
         if self.count == 1:
-            return is_so
-        how_many = torch.tensor(int(is_so))
-        dist.all_reduce(how_many)
-        return bool(how_many)
+            return number
+        largest = torch.tensor(number)
+        dist.all_reduce(largest, dist.ReduceOp.MAX)
+        return int(largest)
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         """Returns the element-wise sum over the processes, on the CPU."""
@@ -97,8 +108,23 @@ def joined() -> Iterator[Processes]:
     dist.init_process_group(backend, timeout=LONGEST_WAIT)
     try:
         yield processes()
+    except BaseException as error:
+        _forget_frames(error)
+        raise
     finally:
+        gc.collect()
         dist.destroy_process_group()
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Lets go of what the functions that an error ended had at hand.
+
+    DistributedDataParallel must be gone before the group of processes that it holds on to. Freed after it, it waits, with
+    Python's lock, for a thread of gloo's that may be waiting for this lock.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 @contextmanager

@@ -10,33 +10,31 @@ from typing import NoReturn
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class RunStopped(KeyboardInterrupt):
+    """Ctrl-C stopped a run, which has written its checkpoint and said how to go on."""
+
+
 class Interruption:
     """Whether somebody asked the run to stop, and how."""
 
     def __init__(self) -> None:
-        self._signal: int | None = None
-
-    @property
-    def requested(self) -> bool:
-        return self._signal is not None
+        self.signal_number = 0
+        """Of the signal that asked; 0: none has."""
 
     def request(self, signal_number: int) -> None:
-        self._signal = signal_number
+        self.signal_number = signal_number
 
     def leave(self) -> NoReturn:
-        """Raises what ends the program as the signal would have: KeyboardInterrupt, or SystemExit(128 + signal).
-
-        Where another process was asked and this one was not, SIGTERM's exit.
-        """
-        if self._signal == signal.SIGINT:
-            raise KeyboardInterrupt
-        raise SystemExit(128 + (self._signal or signal.SIGTERM))
+        """Raises what ends the program as the signal would have: RunStopped for Ctrl-C, else SystemExit(128 + signal)."""
+        if self.signal_number == signal.SIGINT:
+            raise RunStopped
+        raise SystemExit(128 + self.signal_number)
 
 
 @contextmanager
 def interruption(repeats_count: bool = True) -> Iterator[Interruption]:
     """Yields what says whether to stop. A second Ctrl-C within the block ends it at once, unless repeats do not count:
-    torchrun repeats to its processes a signal that the terminal has sent them already."""
+    torchrun repeats to its processes a signal that the terminal may have sent them already."""
     asked = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield asked  # only the main thread may set handlers; the caller's own stay in place

@@ -52,8 +52,8 @@ def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None) ->
     Under torchrun (`distributed.joined`) every process calls this: they share each batch out, and the first one alone
     evaluates and writes. `text_of` returns a training document's text by its index, for the error that names stories.
 
-    Raises TrialError where the loss is no longer finite or has diverged, KeyboardInterrupt or SystemExit(143) when told to
-    stop; a checkpoint is written first in the latter two.
+    Raises TrialError where the loss is no longer finite or has diverged, RunStopped (a KeyboardInterrupt) or SystemExit(143)
+    when told to stop; a checkpoint is written first in the latter two.
     """
     together = processes()
     tokens = TokenStore.open(run.tokens_folder, check=together.is_first)
@@ -74,8 +74,7 @@ def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None) ->
         except FailedStepError as failure:
             raise trainer.describe(failure, text_of) from None
     trainer.finish(fingerprint)
-    together.wait()
-    if stop.requested:  # during the last step
+    if trainer.is_asked_to_stop(stop):  # during the last step
         stop.leave()
 
 
@@ -108,8 +107,13 @@ class _Trainer:
         """Begins the run's folder, or goes on from what is there."""
         folder = self._run.folder
         self._fingerprint = fingerprint
-        self._restore(self._together.from_first(self._state_to_go_on_from() if self._together.is_first else None))
+        state = self._together.from_first(self._state_to_go_on_from() if self._together.is_first else None)
+        self._restore(state)
         start_up = self._start_up()
+        self._is_compiled = start_up.is_compiled
+        if state is not None and state["compiled"] != self._is_compiled:
+            now, before = ("compiled", "uncompiled") if self._is_compiled else ("uncompiled", "compiled")
+            self._say(f"{self._name}: {now} where it trained {before} before: the last bits may differ")
         if self._together.is_first:
             self._metrics = MetricsLog(folder, self._step)
             write_record(folder, self._record(start_up, is_deterministic), self._model, self._device)
@@ -123,7 +127,7 @@ class _Trainer:
             if self._step % config.log_every == 0 or is_last:
                 self._log(shown)
             # Asked once, so that nothing stops without its checkpoint.
-            stopping = self._together.any(stop.requested) and not is_last
+            stopping = self.is_asked_to_stop(stop) and not is_last
             if self._step % config.checkpoint_every == 0 or is_last or stopping:
                 self._save_checkpoint()
             if stopping:
@@ -132,6 +136,13 @@ class _Trainer:
             if self._device.type == "cpu":  # elsewhere a step is only queued by now
                 shown.update(self._step)
         self._clock.stop()
+
+    def is_asked_to_stop(self, stop: Interruption) -> bool:
+        """Whether any process was asked to; all then leave alike."""
+        signal_number = self._together.largest(stop.signal_number)
+        if signal_number:
+            stop.request(signal_number)
+        return bool(signal_number)
 
     def finish(self, fingerprint: str) -> None:
         """Writes the final weights, marks the run as finished and removes its checkpoints."""
@@ -218,6 +229,7 @@ class _Trainer:
             "fingerprint": self._fingerprint,
             "threads": torch.get_num_threads(),
             "processes": self._together.count,
+            "compiled": self._is_compiled,
             "step": self._step,
             "model": self._model.state_dict(),
             "optimizer": self._train_on.optimizer.state_dict(),

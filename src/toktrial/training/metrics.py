@@ -5,6 +5,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from toktrial.errors import TrialError
+
 METRICS_FILE = "metrics.jsonl"
 
 
@@ -53,12 +55,25 @@ class MetricsLog:
 
 
 def read_metrics(folder: Path) -> list[Metrics]:
-    """Returns a run's metrics; none where it has written none. A last line that was cut short is left out."""
+    """Returns a run's metrics; none where it has written none. A last line that was cut short is left out.
+
+    Raises TrialError where any other line is not one of metrics.
+    """
     path = folder / METRICS_FILE
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [Metrics(**json.loads(line)) for line in lines[:-1]]
+    whole_lines = path.read_bytes().split(b"\n")[:-1]
+    return [_from_line(line, path, number) for number, line in enumerate(whole_lines, start=1)]
+
+
+def _from_line(line: bytes, path: Path, number: int) -> Metrics:
+    try:
+        return Metrics(**json.loads(line))
+    except (ValueError, TypeError) as error:  # no JSON or no UTF-8; no object, or one with other fields
+        raise TrialError(
+            f"{path} is damaged at line {number} ({error}): delete {path.parent} and run the same command again, which trains "
+            "that run anew"
+        ) from None
 
 
 def _as_line(line: Metrics) -> str:

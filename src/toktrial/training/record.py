@@ -1,6 +1,7 @@
 """record.json: what a reader must know of a run beside its curves, so that it can be judged and repeated."""
 
 import platform
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,23 @@ def write_record(folder: Path, run: dict[str, Any], model: GPT, device: torch.de
             "torch": torch.__version__,
             "numpy": np.__version__,
         },
+        "source_commit": source_commit(Path(__file__).parent),
         "started": time.time(),
     }
     artifact.write_json(folder / RECORD_FILE, record)
+
+
+def source_commit(folder: Path) -> str | None:
+    """Returns the git commit that the code in `folder` stands at, with `-dirty` where tracked files differ from it.
+
+    None where there is no git, no checkout, or one of somebody else's project: there, an installed package is not tracked.
+    """
+    git = ["git", "--no-optional-locks", "-C", str(folder)]
+    try:
+        subprocess.run([*git, "ls-files", "--error-unmatch", "__init__.py"], capture_output=True, check=True)
+        described = subprocess.run(
+            [*git, "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()

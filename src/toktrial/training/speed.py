@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from toktrial.training.config import ModelConfig, TrainingConfig
-from toktrial.training.device import device_name, resolve_device, resolve_precision, synchronise
+from toktrial.training.device import device_name, keep_freed_memory, resolve_device, resolve_precision, synchronise
 from toktrial.training.model import GPT
 
 CPU_TOKENS = 2048  # of a measured micro-batch: enough to be typical, few enough to wait for
@@ -35,6 +35,7 @@ def measure_speed(model_config: ModelConfig, training: TrainingConfig, vocab_siz
     if device.type == "cpu":
         rows = min(rows, max(1, CPU_TOKENS // context))
     ids = torch.randint(vocab_size, (rows, context), device=device)
+    keep_freed_memory(device)  # as training does
 
     def train_step() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == torch.bfloat16):

@@ -3,10 +3,12 @@
 The loop calls it with ids that are on the device already. Nothing here waits for the device.
 """
 
+import inspect
 import math
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from toktrial import progress
 from toktrial.training.config import TrainingConfig
-from toktrial.training.device import synchronise
+from toktrial.training.device import keep_freed_memory, synchronise
 from toktrial.training.distributed import Processes
 from toktrial.training.model import GPT
 
@@ -45,6 +47,7 @@ class TrainingStep:
 
         ids: (rows, T + 1) int64, as every later step has them.
         """
+        keep_freed_memory(ids.device)
         compile_seconds = 0.0
         if compiled:
             started = time.perf_counter()
@@ -79,19 +82,38 @@ class TrainingStep:
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def _compile(self, ids: Tensor) -> bool:
+        """Compiles in every process or, where one of them cannot, in none; says why not."""
+        from torch._inductor.utils import fresh_inductor_cache
+
         torch.compiler.reset()  # what another run of this process compiled must not count against this one
         eager = self._parallel
-        compiled: nn.Module = torch.compile(self._loss, fullgraph=True, dynamic=False)  # type: ignore[assignment]  # it is one
+        # Kernels are made for a number of threads; where an older torch is not told it, its cache may give those of another.
+        threads = {"cpp.threads": torch.get_num_threads()}
+        compiled = torch.compile(self._loss, fullgraph=True, dynamic=False, options=threads)  # type: ignore[arg-type]  # invariant
+        assert isinstance(compiled, nn.Module)
         self._parallel = self._share(compiled)
-        try:
-            self._run_and_forget(ids)
-        except (RuntimeError, OSError, ImportError) as error:  # torch raises all of them where it cannot compile
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = self._reason_not_to_run(ids)
+        if reason:  # perhaps of half a kernel in torch's cache, left by a process that was killed while it compiled
+            torch.compiler.reset()
+            with fresh_inductor_cache():
+                reason = self._reason_not_to_run(ids)
+        failed = self._processes.first_where(bool(reason))
+        if failed is None:
+            return True
+        if failed == self._processes.rank:
             progress.print_line(f"training uncompiled: torch.compile does not work here ({reason})")
-            self._parallel = eager
+        self._parallel = eager
+        return False
+
+    def _reason_not_to_run(self, ids: Tensor) -> str:
+        """Tries the step, and returns why it cannot run; nothing where it can."""
+        try:
+            with self._without_exchange():  # so that a process that fails leaves none waiting for its gradients
+                self._run_and_forget(ids)
+        except (RuntimeError, OSError, ImportError) as error:  # torch raises all of them where it cannot compile
             self.optimizer.zero_grad(set_to_none=True)
-            return False
-        return True
+            return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        return ""
 
     def _run_and_forget(self, ids: Tensor) -> None:
         self._accumulate_gradients(ids)
@@ -102,7 +124,7 @@ class TrainingStep:
         """Has the processes average their gradients at the end of each backward, where there are several."""
         if self._processes.count == 1:
             return loss
-        return DistributedDataParallel(loss, broadcast_buffers=False, gradient_as_bucket_view=True)
+        return DistributedDataParallel(loss, gradient_as_bucket_view=True, **_constant_buffers())
 
     def _without_exchange(self) -> AbstractContextManager[None]:
         parallel = self._parallel
@@ -119,6 +141,12 @@ class _MeanLoss(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         with torch.autocast(ids.device.type, torch.bfloat16, enabled=self._precision == torch.bfloat16):
             return self._model.loss(ids[:, :-1], ids[:, 1:])
+
+
+def _constant_buffers() -> dict[str, Any]:
+    """The argument that spares DistributedDataParallel sending buffers before each forward; torch 2.13 renamed it."""
+    names = inspect.signature(DistributedDataParallel).parameters
+    return {"forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers": False}
 
 
 def _optimizer(model: GPT, config: TrainingConfig) -> torch.optim.AdamW:
