@@ -1,5 +1,6 @@
 """The account of a vocabulary, recomputed slowly from entries and ids."""
 
+import itertools
 import json
 from collections import Counter
 from pathlib import Path
@@ -7,47 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from toktrial import artifact
 from toktrial.evaluation import vocabulary
-from toktrial.evaluation.vocabulary import Vocabulary, count_uses, describe_vocabulary, shared_entries, words_in
+from toktrial.evaluation.entry_classes import CLASSES
+from toktrial.evaluation.marked_text import mark_first_documents, words_in
+from toktrial.evaluation.stage import describe_vocabularies
+from toktrial.evaluation.vocabulary import Vocabulary, count_uses, describe_vocabulary, renyi_efficiency, shared_entries
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokens.store import TokenSplit, TokenStore
 
 TRACKS = ("bpe", "btm")
-
-
-@pytest.mark.parametrize(
-    ("entry", "words"),
-    [
-        ("", 0),
-        (" ", 0),
-        ("...", 0),
-        ("\n\n", 0),
-        (" the", 1),
-        ("ing", 1),
-        (" of the", 2),
-        ("n't stop. She", 3),
-        ("don't", 1),
-        ("don\u2019t", 1),
-        ("'t", 1),
-        ("dogs' bone", 2),
-        ("it's Tom's", 2),
-        ("3.14", 2),
-        ("snake_case", 2),
-        ("well-known", 2),
-        ("\u00e9t\u00e9 na\u00efve", 2),
-        ("\u4f60\u597d", 1),
-        (" a b c d ", 4),
-    ],
-)
-def test_words_of_an_entry(entry: str, words: int) -> None:
-    assert words_in(entry.encode()) == words
-
-
-def test_half_a_character_is_no_word() -> None:
-    assert words_in("\u00e9".encode()[:1]) == 0
-    assert words_in(b"\xff\xfe") == 0
-    assert words_in(b"a\xffb") == 2
 
 
 def split_of(ids: list[int]) -> TokenSplit:
@@ -75,13 +48,18 @@ def test_uses_do_not_depend_on_the_chunk(monkeypatch: pytest.MonkeyPatch, chunk:
     assert count_uses(split_of([3, 1, 3, 3, 2, 0]), 5).tolist() == [0, 1, 1, 3, 0]
 
 
+def vocabulary_of(store: TokenStore, tokenizer: Tokenizer, requested: int) -> Vocabulary:
+    counts = [count_uses(split, store.entries) for split in (store.train, store.validation)]
+    return Vocabulary(tokenizer.token_bytes, tokenizer.parts, requested, *counts)
+
+
 @pytest.fixture(scope="module")
 def accounts(story_tokens: dict[str, Path], story_tokenizers: dict[str, Tokenizer]) -> dict[str, dict[str, Any]]:
     found = {}
     for track in TRACKS:
         store = TokenStore.open(story_tokens[track])
-        counts = count_uses(store.train, store.entries)
-        found[track] = describe_vocabulary(Vocabulary(story_tokenizers[track].token_bytes, 700, counts), store)
+        text = mark_first_documents(store.train, story_tokenizers[track].token_bytes, vocabulary.MARKED_BYTES)
+        found[track] = describe_vocabulary(vocabulary_of(store, story_tokenizers[track], 700), store, text)
     return found
 
 
@@ -158,10 +136,89 @@ def test_an_account_is_json(accounts: dict[str, dict[str, Any]], story_tokenizer
 def test_a_vocabulary_that_nothing_uses_is_described_too(
     story_tokens: dict[str, Path], story_tokenizers: dict[str, Tokenizer]
 ) -> None:
-    store = TokenStore.open(story_tokens["bpe"])
-    unused = Vocabulary(story_tokenizers["bpe"].token_bytes, 600, np.zeros(600, dtype=np.int64))
-    account = describe_vocabulary(unused, store)
+    store, tokenizer = TokenStore.open(story_tokens["bpe"]), story_tokenizers["bpe"]
+    nothing = np.zeros(600, dtype=np.int64)
+    text = mark_first_documents(store.train, tokenizer.token_bytes, 1000)
+    account = describe_vocabulary(Vocabulary(tokenizer.token_bytes, tokenizer.parts, 600, nothing, nothing), store, text)
     assert account["entries_never_used"] == 599
     assert len(account["never_used"]) == 20
-    assert account["share_of_use_spanning_words"] == 0.0
+    assert account["share_of_use_spanning_words"] == account["share_of_validation_bytes_spanning_words"] == 0.0
+    assert account["renyi_efficiency"] == 0.0
+    assert account["trees"] == []
     json.dumps(account, allow_nan=False)
+
+
+@pytest.mark.parametrize("track", TRACKS)
+def test_classes_share_out_all_entries_and_all_uses(accounts: dict[str, dict[str, Any]], track: str) -> None:
+    classes = accounts[track]["classes"]
+    assert list(classes) == list(CLASSES)
+    assert sum(found["entries"] for found in classes.values()) == 599
+    assert sum(found["share_of_entries"] for found in classes.values()) == pytest.approx(1)
+    assert sum(found["share_of_use"] for found in classes.values()) == pytest.approx(1)
+
+
+def test_classes_say_how_the_tracks_differ(accounts: dict[str, dict[str, Any]]) -> None:
+    spanning = ("whole words joined", "words and punctuation", "across a boundary")
+    assert all(accounts["bpe"]["classes"][name]["entries"] == 0 for name in spanning)
+    assert all(accounts["btm"]["classes"][name]["entries"] > 0 for name in spanning[:2])
+
+
+def test_validation_bytes_in_superwords_are_those_of_a_slow_recount(
+    accounts: dict[str, dict[str, Any]], story_tokenizers: dict[str, Tokenizer], story_documents: dict[str, Any]
+) -> None:
+    tokenizer = story_tokenizers["btm"]
+    tokens = [tokenizer.token_bytes[token] for text in story_documents["validation"] for token in tokenizer.encode(text)]
+    covered = sum(len(entry) for entry in tokens if words_in(entry) >= 2)
+    found = accounts["btm"]["share_of_validation_bytes_spanning_words"]
+    assert found == pytest.approx(covered / sum(map(len, tokens)))
+    assert found > 0.02
+    assert accounts["bpe"]["share_of_validation_bytes_spanning_words"] == 0
+
+
+def test_frequent_words_are_cut_in_more_ways_by_superwords(accounts: dict[str, dict[str, Any]]) -> None:
+    by_track = {track: {word["word"]: word for word in accounts[track]["frequent_words"]} for track in TRACKS}
+    assert list(by_track["bpe"]) == list(by_track["btm"])
+    assert len(by_track["bpe"]) == vocabulary.FREQUENT_WORDS
+    assert all(by_track["bpe"][word]["uses"] == by_track["btm"][word]["uses"] for word in by_track["bpe"])
+    means = {track: accounts[track]["frequent_words_mean"] for track in TRACKS}
+    assert means["btm"]["entry_sequences"] > means["bpe"]["entry_sequences"]
+    ways = [word["cuts"] for word in accounts["bpe"]["frequent_words"]]
+    assert means["bpe"]["cuts"] == pytest.approx(sum(ways) / len(ways))
+
+
+def test_renyi_efficiency_by_hand() -> None:
+    """Shares 1/2, 1/4, 1/4 of four entries: the sum of squares is 3/8; Shannon's entropy is 1.5 bits of 2."""
+    counts = np.array([2, 1, 1, 0])
+    assert renyi_efficiency(counts, order=2) == pytest.approx(np.log(8 / 3) / np.log(4))
+    assert renyi_efficiency(counts, order=1) == pytest.approx(0.75)
+    assert renyi_efficiency(counts) == pytest.approx(np.log(2**-2.5 + 2 * 4**-2.5) / -1.5 / np.log(4))
+    assert renyi_efficiency(np.array([7, 7, 7, 7])) == pytest.approx(1)
+    assert renyi_efficiency(np.array([9, 0, 0])) == pytest.approx(0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 10**6), min_size=2, max_size=40).filter(any))
+def test_renyi_efficiency_tends_to_shannons_and_falls_with_the_order(uses: list[int]) -> None:
+    counts = np.array(uses)
+    assert renyi_efficiency(counts, 1 + 1e-6) == pytest.approx(renyi_efficiency(counts, 1), abs=1e-4)
+    found = [renyi_efficiency(counts, order) for order in (0.5, 1, 2, 2.5, 5)]
+    assert all(later <= earlier + 1e-9 for earlier, later in itertools.pairwise(found))
+    assert found[-1] >= -1e-9 and found[0] <= 1 + 1e-9
+
+
+def test_an_account_of_an_older_format_is_made_anew(
+    tmp_path: Path, story_tokens: dict[str, Path], story_tokenizers: dict[str, Tokenizer]
+) -> None:
+    tokenizers = {track: tmp_path / "tokenizers" / track for track in TRACKS}
+    for track, folder in tokenizers.items():
+        story_tokenizers[track].save(folder)
+    folder = tmp_path / "evaluation/vocabulary"
+    tokens = {track: TokenStore.open(story_tokens[track]).manifest["fingerprint"] for track in TRACKS}
+    with artifact.publish(folder, artifact.fingerprint("vocabulary", {"tokens": tokens}), {}) as partial:
+        artifact.write_json(partial / "vocabulary.json", {"tracks": {}})  # what the first format's fingerprint was
+    describe_vocabularies(tmp_path, tokenizers, story_tokens, 600)
+    account = artifact.read_json(folder / "vocabulary.json")
+    assert set(account["tracks"]) == set(account["cuts"]["tracks"]) == set(TRACKS)
+    written = (folder / "vocabulary.json").stat().st_mtime_ns
+    describe_vocabularies(tmp_path, tokenizers, story_tokens, 600)
+    assert (folder / "vocabulary.json").stat().st_mtime_ns == written

@@ -6,6 +6,7 @@ second half, so that each token is scored once. Forward and softmax in float32.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,8 +65,8 @@ class _Batch:
     """(targets,) int64: the flat places in `inputs` from which each target is predicted. The others are context or padding."""
     targets: torch.Tensor
     """(targets,) int64."""
-    documents: npt.NDArray[np.int64]
-    """(targets,): the document of each."""
+    ids: npt.NDArray[np.int64]
+    """(targets,): the place of each in the split's flat ids."""
 
 
 class DocumentScorer:
@@ -95,15 +96,28 @@ class DocumentScorer:
         self._bytes = int(split.byte_lengths[: self.documents].sum(dtype=np.int64))
         self._tokens = int(split.offsets[self.documents])
 
-    def score(self, model: GPT) -> Score:
-        """Returns the model's score; the result does not depend on how documents are batched, beyond rounding."""
+    def score(self, model: GPT, on_progress: Callable[[float], None] | None = None) -> Score:
+        """Returns the model's score; the result does not depend on how documents are batched, beyond rounding.
+
+        on_progress: called after each batch with the share of the batches that is done.
+        """
+        document_starts = self._split.offsets[: self.documents].astype(np.int64)
+        return Score(np.add.reduceat(self.id_nats(model, on_progress), document_starts), self._tokens, self._bytes)
+
+    def id_nats(self, model: GPT, on_progress: Callable[[float], None] | None = None) -> npt.NDArray[np.float64]:
+        """Returns the negative log-likelihood of every id of the documents, in nats: (ids,), in the order of the split.
+
+        on_progress: as in `score`.
+        """
         device = model.wte.weight.device
-        nats = np.zeros(self.documents, dtype=np.float64)
+        nats = np.zeros(self._tokens, dtype=np.float64)
         with torch.inference_mode():
-            for batch in self._batches:
+            for done, batch in enumerate(self._batches, 1):
                 losses = model.target_nats(batch.inputs.to(device), batch.scored.to(device), batch.targets.to(device))
-                np.add.at(nats, batch.documents, losses.cpu().double().numpy())
-        return Score(nats, self._tokens, self._bytes)
+                nats[batch.ids] = losses.cpu().double().numpy()
+                if on_progress:
+                    on_progress(done / len(self._batches))
+        return nats
 
     def _make_batches(self, windows: list[_Window], most_tokens: int) -> list[_Batch]:
         batches: list[_Batch] = []
@@ -117,19 +131,20 @@ class DocumentScorer:
     def _make_batch(self, windows: list[_Window]) -> _Batch:
         longest = windows[0].length
         inputs = np.full((len(windows), longest), END_ID, dtype=np.int64)
-        scored, targets, documents = [], [], []
+        scored, targets, places = [], [], []
         for row, window in enumerate(windows):
             ids = np.concatenate([[END_ID], self._split.document(window.document)])
             part = ids[window.start : window.start + window.length + 1].astype(np.int64)
             inputs[row, : window.length] = part[:-1]
             scored.append(row * longest + np.arange(window.first_scored, window.length))
             targets.append(part[1 + window.first_scored :])
-            documents.append(np.full(window.length - window.first_scored, window.document))
+            first = int(self._split.offsets[window.document]) + window.start
+            places.append(np.arange(first + window.first_scored, first + window.length))
         return _Batch(
             torch.from_numpy(inputs),
             torch.from_numpy(np.concatenate(scored)),
             torch.from_numpy(np.concatenate(targets)),
-            np.concatenate(documents),
+            np.concatenate(places),
         )
 
 

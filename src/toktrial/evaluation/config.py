@@ -44,6 +44,8 @@ class EvaluationConfig:
     """Sample among the fewest likeliest tokens that hold this share of the probability; 1: among all."""
     sample_seed: int = 0
     """Seed of the sampling."""
+    minimal_pairs: str = ""
+    """Folder of BLiMP's jsonl files, whose pairs of sentences every trained model judges; empty: none."""
 
     def __post_init__(self) -> None:
         for name in ("eval_documents", "max_new_bytes"):

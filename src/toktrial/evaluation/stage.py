@@ -11,8 +11,10 @@ import numpy as np
 from toktrial import artifact
 from toktrial.evaluation.bits_per_byte import DocumentScorer
 from toktrial.evaluation.config import EvaluationConfig
+from toktrial.evaluation.excerpt import cuts_of_excerpt, excerpt, first_texts
 from toktrial.evaluation.generation import sample_continuations
-from toktrial.evaluation.vocabulary import Vocabulary, count_uses, describe_vocabulary, shared_entries
+from toktrial.evaluation.marked_text import mark_first_documents
+from toktrial.evaluation.vocabulary import MARKED_BYTES, Vocabulary, count_uses, describe_vocabulary, shared_entries
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.store import TokenStore
 from toktrial.training.device import resolve_device
@@ -25,11 +27,14 @@ SAMPLES_FILE = "samples.json"
 DOCUMENT_NATS_FILE = "document_nats.npy"
 VOCABULARY_FOLDER = "evaluation/vocabulary"
 VOCABULARY_FILE = "vocabulary.json"
+VOCABULARY_FORMAT = 2  # raised when the account says more, or something else: an older one is then made anew
 
 
 def run_evaluation_fingerprint(run: Run, tokens_fingerprint: str, config: EvaluationConfig) -> str:
     """Returns the fingerprint of a run's final evaluation."""
-    inputs = {"run": run.fingerprint(tokens_fingerprint), "evaluation": asdict(config)}
+    # Minimal pairs have a file of their own, which knows what it was made from.
+    settings = {name: value for name, value in asdict(config).items() if name != "minimal_pairs"}
+    inputs = {"run": run.fingerprint(tokens_fingerprint), "evaluation": settings}
     return artifact.fingerprint("final evaluation", inputs)
 
 
@@ -81,19 +86,31 @@ def describe_vocabularies(
     folder = trial_folder / VOCABULARY_FOLDER
     stores = {track: TokenStore.open(path) for track, path in tokens_folders.items()}
     tokens = {track: store.manifest["fingerprint"] for track, store in stores.items()}
-    fingerprint = artifact.fingerprint("vocabulary", {"tokens": tokens})
+    fingerprint = artifact.fingerprint("vocabulary", {"tokens": tokens, "format": VOCABULARY_FORMAT})
     if artifact.is_finished(folder, fingerprint):
         return
     started = time.monotonic()
-    vocabularies = {
-        track: Vocabulary(
-            load_tokenizer(tokenizer_folders[track]).token_bytes, requested, count_uses(store.train, store.entries)
+    tokenizers = {track: load_tokenizer(tokenizer_folders[track]) for track in stores}
+    first = next(iter(stores))
+    text = mark_first_documents(stores[first].train, tokenizers[first].token_bytes, MARKED_BYTES)
+    described = {
+        track: describe_vocabulary(
+            Vocabulary(
+                tokenizers[track].token_bytes,
+                tokenizers[track].parts,
+                requested,
+                count_uses(store.train, store.entries),
+                count_uses(store.validation, store.entries),
+            ),
+            store,
+            text,
         )
         for track, store in stores.items()
     }
     account = {
-        "tracks": {track: describe_vocabulary(vocabularies[track], store) for track, store in stores.items()},
-        "shared_entries": shared_entries({track: each.token_bytes for track, each in vocabularies.items()}),
+        "tracks": described,
+        "shared_entries": shared_entries({track: each.token_bytes for track, each in tokenizers.items()}),
+        "cuts": cuts_of_excerpt(tokenizers, excerpt(first_texts(stores[first], tokenizers[first].token_bytes))),
     }
     manifest: dict[str, Any] = {"seconds": time.monotonic() - started}
     with artifact.publish(folder, fingerprint, manifest) as partial:

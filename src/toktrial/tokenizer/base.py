@@ -45,6 +45,11 @@ class Tokenizer(ABC):
         """Number of entries, `<|endoftext|>` among them; less than was asked for where the corpus held no more."""
         return len(self._token_bytes)
 
+    @property
+    def parts(self) -> npt.NDArray[np.int64]:
+        """(entries, 2): the left and right entry of the first merge that makes each entry; -1 where no merge is known."""
+        return np.full((self.vocab_size, 2), -1, dtype=np.int64)
+
     @abstractmethod
     def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
         """Encodes an Arrow array of texts: ids flat, uint32, and int64 offsets (texts + 1,) into them."""

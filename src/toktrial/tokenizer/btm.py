@@ -96,6 +96,10 @@ class BTMTokenizer(Tokenizer):
     def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
         return encode_stream(*self.primitive.encode_arrow(texts), self._tables)
 
+    @property
+    def parts(self) -> npt.NDArray[np.int64]:
+        return np.concatenate([self.primitive.parts, self.merges[:, :2]])
+
     @functools.cached_property
     def _tables(self) -> MergeTables:
         return merge_tables(self.merges, self.token_bytes, self.scope)

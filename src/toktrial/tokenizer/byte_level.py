@@ -83,6 +83,15 @@ class ByteLevelTokenizer(Tokenizer):
         ids, part_offsets = _encode_with_gigatoken(self._gigatoken, np.sort(np.concatenate([offsets, cuts])), data)
         return ids, part_offsets[np.arange(offsets.size) + np.searchsorted(cuts, offsets)]
 
+    @property
+    def parts(self) -> npt.NDArray[np.int64]:
+        model = json.loads(self._json)["model"]
+        vocabulary: dict[str, int] = model["vocab"]
+        parts = super().parts
+        for left, right in reversed(model["merges"]):  # of several merges of one entry, the first stays
+            parts[vocabulary[left + right]] = vocabulary[left], vocabulary[right]
+        return parts
+
     @functools.cached_property
     def _joinable(self) -> npt.NDArray[np.bool_] | None:
         """Which bytes some entry holds side by side; None where long runs must stay whole."""

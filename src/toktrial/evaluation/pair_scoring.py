@@ -1,0 +1,147 @@
+"""Which sentence of a minimal pair a model finds likelier, and which pairs hold only words that the corpus knows.
+
+A sentence is scored as bits per byte scores a document: byte for byte as the file has it, after id 0, which is not scored,
+and with its closing id 0, which is. So its score is the probability of the whole text, end included, and two tokenizers
+answer the same question. The pair goes to the sentence of higher probability; nothing is divided by length (what
+BLiMP's files call the simple LM method). Equal probabilities are a tie and count one half.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from toktrial import artifact
+from toktrial.evaluation.bits_per_byte import DocumentScorer
+from toktrial.evaluation.minimal_pairs import Paradigm, load_minimal_pairs, minimal_pairs_fingerprint
+from toktrial.evaluation.words import known_words, words_of
+from toktrial.tokenizer.base import Tokenizer
+from toktrial.tokenizer.load import load_tokenizer
+from toktrial.tokens.store import END_ID, TokenSplit
+from toktrial.training.device import resolve_device
+from toktrial.training.model import GPT
+from toktrial.training.run import Run, load_weights
+
+if TYPE_CHECKING:
+    from toktrial.corpus.documents import Documents
+
+RUN_PAIRS_FILE = "minimal_pairs.json"
+KNOWN_PAIRS_FOLDER = "evaluation/known_pairs"
+KNOWN_PAIRS_FILE = "known_pairs.json"
+
+
+class PairScorer:
+    """Scores fixed pairs under one tokenizer; what does not depend on the model is done once.
+
+    Each distinct sentence is scored once, so that a pair of equal sentences is an exact tie, however it is batched.
+    """
+
+    def __init__(self, paradigms: Sequence[Paradigm], tokenizer: Tokenizer, context: int, vocab_size: int) -> None:
+        place: dict[str, int] = {}
+        self._good, self._bad = (
+            np.array([place.setdefault(sentence, len(place)) for paradigm in paradigms for sentence in getattr(paradigm, side)])
+            for side in ("good", "bad")
+        )
+        entry_bytes = np.array([len(entry) for entry in tokenizer.token_bytes], dtype=np.uint32)
+        entry_bytes[END_ID] = 0
+        self._scorer = DocumentScorer(_as_split(list(place), tokenizer), entry_bytes, context, vocab_size)
+        self.pairs = len(self._good)
+
+    def pair_nats(
+        self, model: GPT, on_progress: Callable[[float], None] | None = None
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Returns the negative log-likelihoods, in nats, of the right and of the wrong sentences (pairs,), in order.
+
+        on_progress: called after each batch with the share that is done.
+        """
+        nats = self._scorer.score(model, on_progress).document_nats
+        return nats[self._good], nats[self._bad]
+
+
+def outcomes(good_nats: npt.NDArray[np.float64], bad_nats: npt.NDArray[np.float64]) -> str:
+    """Returns a letter a pair: 1 where the right sentence is likelier, 0 where the wrong one is, = for a tie.
+
+    >>> outcomes(np.array([3.0, 5.0, 4.0]), np.array([4.0, 4.0, 4.0]))
+    '10='
+    """
+    return "".join(np.where(good_nats < bad_nats, "1", np.where(good_nats > bad_nats, "0", "=")).tolist())
+
+
+def score_run(run: Run, tokenizer_folder: Path, trial_folder: Path, tell: Callable[[str], None]) -> None:
+    """Writes a finished run's minimal_pairs.json, unless that is done: the outcome of every pair, paradigm by paradigm.
+
+    tell: called after each batch with how far it is, in words.
+    """
+    path = run.folder / RUN_PAIRS_FILE
+    pairs_fingerprint = minimal_pairs_fingerprint(trial_folder)
+    run_fingerprint = run.fingerprint(artifact.read_manifest(run.tokens_folder)["fingerprint"])
+    fingerprint = artifact.fingerprint("minimal pairs of a run", {"run": run_fingerprint, "pairs": pairs_fingerprint})
+    if path.is_file() and artifact.read_json(path).get("fingerprint") == fingerprint:
+        return
+    paradigms, tokenizer = load_minimal_pairs(trial_folder), load_tokenizer(tokenizer_folder)
+    model = GPT(run.model, run.vocab_size, tokenizer.vocab_size)
+    load_weights(run.folder, model)
+    model.to(resolve_device(run.training.device))
+    started = time.monotonic()
+    scorer = PairScorer(paradigms, tokenizer, run.model.context, run.vocab_size)
+    letters = outcomes(*scorer.pair_nats(model, lambda share: tell(f"{share:.0%} of {scorer.pairs:,} minimal pairs")))
+    ends = np.cumsum([len(paradigm.good) for paradigm in paradigms]).tolist()
+    starts = [0, *ends[:-1]]
+    found = {
+        "fingerprint": fingerprint,
+        "pairs_fingerprint": pairs_fingerprint,
+        "pairs": scorer.pairs,
+        "seconds": time.monotonic() - started,
+        "outcomes": {p.name: letters[start:end] for p, start, end in zip(paradigms, starts, ends, strict=True)},
+    }
+    artifact.write_json(path, found)
+
+
+def account_known_pairs(trial_folder: Path, corpus_fingerprint: str, training_documents: "Documents") -> None:
+    """Writes evaluation/known_pairs/known_pairs.json, unless that is done: which pairs hold known words alone.
+
+    A word is known where it occurs in the training documents at all, in whatever case; a pair, where every word of both its
+    sentences is. A letter a pair: 1 known, 0 not.
+    """
+    folder = trial_folder / KNOWN_PAIRS_FOLDER
+    pairs_fingerprint = minimal_pairs_fingerprint(trial_folder)
+    fingerprint = artifact.fingerprint("known pairs", {"corpus": corpus_fingerprint, "pairs": pairs_fingerprint})
+    if artifact.is_finished(folder, fingerprint):
+        return
+    started = time.monotonic()
+    account = {
+        "pairs_fingerprint": pairs_fingerprint,
+        **describe_known_pairs(load_minimal_pairs(trial_folder), training_documents),
+    }
+    manifest: dict[str, Any] = {"seconds": time.monotonic() - started}
+    with artifact.publish(folder, fingerprint, manifest) as partial:
+        artifact.write_json(partial / KNOWN_PAIRS_FILE, account)
+
+
+def describe_known_pairs(paradigms: Sequence[Paradigm], training_documents: "Documents") -> dict[str, Any]:
+    """Returns, ready for JSON, how many distinct words the pairs hold and the corpus knows, and which pairs it knows."""
+    words = {
+        paradigm.name: [{*words_of(good), *words_of(bad)} for good, bad in zip(paradigm.good, paradigm.bad, strict=True)]
+        for paradigm in paradigms
+    }
+    asked = {word for pairs in words.values() for pair in pairs for word in pair}
+    known = known_words(training_documents, asked)
+    letters = {name: "".join("1" if pair <= known else "0" for pair in pairs) for name, pairs in words.items()}
+    return {
+        "words": len(asked),
+        "known_words": len(known),
+        "paradigms": [{"name": each.name, "field": each.field, "known": letters[each.name]} for each in paradigms],
+    }
+
+
+def _as_split(sentences: list[str], tokenizer: Tokenizer) -> TokenSplit:
+    """Encodes sentences as if they were documents, each with its closing id 0."""
+    documents = [np.append(ids, END_ID) for ids in tokenizer.encode_batch(sentences)]
+    return TokenSplit(
+        ids=np.concatenate(documents),
+        offsets=np.cumsum([0, *map(len, documents)]).astype(np.uint64),
+        byte_lengths=np.array([len(sentence.encode()) for sentence in sentences], dtype=np.uint32),
+    )

@@ -1,0 +1,179 @@
+"""Measures every continuation of every run, and real validation stories cut alike, so that they compare.
+
+All texts of one prompt and seed are cut to the bytes of the shortest: a longer text repeats itself more, and says so of its
+length alone. A real story stands beside each: its beginning, as long as the prompt, stands for the prompt. The last step of
+evaluation: runs and their samples -> evaluation/samples/measures.json.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from toktrial import artifact
+from toktrial.corpus.documents import Documents, flat_buffers
+from toktrial.evaluation.bits_per_byte import DocumentScorer
+from toktrial.evaluation.stage import FINAL_FILE, SAMPLES_FILE
+from toktrial.evaluation.text_measures import Passage, count_measures, cut, words_within
+from toktrial.evaluation.words import known_words
+from toktrial.tokenizer.base import Tokenizer
+from toktrial.tokenizer.load import load_tokenizer
+from toktrial.tokens.store import END_ID, TokenSplit
+from toktrial.training.device import resolve_device
+from toktrial.training.model import GPT
+from toktrial.training.run import Run, load_weights
+
+MEASURES_FOLDER = "evaluation/samples"
+MEASURES_FILE = "measures.json"
+VERSION = 1  # raised when a measure changes its meaning: older files are then made anew
+
+Samples = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class MeasuredText:
+    """A passage, and where it comes from."""
+
+    track: str | None
+    """None: a real story."""
+    seed: int
+    prompt: int
+    """The prompt's place among the protocol's prompts, from 0 on."""
+    passage: Passage
+
+
+def measure_samples(
+    trial_folder: Path,
+    runs: Mapping[int, Mapping[str, Run]],
+    tokenizer_folders: Mapping[str, Path],
+    train: Documents,
+    validation: Documents,
+) -> None:
+    """Writes evaluation/samples/measures.json, unless that is done; `runs` are the evaluated ones, by seed and track.
+
+    The file holds, for every text: its track (null: a real story), seed, prompt, bytes, `measures` (see `count_measures`) and
+    `bits` by track: (bits, bytes) under that track's model of the same seed (see `bits_under`).
+    """
+    evaluated = {f"{track}/{seed}": each.folder / FINAL_FILE for seed, of in runs.items() for track, each in of.items()}
+    finals = {name: artifact.read_json(path)["fingerprint"] for name, path in evaluated.items()}
+    fingerprint = artifact.fingerprint("sample measures", {"version": VERSION, "runs": finals})
+    folder = trial_folder / MEASURES_FOLDER
+    if artifact.is_finished(folder, fingerprint):
+        return
+    started = time.monotonic()
+    samples = {
+        seed: {track: artifact.read_json(run.folder / SAMPLES_FILE) for track, run in of_seed.items()}
+        for seed, of_seed in runs.items()
+    }
+    texts = list(texts_of_equal_bytes(samples, validation))
+    known = known_words(train, {word for text in texts for word in words_within(text.passage)})
+    bits = _bits_by_model(runs, tokenizer_folders, texts)
+    described = [
+        {
+            "track": text.track,
+            "seed": text.seed,
+            "prompt": text.prompt,
+            "bytes": len(text.passage.text.encode()),
+            "measures": count_measures(text.passage, known),
+            "bits": {track: bits[track][place] for track in tokenizer_folders},
+        }
+        for place, text in enumerate(texts)
+    ]
+    manifest: dict[str, Any] = {"seconds": time.monotonic() - started}
+    with artifact.publish(folder, fingerprint, manifest) as partial:
+        artifact.write_json(partial / MEASURES_FILE, described)
+
+
+def texts_of_equal_bytes(samples: Mapping[int, Samples], stories: Documents) -> Iterator[MeasuredText]:
+    """Yields every track's continuation of every prompt and seed, then a real story, all cut to the bytes of the shortest.
+
+    `samples` are those of samples.json, by seed and track. The stories are taken in order, each the next one that is long
+    enough, from the first again after the last; a text beside which none is long enough stands without.
+    """
+    story_bytes = np.concatenate([np.diff(flat_buffers(batch)[0]) for batch in stories.batches()])
+    next_story = 0
+    for seed, by_track in samples.items():
+        for prompt, of_prompt in enumerate(zip(*by_track.values(), strict=True)):
+            shared_bytes = min(len(sample["continuation"].encode()) for sample in of_prompt)
+            for track, sample in zip(by_track, of_prompt, strict=True):
+                text = cut(sample["continuation"], shared_bytes)
+                ended = sample["ended"] and text == sample["continuation"]
+                yield MeasuredText(track, seed, prompt, Passage(sample["prompt"], text, ended))
+            prompt_bytes = len(of_prompt[0]["prompt"].encode())
+            enough = np.flatnonzero(story_bytes >= prompt_bytes + shared_bytes)
+            if len(enough):
+                story = int(enough[np.searchsorted(enough, next_story) % len(enough)])
+                yield MeasuredText(None, seed, prompt, story_passage(stories[story], prompt_bytes, shared_bytes))
+                next_story = (story + 1) % len(stories)
+
+
+def story_passage(story: str, prompt_bytes: int, text_bytes: int) -> Passage:
+    """Returns what follows the beginning of a story; that ends with a word and has at most `prompt_bytes`.
+
+    >>> story_passage("Once upon a time, there was a dog.", 14, 12)
+    Passage(prompt='Once upon a', text=' time, there', ended=False)
+    """
+    beginning = re.sub(r"(?:\A|\s+)\S*\Z", "", cut(story, prompt_bytes))
+    text = cut(story[len(beginning) :], text_bytes)
+    return Passage(beginning, text, ended=len(beginning) + len(text) == len(story))
+
+
+def bits_under(model: GPT, tokenizer: Tokenizer, passages: Sequence[Passage]) -> list[tuple[float, int]]:
+    """Returns, for each passage, the bits that the model needs for its tokens, and the bytes of these tokens.
+
+    Prompt and text are encoded as one, as a document's beginning (the closing id is not scored), and the tokens are scored
+    that begin within the text. So a token that spans the end of the prompt is context, for no track has to spell a cut that
+    its own tokenizer would not make; the bytes are those of the very tokens that are scored, so that bits and bytes agree. At
+    the text's end every text is cut alike, a real one too.
+    """
+    if not passages:
+        return []
+    encoded = tokenizer.encode_batch([passage.prompt + passage.text for passage in passages])
+    lengths = np.array([len(entry) for entry in tokenizer.token_bytes], dtype=np.int64)
+    lengths[END_ID] = 0
+    split = _as_split(encoded, lengths)
+    config = model.config
+    scorer = DocumentScorer(split, lengths.astype(np.uint32), config.context, model.wte.weight.shape[0])
+    nats = scorer.id_nats(model)
+    bits: list[tuple[float, int]] = []
+    for document, passage in enumerate(passages):
+        token_bytes = lengths[encoded[document]]
+        begins_within = np.cumsum(token_bytes) - token_bytes >= len(passage.prompt.encode())
+        first = int(split.offsets[document])
+        token_nats = nats[first : first + len(token_bytes)][begins_within]
+        bits.append((float(token_nats.sum() / np.log(2)), int(token_bytes[begins_within].sum())))
+    return bits
+
+
+def _bits_by_model(
+    runs: Mapping[int, Mapping[str, Run]], tokenizer_folders: Mapping[str, Path], texts: Sequence[MeasuredText]
+) -> dict[str, dict[int, tuple[float, int]]]:
+    """Returns (bits, bytes) of every text, by its place, under each track's model of the text's seed."""
+    bits: dict[str, dict[int, tuple[float, int]]] = {}
+    for track, folder in tokenizer_folders.items():
+        tokenizer = load_tokenizer(folder)
+        bits[track] = {}
+        for seed, of_seed in runs.items():
+            run = of_seed[track]
+            model = GPT(run.model, run.vocab_size, tokenizer.vocab_size)
+            load_weights(run.folder, model)
+            model.to(resolve_device(run.training.device))
+            places = [place for place, text in enumerate(texts) if text.seed == seed]
+            scored = bits_under(model, tokenizer, [texts[place].passage for place in places])
+            bits[track].update(zip(places, scored, strict=True))
+    return bits
+
+
+def _as_split(encoded: Sequence[npt.NDArray[np.uint32]], lengths: npt.NDArray[np.int64]) -> TokenSplit:
+    """Returns texts as documents, each followed by id 0."""
+    ids = [part for document in encoded for part in (document, np.array([END_ID], dtype=np.uint32))]
+    return TokenSplit(
+        ids=np.concatenate(ids),
+        offsets=np.cumsum([0, *(len(document) + 1 for document in encoded)]).astype(np.uint64),
+        byte_lengths=np.array([lengths[document].sum() for document in encoded], dtype=np.uint32),
+    )
