@@ -1,4 +1,7 @@
-"""`toktrial inspect`: looks into what a trial's stages made, as text at the terminal or as a file. Changes nothing."""
+"""`toktrial inspect`: looks into what a trial's stages made, as text at the terminal or as a file. Changes nothing.
+
+The pair graph is shown here, tokens and entries in token_inspection.py.
+"""
 
 import sys
 from dataclasses import dataclass
@@ -11,7 +14,11 @@ from toktrial.errors import TrialError, nearest_name
 if TYPE_CHECKING:
     import polars as pl
 
-SUBJECTS = ("graph",)
+SUBJECTS = {
+    "graph": "toktrial inspect graph TRIAL",
+    "tokens": 'toktrial inspect tokens TRIAL "some text"',
+    "entry": 'toktrial inspect entry TRIAL " of the"',
+}
 
 
 @dataclass(frozen=True)
@@ -38,9 +45,17 @@ def inspect(arguments: list[str]) -> None:
 
     if not arguments or arguments[0] not in SUBJECTS:
         asked = arguments[0] if arguments else ""
-        raise TrialError(f"inspect what? {nearest_name(asked, SUBJECTS)} (toktrial inspect graph TRIAL)")
-    config = (tyro.conf.PositionalRequiredArgs,)
-    show_graph(tyro.cli(GraphView, args=arguments[1:], prog="toktrial inspect graph", config=config))
+        raise TrialError(f"inspect what? {nearest_name(asked, SUBJECTS)} ({'; '.join(SUBJECTS.values())})")
+    from toktrial.token_inspection import EntryView, TokensView, show_entry, show_tokens
+
+    subject, *rest = arguments
+    prog, config = f"toktrial inspect {subject}", (tyro.conf.PositionalRequiredArgs, tyro.conf.FlagCreatePairsOff)
+    if subject == "graph":
+        show_graph(tyro.cli(GraphView, args=rest, prog=prog, config=config))
+    elif subject == "tokens":
+        show_tokens(tyro.cli(TokensView, args=rest, prog=prog, config=config))
+    else:
+        show_entry(tyro.cli(EntryView, args=rest, prog=prog, config=config))
 
 
 def show_graph(view: GraphView) -> None:

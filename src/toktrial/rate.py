@@ -1,0 +1,216 @@
+"""`toktrial rate`: a person says which of two texts is better, on a page that this machine alone can open.
+
+The page is served on loopback to the machine's own browser. Other web pages that this browser shows must neither read it nor
+vote on it, so every request must name this server as its host, and every vote must come from the server's own page.
+"""
+
+import json
+import re
+import secrets
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toktrial import progress
+from toktrial.errors import TrialError
+
+if TYPE_CHECKING:
+    from toktrial.blind_pairs import Questionnaire
+
+LOOPBACK = "127.0.0.1"
+PAGE_TEMPLATE = "rate.html.jinja"
+MOST_BODY_BYTES = 1000  # a vote has some 30
+LONGEST_NAME = 100
+SECONDS_OF_SILENCE = 30  # after which a connection that sends nothing is closed
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Shows two continuations of a prompt side by side, unnamed and shuffled, and keeps which one a person finds better."""
+
+    trial: Path
+    """Folder of the trial."""
+    rater: str = "rater"
+    """Who rates: each name has its own order, and its own votes."""
+    port: int = 0
+    """Port of the page on 127.0.0.1; 0: any that is free."""
+    open: bool = False
+    """Open the page in the browser."""
+
+
+def rate(arguments: list[str]) -> None:
+    """Runs `toktrial rate TRIAL ...` until it is interrupted.
+
+    Raises TrialError where the trial has no samples to compare, its votes are damaged, the name is none or the port is taken.
+    """
+    import tyro
+
+    config = (tyro.conf.PositionalRequiredArgs, tyro.conf.FlagCreatePairsOff)
+    call = tyro.cli(Rate, args=arguments, prog="toktrial rate", config=config)
+    _check_name(call.rater)
+    from toktrial.blind_pairs import Questionnaire
+    from toktrial.trial import Trial
+
+    questionnaire = Questionnaire(Trial.open(call.trial), call.rater)
+    with RatingServer(questionnaire, call.port) as server:
+        progress.print_line(
+            f"{len(questionnaire.pairs)} pairs for {call.rater}, {questionnaire.votes} of {len(questionnaire)} questions "
+            f"answered. Open {server.url} in a browser of this machine; Ctrl-C ends."
+        )
+        if call.open:
+            import webbrowser
+
+            webbrowser.open(server.url)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:  # the usual way to end
+            questionnaire.close()
+    votes = "1 vote" if questionnaire.votes == 1 else f"{questionnaire.votes} votes"
+    progress.print_line(
+        f"{votes} of {call.rater} {'is' if questionnaire.votes == 1 else 'are'} kept in {questionnaire.path}; "
+        f"`toktrial report {call.trial}` puts them into the report"
+    )
+
+
+class RatingServer(ThreadingHTTPServer):
+    """Serves the page and the questions of one rater on loopback."""
+
+    def __init__(self, questionnaire: "Questionnaire", port: int = 0) -> None:
+        """Binds to `port`, or to any that is free. Raises TrialError where that is taken, or no port."""
+        try:
+            super().__init__((LOOPBACK, port), _Handler)
+        except (OSError, OverflowError) as error:
+            raise TrialError(f"port {port} cannot be used ({error}): name another with --port, or none") from None
+        self.questionnaire = questionnaire
+        self.hosts = (f"{LOOPBACK}:{self.server_port}", f"localhost:{self.server_port}")
+        self.url = f"http://{self.hosts[0]}/"
+
+
+class _RefusalError(Exception):
+    """A request that is answered with a status and a plain sentence."""
+
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: RatingServer
+    timeout = SECONDS_OF_SILENCE
+    server_version, sys_version = "toktrial", ""
+
+    def do_GET(self) -> None:
+        self._answer(self._get)
+
+    def do_POST(self) -> None:
+        self._answer(self._post)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # http.server's name
+        """Says nothing: a line for every request would bury the one that has the address."""
+
+    def _answer(self, respond: Any) -> None:
+        try:
+            if self.headers.get("Host") not in self.server.hosts:  # another name may point here: DNS rebinding
+                raise _RefusalError(HTTPStatus.FORBIDDEN, f"this server answers to {self.server.url} alone")
+            respond()
+        except _RefusalError as refusal:
+            self._send_json({"error": str(refusal)}, refusal.status)
+
+    def _get(self) -> None:
+        if self.path == "/":
+            return self._send_page()
+        number = re.fullmatch(r"/question(?:/(\d{1,9}))?", self.path, re.ASCII)
+        if number is None:
+            raise _RefusalError(HTTPStatus.NOT_FOUND, "there is nothing here")
+        return self._send_question(None if number[1] is None else int(number[1]))
+
+    def _post(self) -> None:
+        origin = self.headers.get("Origin")
+        if origin not in [f"http://{host}" for host in self.server.hosts]:
+            raise _RefusalError(HTTPStatus.FORBIDDEN, "votes are taken from this server's own page alone")
+        if self.path != "/vote":
+            raise _RefusalError(HTTPStatus.NOT_FOUND, "there is nothing here")
+        number, answer = _read_vote(self._body())
+        try:
+            self.server.questionnaire.vote(number, answer)
+        except IndexError as error:
+            raise _RefusalError(HTTPStatus.NOT_FOUND, str(error)) from None
+        except OSError as error:
+            raise _RefusalError(HTTPStatus.INSUFFICIENT_STORAGE, f"the vote is not kept: {error.strerror or error}") from None
+        self._send_question(None)
+
+    def _body(self) -> bytes:
+        if self.headers.get_content_type() != "application/json":
+            raise _RefusalError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a vote is sent as application/json")
+        length = self.headers.get("Content-Length", "")
+        if not re.fullmatch(r"\d{1,9}", length, re.ASCII):
+            raise _RefusalError(HTTPStatus.LENGTH_REQUIRED, "a vote is sent with its Content-Length")
+        if int(length) > MOST_BODY_BYTES:
+            raise _RefusalError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a vote has at most {MOST_BODY_BYTES} bytes")
+        return self.rfile.read(int(length))
+
+    def _send_question(self, number: int | None) -> None:
+        try:
+            question = self.server.questionnaire.question(number)
+        except IndexError as error:
+            raise _RefusalError(HTTPStatus.NOT_FOUND, str(error)) from None
+        self._send_json(question)
+
+    def _send_json(self, value: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> None:
+        self._send(json.dumps(value).encode(), "application/json", status, "default-src 'none'")
+
+    def _send_page(self) -> None:
+        nonce = secrets.token_urlsafe(16)
+        policy = (
+            f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+        self._send(_render_page(nonce).encode(), "text/html; charset=utf-8", HTTPStatus.OK, policy)
+
+    def _send(self, body: bytes, content_type: str, status: HTTPStatus, policy: str) -> None:
+        self.send_response(status)
+        headers = {
+            "Content-Type": content_type,
+            "Content-Length": str(len(body)),
+            "Content-Security-Policy": policy,
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-store",
+        }
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _read_vote(body: bytes) -> tuple[int, str]:
+    """Returns the number of a question and the answer to it. Raises _RefusalError where the body is something else."""
+    from toktrial.blind_pairs import ANSWERS
+
+    try:
+        vote = json.loads(body)
+    except (ValueError, RecursionError):
+        raise _RefusalError(HTTPStatus.BAD_REQUEST, "a vote is a JSON object") from None
+    if not isinstance(vote, dict) or set(vote) != {"number", "answer"}:
+        raise _RefusalError(HTTPStatus.BAD_REQUEST, "a vote has the fields number and answer")
+    number, answer = vote["number"], vote["answer"]
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise _RefusalError(HTTPStatus.BAD_REQUEST, "number must be a whole number")
+    if answer not in ANSWERS:
+        raise _RefusalError(HTTPStatus.BAD_REQUEST, f"answer must be one of {', '.join(ANSWERS)}")
+    return number, answer
+
+
+def _render_page(nonce: str) -> str:
+    import jinja2
+
+    template = (Path(__file__).parent / PAGE_TEMPLATE).read_text(encoding="utf-8")
+    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(template).render(nonce=nonce)
+
+
+def _check_name(rater: str) -> None:
+    if not rater.strip() or not rater.isprintable() or len(rater) > LONGEST_NAME:
+        raise TrialError(f"--rater must be a name of 1 to {LONGEST_NAME} printable characters, but is {rater!r}")
