@@ -23,7 +23,7 @@ TOKENIZERS = {"bpe": "bpe_baseline_tokenizer", "btm": "btm_experimental_tokenize
 
 @dataclass(frozen=True)
 class SimulatedTrack:
-    """What is planted for a track: its final bits per byte for every seed, and how its tokens are."""
+    """What is planted for a track: its final bits per byte for every seed (and of a control), and how its tokens are."""
 
     final_bits_per_byte: Sequence[float]
     bytes_per_token: float = 4.0
@@ -31,6 +31,7 @@ class SimulatedTrack:
     seconds_per_step: float = 0.2
     shared_device_seeds: frozenset[int] = field(default_factory=frozenset)
     decay_steps: float = 60.0
+    control_bits_per_byte: Sequence[float] = ()
 
 
 BPE: dict[str, Any] = {"final_bits_per_byte": [1.500, 1.510, 1.490]}
@@ -47,30 +48,33 @@ def write_trial(tmp_path: Path) -> TrialWriter:
 
     def write(tracks: dict[str, dict[str, Any]] | None = None, seeds: int = 3, **training: Any) -> Path:
         simulated = {name: SimulatedTrack(**fields) for name, fields in (tracks or {"bpe": BPE, "btm": BTM}).items()}
-        return write_trial_folder(tmp_path / "trial", simulated, protocol_with(list(simulated), seeds, **training))
+        control = any(track.control_bits_per_byte for track in simulated.values())
+        return write_trial_folder(tmp_path / "trial", simulated, protocol_with(list(simulated), seeds, control, **training))
 
     return write
 
 
 @pytest.fixture(scope="session")
 def reported_trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A trial with its report, made once: the storybook, btm with two of three seeds, fewer entries than asked for."""
+    """A trial with its report, made once: the storybook, btm and the control with two of three seeds, too few entries."""
     from toktrial.report.page import write_report
 
     two_seeds = {**BTM, "final_bits_per_byte": [1.800, 1.815], "entries": 1990}
-    tracks = {"bpe": SimulatedTrack(**BPE), "btm": SimulatedTrack(**two_seeds)}
-    folder = write_trial_folder(tmp_path_factory.mktemp("reported") / "trial", tracks, protocol_with(["bpe", "btm"], 3))
+    tracks = {"bpe": SimulatedTrack(**BPE, control_bits_per_byte=[1.507, 1.4985]), "btm": SimulatedTrack(**two_seeds)}
+    folder = write_trial_folder(
+        tmp_path_factory.mktemp("reported") / "trial", tracks, protocol_with(["bpe", "btm"], 3, control=True)
+    )
     write_report(folder)
     return folder
 
 
-def protocol_with(tracks: Sequence[str], seeds: int, **training: Any) -> Protocol:
-    """Returns the demo's protocol with these tracks (the first is the baseline), seeds and training settings."""
+def protocol_with(tracks: Sequence[str], seeds: int, control: bool = False, **training: Any) -> Protocol:
+    """Returns the demo's protocol with these tracks (the first is the baseline), seeds, control and training settings."""
     recipes: dict[str, Recipe] = {
         name: BPERecipe() if name == "bpe" else BTMRecipe(primitive_vocab_size=1024) for name in tracks
     }
     plan = demo()
-    return replace(plan, seeds=seeds, tracks=recipes, training=replace(plan.training, **training))
+    return replace(plan, seeds=seeds, control=control, tracks=recipes, training=replace(plan.training, **training))
 
 
 def write_trial_folder(folder: Path, tracks: dict[str, SimulatedTrack], protocol: Protocol) -> Path:
@@ -84,7 +88,8 @@ def write_trial_folder(folder: Path, tracks: dict[str, SimulatedTrack], protocol
         tokenizer = TOKENIZERS.get(name, f"{name}_tokenizer")
         _write(folder / f"tokenizers/{tokenizer}/manifest.json", {"entries": track.entries, "seconds": 1.25})
         _write_tokens(folder / "tokens" / name, tokenizer, track, document_bytes)
-        for seed, final in enumerate(track.final_bits_per_byte, 1):
+        control = enumerate(track.control_bits_per_byte, protocol.seeds + 1)
+        for seed, final in [*enumerate(track.final_bits_per_byte, 1), *control]:
             _write_run(folder / f"runs/{name}/seed-{seed}", name, seed, track, final, document_bytes)
     _write(folder / "evaluation/vocabulary/vocabulary.json", _vocabulary(tracks))
     return folder

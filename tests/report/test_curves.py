@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from toktrial.report.curves import Curve, crossings, first_reached, lower, reach, swapped
+from toktrial.report.curves import Curve, crossings, first_reached, lower, needed, reach, swapped
 
 
 def curve(bits: list[float], seconds_per_step: float = 1.0, shared_device: bool = False) -> Curve:
@@ -66,3 +66,28 @@ def test_lower_counts_evaluations_after_the_warm_up() -> None:
 
 def test_runs_of_unequal_length_are_compared_where_both_were_evaluated() -> None:
     assert lower([(curve([4, 3, 2, 1]), curve([3, 2]))], "bits_per_byte", 0).evaluations == 2
+
+
+def test_needed_is_the_median_of_what_each_run_needs_to_its_own_target() -> None:
+    curves = [curve([4, 3, 2, 1]), curve([4, 2, 1, 1]), curve([3, 1, 1, 1])]
+    found = needed(curves, [1.5, 2.0, 2.0], "bits_per_byte", "step")
+    assert found.values == [pytest.approx(35.0), pytest.approx(20.0), pytest.approx(15.0)]
+    assert (found.reached, found.seeds, found.more_than) == (3, 3, None)
+    assert found.median == pytest.approx(20.0)
+
+
+def test_needed_has_an_open_end_where_too_few_reach_the_target() -> None:
+    reaches, never = curve([3, 1, 1, 1]), curve([4, 4, 4, 4])
+    mostly = needed([reaches, reaches, never], [2.0] * 3, "bits_per_byte", "step")
+    assert (mostly.median, mostly.more_than) == (15.0, None)
+    rarely = needed([reaches, never, never], [2.0] * 3, "bits_per_byte", "step")
+    assert (rarely.reached, rarely.median, rarely.more_than) == (1, None, 40.0)
+    halfway = needed([reaches, never], [2.0] * 2, "bits_per_byte", "step")
+    assert (halfway.median, halfway.more_than) == (None, 27.5)  # between 15 and what is beyond 40
+
+
+def test_needed_seconds_leave_out_runs_that_shared_their_device() -> None:
+    curves = [curve([3, 1], shared_device=True), curve([3, 1], seconds_per_step=2.0)]
+    assert needed(curves, [2.0, 2.0], "bits_per_byte", "training_seconds").values == [pytest.approx(30.0)]
+    assert needed(curves[:1], [2.0], "bits_per_byte", "training_seconds").more_than is None
+    assert needed(curves, [2.0, 2.0], "bits_per_byte", "step").seeds == 2

@@ -3,18 +3,17 @@
 import html.parser
 import json
 import re
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from toktrial.artifact import check_files
-from toktrial.report.charts import AXIS_TITLES, MEASURES, chart_data, learning_curves
+from toktrial.report.charts import PICTURES
 from toktrial.report.markdown import code_block
 from toktrial.report.page import script_json
 
-CHARTS = [f"{measure}_by_{axis}" for measure in MEASURES for axis in AXIS_TITLES]
+CHARTS = [f"{measure}_by_{axis}" for measure, axes in PICTURES.items() for axis in axes]
 LOADING = ("src", "href", "data", "action", "poster", "srcset")
 
 
@@ -78,28 +77,11 @@ def test_the_folder_is_a_finished_stage_with_one_results_file(report: Path) -> N
     assert [path.name for path in report.parent.rglob("results.json")] == ["results.json"]
 
 
-@pytest.mark.parametrize("name", CHARTS)
-def test_every_chart_is_there_as_svg_and_png(report: Path, name: str) -> None:
-    png = (report / f"{name}.png").read_bytes()
-    assert png[:8] == b"\x89PNG\r\n\x1a\n"
-    width, height = int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
-    assert width >= 1280 and height >= 600 and len(png) > 20_000
-    assert ElementTree.parse(report / f"{name}.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
-
-
-def test_charts_show_every_track_and_one_line_a_run(results: dict[str, Any]) -> None:
-    datasets = chart_data(results)
-    assert {row["track"] for row in datasets["means_by_step"]} == {"bpe", "btm"}
-    assert {(row["track"], row["seed"]) for row in datasets["runs_by_step"]} == {
-        ("bpe", 1), ("bpe", 2), ("bpe", 3), ("btm", 1), ("btm", 2),
-    }  # fmt: skip
-    assert [chart.name for chart in learning_curves(results, datasets)] == CHARTS
-
-
 def test_no_tag_loads_anything(page: Tags, report: Path) -> None:
     for tag, attributes in page.tags:
         assert tag not in ("link", "iframe", "object", "embed", "img", "base")
-        assert not [name for name in attributes if name in LOADING], (tag, attributes)
+        loading = [name for name in attributes if name in LOADING]
+        assert not loading or (tag == "a" and (attributes["href"] or "").startswith("#")), (tag, attributes)
     styles = re.findall(r"<style>(.*?)</style>", (report / "index.html").read_text(encoding="utf-8"), re.DOTALL)
     assert styles
     assert not [style for style in styles if "url(" in style or "@import" in style]
@@ -107,18 +89,16 @@ def test_no_tag_loads_anything(page: Tags, report: Path) -> None:
 
 def test_a_hostile_sample_is_plain_text(page: Tags) -> None:
     assert "</script><script>alert(1)</script> <img src=x onerror=alert(2)>" in page.text
-    assert sum(tag == "script" for tag, _ in page.tags) == 4  # two of data, the chart library, the drawing
+    assert sum(tag == "script" for tag, _ in page.tags) == 3  # the data, the chart library, the drawing
     assert not [tag for tag, attributes in page.tags if any(name.startswith("on") for name in attributes)]
 
 
 def test_the_page_is_small_enough_and_reads_in_order(report: Path, page: Tags) -> None:
     assert (report / "index.html").stat().st_size < 5e6
-    headings = [
-        "bpe learned faster", "To know before you read on", "Learning curves", "Beside the verdict", "Tokenizers",
-        "Samples", "Protocol", "Environment", "To repeat it",
+    headings = [attributes["id"] for tag, attributes in page.tags if tag == "h2"]
+    assert headings == [
+        "notes", "curves", "tracks", "beside", "control", "tokenizers", "samples", "protocol", "environment", "repeat",
     ]  # fmt: skip
-    positions = [page.text.index(heading) for heading in headings]
-    assert positions == sorted(positions)
     assert sum(tag == "h1" for tag, _ in page.tags) == 1
     assert sum(tag == "caption" for tag, _ in page.tags) == sum(tag == "table" for tag, _ in page.tags)
 

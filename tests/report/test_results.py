@@ -1,6 +1,8 @@
 """What the results hold and say, from trial folders with planted answers."""
 
+import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,16 @@ from toktrial.artifact import write_json
 from toktrial.errors import TrialError
 from toktrial.report.inputs import read_trial
 from toktrial.report.results import gather
+from toktrial.report.wording import criterion, outcome
+from toktrial.summary import print_summary
 
 
 def test_planted_difference_and_its_figures(write_trial: Any) -> None:
     results = gather(read_trial(write_trial()))
     assert results["verdict"]["word"] == "bpe learned faster"
-    assert results["verdict"]["sentence"].startswith("bpe learned faster. btm ended 0.3033 bits per byte (20.2%) above bpe")
+    assert results["verdict"]["sentence"].startswith(
+        "Not met: bpe learned faster. btm ended 0.3033 bits per byte (20.2%) above bpe"
+    )
     bpe = results["tracks"]["bpe"]
     assert bpe["final"]["bits_per_byte"] == pytest.approx(1.5)
     assert bpe["final"]["validation_loss"] == pytest.approx(1.5 * np.log(2) * 4)
@@ -39,6 +45,50 @@ def test_a_curve_that_starts_lower_and_ends_higher_crosses(write_trial: Any) -> 
     crossing = results["comparisons"][0]["beside_the_verdict"]["bits_per_byte"]["crossings_at_steps"]
     assert len(crossing) == 1
     assert 130 < crossing[0] < 170  # 4.2 (exp(-s/60) - exp(-s/25)) = 0.3 + what is left at step 300: s = 151
+
+
+def test_the_criterion_is_that_of_the_protocol_and_its_outcome_names_it(write_trial: Any) -> None:
+    tracks = {"bpe": {"final_bits_per_byte": [1.5, 1.51, 1.49]}, "btm": {"final_bits_per_byte": [1.4, 1.412, 1.391]}}
+    verdict = gather(read_trial(write_trial(tracks)))["verdict"]
+    assert verdict["criterion"] == (
+        "Fixed before the run: btm learned faster if the 95% paired t-interval over 3 seeds of its final bits per byte minus "
+        "bpe's lies below 0."
+    )
+    assert verdict["outcome"] == "Met: btm learned faster."
+    assert verdict["sentence"].startswith("Met: btm learned faster. btm ended ")
+
+
+def comparison(track: str, word: str, seeds: int = 3) -> dict[str, Any]:
+    return {"track": track, "verdict": word, "paired_seeds": list(range(1, seeds + 1))}
+
+
+@pytest.mark.parametrize(
+    ("comparisons", "said"),
+    [
+        ([comparison("btm", "no measurable difference")], "Not met: no measurable difference."),
+        ([comparison("btm", "undecided: one seed", 1)], "So far, with 1 of 3 seeds: undecided, one seed."),
+        ([comparison("btm", "bpe learned faster", 2)], "So far, with 2 of 3 seeds: not met, bpe learned faster."),
+        (
+            [comparison("btm", "btm learned faster"), comparison("words", "no measurable difference")],
+            "btm: met, btm learned faster; words: not met, no measurable difference.",
+        ),
+    ],
+)
+def test_an_outcome_says_whether_the_criterion_was_met(comparisons: list[dict[str, Any]], said: str) -> None:
+    assert outcome(comparisons, 3) == said
+
+
+def test_a_criterion_of_several_tracks_says_how_it_is_corrected() -> None:
+    said = criterion("bpe", ["btm", "words"], 5, 0.975)
+    assert said == (
+        "Fixed before the run: each of btm and words learned faster than bpe if the paired t-test over 5 seeds of its final "
+        "bits per byte minus bpe's finds it below 0 at 97.5% confidence, after Holm's correction for 2 comparisons."
+    )
+
+
+def test_a_criterion_of_one_seed_cannot_be_met() -> None:
+    assert criterion("bpe", ["btm"], 1, 0.95).endswith("lies below 0. One seed has no interval, so it cannot be met.")
+    assert outcome([comparison("btm", "undecided: one seed", 1)], 1) == "Undecided: one seed."
 
 
 def test_one_seed_is_undecided(write_trial: Any) -> None:
@@ -170,3 +220,23 @@ def test_document_nats_of_another_split_are_refused(write_trial: Any) -> None:
     np.save(trial / "runs/btm/seed-1/document_nats.npy", np.ones(7))
     with pytest.raises(TrialError, match=r"each of the 120 validation documents, but its shape is \(7,\)"):
         read_trial(trial)
+
+
+def test_the_outcome_and_its_criterion_come_first_in_the_report(reported_trial: Path) -> None:
+    verdict = json.loads((reported_trial / "report/results.json").read_text(encoding="utf-8"))["verdict"]
+    assert verdict["outcome"] == "So far, with 2 of 3 seeds: not met, bpe learned faster."
+    title, first = (reported_trial / "report/report.md").read_text(encoding="utf-8").split("\n\n")[:2]
+    assert title == "# Trial demo"
+    assert first == f"**{verdict['outcome']}** {verdict['criterion']}"
+    page = (reported_trial / "report/index.html").read_text(encoding="utf-8")
+    first_on_the_page = re.search(r"<main[^>]*>\s*<header>\s*<h1>(.*?)</h1>\s*<p class=\"criterion\">(.*?)</p>", page)
+    assert first_on_the_page is not None
+    assert [html.unescape(part) for part in first_on_the_page.groups()] == [verdict["outcome"], verdict["criterion"]]
+
+
+def test_the_outcome_is_the_first_line_at_the_terminal(reported_trial: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = json.loads((reported_trial / "report/results.json").read_text(encoding="utf-8"))
+    print_summary(results, reported_trial / "report")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [results["verdict"]["outcome"], results["verdict"]["criterion"]]
+    assert any(line.startswith("The same tokenizer (bpe) trained twice differs by") for line in lines)

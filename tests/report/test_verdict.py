@@ -1,6 +1,4 @@
-"""The rule that decides, on planted differences, on none, on one seed and on several tracks; and its error rate."""
-
-import time
+"""The rule that decides, on planted differences, on none, on one seed and on several tracks; the interval over documents."""
 
 import numpy as np
 import pytest
@@ -56,16 +54,6 @@ def test_with_one_other_track_the_p_value_and_the_interval_decide_alike() -> Non
         assert (word == NO_DIFFERENCE) == (interval.low <= 0 <= interval.high)
 
 
-def test_null_trials_rarely_get_a_word_they_do_not_deserve() -> None:
-    random = np.random.default_rng(3)
-    words = []
-    for _ in range(400):
-        seed_effects = random.normal(0, 0.02, 3)  # the order of the documents, shared by a pair
-        baseline, other = 1.1 + seed_effects + random.normal(0, 0.01, (2, 3))
-        words.append(decided(baseline.tolist(), other.tolist()))
-    assert 0.92 <= words.count(NO_DIFFERENCE) / 400 <= 0.98
-
-
 def test_equal_differences_give_an_interval_without_width() -> None:
     interval = paired_interval([1.10, 1.12, 1.11], [1.00, 1.02, 1.01], 0.95)
     assert interval.without_width
@@ -105,11 +93,9 @@ def test_document_interval_matches_the_normal_approximation_and_repeats() -> Non
     assert found == document_interval(bits * np.log(2), lengths, 0.95)
 
 
-def test_document_interval_is_quick_and_no_wider_with_many_documents() -> None:
+def test_document_interval_is_no_wider_where_documents_are_dealt_into_groups() -> None:
     random = np.random.default_rng(5)
     bits = random.normal(5.0, 20.0, 30_000)
-    started = time.perf_counter()
     found = document_interval(bits * np.log(2), np.full(30_000, 500, dtype=np.uint32), 0.95)
-    assert time.perf_counter() - started < 2.0
     half_width = 1.96 * bits.std() / 30_000**0.5 / 500
     assert found.high - found.low == pytest.approx(2 * half_width, rel=0.06)

@@ -1,6 +1,6 @@
-"""The six learning curves: one Altair definition each gives the interactive chart of the page, the SVG and the PNG.
+"""The learning curves: as SVG and PNG files for a paper, and as what the page's interactive charts are made from.
 
-results -> charts -> page and Markdown. Every chart shows all tracks: the mean over seeds, and each seed as a thin line.
+results -> charts -> page and Markdown. Every chart shows all tracks: the mean over the runs, and a band that spans them.
 """
 
 import json
@@ -9,154 +9,191 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Okabe & Ito's palette, which colour-blind readers tell apart (2008, jfly.uni-koeln.de/color), its darker colours first.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [5, 2], [1, 3])
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
-WIDTH, HEIGHT = 640, 340  # pixels of the SVG; the PNG has twice as many
+from toktrial.report.chart_specification import NUMBERS, number_format, specification, with_values_under_the_pointer
+from toktrial.report.wording import decimal, plural
+
 PNG_SCALE = 2
 MARKERS = 10  # markers along a line, enough to tell lines apart in grey
+POINTS_DRAWN = 400  # at most so many points a line, which is more than a chart shows; results.json has them all
 SETTLED_SHARE = 0.1  # where a chart is cut, it shows everything after this share of the axis
 CUT_FROM = 1.8  # cut the top off where the full range is more than so many times what comes after that share
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif"
 
 MEASURES = {
     "bits_per_byte": ("Bits per byte", "bits per byte of text"),
     "validation_loss": ("Validation loss per token", "validation loss (nats per token)"),
     "training_loss": ("Training loss per token", "training loss (nats per token)"),
 }
-AXIS_TITLES = {"step": "training step", "training_seconds": "training time (s)"}
-TOOLTIPS = (
-    ("bits_per_byte", "bits per byte", ".4f"), ("validation_loss", "validation loss", ".4f"),
-    ("training_loss", "training loss", ".4f"), ("step", "training step", ",.0f"),
-    ("training_seconds", "training time (s)", ",.1f"), ("tokens", "tokens", ",.0f"),
-    ("bytes_seen", "bytes of text", ",.0f"), ("flops", "FLOPs", ".3s"),
-)  # fmt: skip
-Datasets = dict[str, list[dict[str, Any]]]
+AXIS_TITLES = {axis: title for axis, title, _ in NUMBERS}
+AXIS_LABELS = {
+    "step": "steps", "training_seconds": "seconds", "bytes_seen": "bytes of text", "flops": "FLOPs", "tokens": "tokens",
+}  # fmt: skip
+# The charts that become files. Tokens and steps give one picture: a step reads the same number of tokens in every track.
+PICTURES = {
+    "bits_per_byte": ("step", "training_seconds", "bytes_seen", "flops"),
+    "validation_loss": ("step", "training_seconds"),
+    "training_loss": ("step", "training_seconds"),
+}
+CUT = "The first evaluations lie above the chart."
+PAGE_HEIGHTS = {"bits_per_byte": 400, "validation_loss": 280, "training_loss": 280}  # pixels
+Rows = list[dict[str, Any]]
+Datasets = dict[str, Rows]
 HOW_TO_READ = (
-    "Thick lines are means over the runs, thin lines the runs. The y axes do not start at 0. Validation curves are "
-    "measured on one fixed subset of the validation documents, the same for every track. Lower is better. Only bits per "
-    "byte compares tracks; loss per token does not."
+    "A line is the mean over a track's runs; the band around it goes from its lowest run to its highest. Lower is better. "
+    "Only bits per byte compares tracks; loss per token does not. Validation curves are measured on one fixed subset of the "
+    "validation documents, the same for every track. The y axes do not start at 0."
 )
 
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """One chart, ready to be drawn."""
+    """One measure along one axis, ready to be drawn."""
 
-    name: str
-    """File name without its ending, as in `bits_per_byte_by_step`."""
+    measure: str
+    """One of MEASURES."""
     axis: str
-    """Column along the x axis: `step` or `training_seconds`."""
-    title: str
-    """What a reader calls it."""
+    """Column along the x axis: one of AXIS_TITLES."""
     description: str
     """What it shows, for those who cannot see it: axes, tracks and last values."""
     caption: str
     """What must be known to read this one, beside HOW_TO_READ; may be empty."""
-    static: dict[str, Any]
-    """Vega-Lite for the SVG and the PNG, without its data."""
-    interactive: dict[str, Any]
-    """The same with values under the pointer, as wide as its container and without a background of its own."""
+    caption_without_cut: str
+    """The same where the y axis holds every evaluation, as a logarithmic one does."""
+    domain: list[float]
+    """The ends of a linear y axis."""
+    logarithmic_domain: list[float]
+    """The ends of a logarithmic one, which holds every evaluation."""
+    dataset: str
+    """Name of the rows that it draws."""
+
+    @property
+    def name(self) -> str:
+        """File name without its ending, as in `bits_per_byte_by_step`."""
+        return f"{self.measure}_by_{self.axis}"
+
+    @property
+    def title(self) -> str:
+        """What a reader calls it."""
+        return f"{MEASURES[self.measure][0]} by {AXIS_LABELS[self.axis]}"
 
 
 def learning_curves(results: dict[str, Any], datasets: Datasets) -> list[LearningCurve]:
-    """Returns the six charts: every measure by training step, and by training seconds."""
+    """Returns every measure along every axis, bits per byte by steps first."""
     return [_learning_curve(results, datasets, measure, axis) for measure in MEASURES for axis in AXIS_TITLES]
 
 
-def save(chart: LearningCurve, datasets: Datasets, folder: Path) -> None:
-    """Writes NAME.svg, and NAME.png at twice its pixels on white, into `folder`."""
+def pictures(charts: Sequence[LearningCurve]) -> list[LearningCurve]:
+    """Returns the charts that become files, in the order in which report.md shows them."""
+    return [chart for chart in charts if chart.axis in PICTURES[chart.measure]]
+
+
+def draw(chart: LearningCurve, datasets: Datasets) -> str:
+    """Returns the chart as SVG, without the A/A control."""
     import vl_convert
 
-    drawn = {name: rows for name, rows in datasets.items() if name.endswith(f"_by_{chart.axis}")}
-    svg = vl_convert.vegalite_to_svg(json.dumps({**chart.static, "datasets": drawn}))
+    rows = [row for row in datasets[chart.dataset] if not row["control"]]
+    drawn = {**_specification(chart, rows), "description": chart.description, "datasets": {"rows": rows}}
+    return str(vl_convert.vegalite_to_svg(json.dumps(drawn)))
+
+
+def save(chart: LearningCurve, svg: str, folder: Path) -> None:
+    """Writes what `draw` made: NAME.svg, and NAME.png at twice its pixels on white, into `folder`."""
+    import vl_convert
+
     (folder / f"{chart.name}.svg").write_text(svg, encoding="utf-8")
     (folder / f"{chart.name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=PNG_SCALE))
 
 
+def interactive_charts(charts: Sequence[LearningCurve], datasets: Datasets) -> dict[str, Any]:
+    """Returns what sections/charts.js draws from: the rows, and for each measure its Vega-Lite and what an axis changes."""
+    measures: dict[str, Any] = {}
+    for chart in charts:
+        rows = datasets[chart.dataset]
+        without = [row for row in rows if not row["control"]]
+        first = {name: _interactive_specification(chart, kept) for name, kept in (("plain", without), ("control", rows))}
+        measures.setdefault(chart.measure, {"specifications": first, "axes": {}})["axes"][chart.axis] = _changes(chart)
+    return {"measures": measures, "datasets": datasets}
+
+
 def chart_data(results: dict[str, Any]) -> Datasets:
-    """Returns the rows that all charts draw, by name: `means_by_AXIS` and `runs_by_AXIS`, one row an evaluation.
+    """Returns the rows that the charts draw, one an evaluation: those of `all_runs`, and of `timed_runs` where these are fewer.
 
-    By training seconds, runs that shared their device are left out, unless a track then had none.
+    They are results["mean_curves"], thinned to POINTS_DRAWN a line and rounded to what a chart shows: it keeps the page small.
     """
-    datasets: Datasets = {}
-    for axis in AXIS_TITLES:
-        runs = {name: _drawn_runs(results, track, axis) for name, track in results["tracks"].items()}
-        datasets[f"means_by_{axis}"] = [row for track, kept in runs.items() for row in _mean_rows(track, kept)]
-        datasets[f"runs_by_{axis}"] = [row for track, kept in runs.items() for run in kept for row in _run_rows(track, run)]
-    return datasets
+    return {
+        # The control first: what is drawn first lies beneath.
+        name: [row for curve in sorted(curves, key=lambda curve: not curve["control"]) for row in _rows(curve)]
+        for name, curves in results["mean_curves"].items()
+        if curves is not None
+    }
 
 
-def _drawn_runs(results: dict[str, Any], track: dict[str, Any], axis: str) -> list[dict[str, Any]]:
-    keeps_all = axis == "step" or not _seconds_compare(results)
-    return [run for run in track["runs"] if keeps_all or not run["shared_device"]]
-
-
-def _seconds_compare(results: dict[str, Any]) -> bool:
-    return all(track["training_seconds_compare"] for track in results["tracks"].values())
-
-
-def _learning_curve(results: dict[str, Any], datasets: Datasets, measure: str, axis: str) -> LearningCurve:
-    title, axis_title = MEASURES[measure]
-    tracks = list(results["tracks"])
-    domain, is_cut = _fitted_domain(datasets[f"runs_by_{axis}"], measure, axis)
-    ends = {row["track"]: row[measure] for row in datasets[f"means_by_{axis}"] if row[measure] is not None}
-    last = ", ".join(f"{track} {value:.3f}" for track, value in ends.items())
-    drawing = _Drawing(measure, axis, tracks, domain)
-    return LearningCurve(
-        name=f"{measure}_by_{axis}",
-        axis=axis,
-        title=f"{title} by {AXIS_TITLES[axis].removesuffix(' (s)')}",
-        description=f"Line chart of {axis_title} against {AXIS_TITLES[axis]}. At the end: {last}.",
-        caption=_caption(is_cut, axis == "training_seconds" and not _seconds_compare(results)),
-        static=drawing.specification(interactive=False),
-        interactive={**drawing.specification(interactive=True), "width": "container", "background": None},
-    )
-
-
-def _caption(is_cut: bool, shared: bool) -> str:
-    parts = ["The first evaluations lie above the chart."] if is_cut else []
-    if shared:
-        parts.append("Runs shared a device: these seconds do not compare.")
-    return " ".join(parts)
-
-
-def _run_rows(track: str, run: dict[str, Any]) -> list[dict[str, Any]]:
-    columns = [run["curve"][name] for name in ("step", "training_seconds", *MEASURES)]
-    rows = [dict(zip(("step", "training_seconds", *MEASURES), values, strict=True)) for values in zip(*columns, strict=True)]
-    return [{"track": track, "seed": run["seed"], **{name: _rounded(row[name]) for name in row}} for row in rows]
-
-
-def _mean_rows(track: str, runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns the mean over seeds, evaluation by evaluation, at the steps that all the runs have."""
-    names = [name for name, _, _ in TOOLTIPS]
-    by_step = [_evaluations_by_step(run["curve"], names) for run in runs]
-    steps = sorted(set.intersection(*(set(evaluations) for evaluations in by_step)))
-    means = [_mean_values([evaluations[step] for evaluations in by_step], names) for step in steps]
-    every = max(1, round(len(steps) / MARKERS))
+def _rows(curve: dict[str, Any]) -> Rows:
+    steps = len(curve["columns"]["step"])
+    drawn = [*range(0, steps - 1, _stride(steps)), steps - 1] if steps else []
+    every = max(1, round(len(drawn) / MARKERS))
+    name = f"{curve['track']}, other seeds (A/A control)" if curve["control"] else curve["track"]
+    common = {"name": name, "control": curve["control"], "runs": len(curve["seeds"])}
     return [
-        {"track": track, "seeds": len(runs), "marked": index % every == every // 2, **mean} for index, mean in enumerate(means)
+        {
+            **common,
+            "marked": place % every == every // 2,
+            **{column: _rounded(values[index]) for column, values in curve["columns"].items()},
+        }
+        for place, index in enumerate(drawn)
     ]
 
 
-def _evaluations_by_step(curve: dict[str, list[float | None]], names: list[str]) -> dict[Any, dict[str, float | None]]:
-    rows = (dict(zip(names, values, strict=True)) for values in zip(*(curve[name] for name in names), strict=True))
-    return {row["step"]: row for row in rows}
-
-
-def _mean_values(rows: list[dict[str, float | None]], names: list[str]) -> dict[str, float | None]:
-    """Returns each column's mean; None where a run has no finite value."""
-    columns = {name: [value for row in rows if (value := row[name]) is not None] for name in names}
-    return {name: _rounded(sum(values) / len(values)) if len(values) == len(rows) else None for name, values in columns.items()}
+def _stride(evaluations: int) -> int:
+    return -(-evaluations // POINTS_DRAWN)
 
 
 def _rounded(value: float | None) -> float | None:
-    """Returns six significant digits, which is all that a chart shows: it keeps the page small."""
+    """Returns six significant digits, which is all that a chart shows."""
     return None if value is None else float(f"{value:.6g}")
 
 
-def _fitted_domain(rows: Sequence[dict[str, Any]], measure: str, axis: str) -> tuple[list[float], bool]:
+def _learning_curve(results: dict[str, Any], datasets: Datasets, measure: str, axis: str) -> LearningCurve:
+    dataset = "timed_runs" if axis == "training_seconds" and "timed_runs" in datasets else "all_runs"
+    rows = datasets[dataset]
+    domain, is_cut = _fitted_domain(rows, measure, axis)
+    return LearningCurve(
+        measure=measure,
+        axis=axis,
+        description=_description(results["mean_curves"][dataset], measure, axis),
+        caption=" ".join([*([CUT] if is_cut else []), *_cautions(results, axis)]),
+        caption_without_cut=" ".join(_cautions(results, axis)),
+        domain=domain,
+        logarithmic_domain=_whole_domain(rows, measure),
+        dataset=dataset,
+    )
+
+
+def _description(curves: Sequence[dict[str, Any]], measure: str, axis: str) -> str:
+    ends = [end for curve in curves if not curve["control"] and (end := _last_value(curve, measure))]
+    return f"Line chart: {MEASURES[measure][1]} against {AXIS_TITLES[axis]}. At the end: {'; '.join(ends)}."
+
+
+def _last_value(curve: dict[str, Any], measure: str) -> str:
+    columns = (curve["columns"][name] for name in (measure, f"{measure}_lowest", f"{measure}_highest"))
+    values = [row for row in zip(*columns, strict=True) if row[0] is not None]
+    if not values:
+        return ""
+    mean, lowest, highest = (decimal(value, 4) for value in values[-1])
+    runs = len(curve["seeds"])
+    return f"{curve['track']} {mean}" + (f" ({lowest} to {highest} over {plural(runs, 'run')})" if runs > 1 else "")
+
+
+def _cautions(results: dict[str, Any], axis: str) -> list[str]:
+    parts = []
+    if axis == "training_seconds" and not all(track["training_seconds_compare"] for track in results["tracks"].values()):
+        parts.append("Runs shared a device: these seconds do not compare.")
+    stride = _stride(max(len(curve["columns"]["step"]) for curve in results["mean_curves"]["all_runs"]))
+    if stride > 1:
+        parts.append(f"One in {stride} evaluations is drawn; results.json has all.")
+    return parts
+
+
+def _fitted_domain(rows: Rows, measure: str, axis: str) -> tuple[list[float], bool]:
     """Returns the y axis's ends, and whether the first evaluations lie above it.
 
     The first losses are several times the last ones: drawn in full, they would press all that matters into a line.
@@ -165,79 +202,43 @@ def _fitted_domain(rows: Sequence[dict[str, Any]], measure: str, axis: str) -> t
     if not rows:
         return [0.0, 1.0], False
     end = max(row[axis] for row in rows)
-    values = [row[measure] for row in rows]
-    settled = [row[measure] for row in rows if row[axis] >= SETTLED_SHARE * end]
-    lowest, highest = min(values), max(values)
-    is_cut = highest - lowest > CUT_FROM * (max(settled) - lowest)
-    top = max(settled) if is_cut else highest
+    highs = [row[f"{measure}_highest"] for row in rows]
+    settled = max(row[f"{measure}_highest"] for row in rows if row[axis] >= SETTLED_SHARE * end)
+    lowest, highest = min(row[f"{measure}_lowest"] for row in rows), max(highs)
+    is_cut = highest - lowest > CUT_FROM * (settled - lowest)
+    top = settled if is_cut else highest
     margin = 0.04 * (top - lowest) or 0.01 * abs(top) or 1.0
     return [lowest - margin, top + margin], is_cut
 
 
-@dataclass(frozen=True)
-class _Drawing:
-    """What tells one chart from another; draws thin lines by run, thick mean lines and markers."""
-
-    measure: str
-    axis: str
-    tracks: list[str]
-    domain: list[float]
-
-    def specification(self, interactive: bool) -> dict[str, Any]:
-        """Returns Vega-Lite with data by name; where it is interactive, with a point and values under the pointer."""
-        import altair as alt
-
-        dash = alt.StrokeDash("track:N", title=None, scale=self._scale(DASHES))
-        shape = alt.Shape("track:N", title=None, scale=self._scale(SHAPES))
-        markers = self._chart("means").mark_point(size=64, filled=True, opacity=1, stroke="white", strokeWidth=1, clip=True)
-        layers = [
-            self._chart("runs").mark_line(strokeWidth=0.9, opacity=0.4, clip=True).encode(detail="seed:N"),
-            self._chart("means").mark_line(strokeWidth=2.2, clip=True).encode(strokeDash=dash),
-            markers.transform_filter("datum.marked").encode(shape=shape),
-            *([self._pointer_layer()] if interactive else []),
-        ]
-        specification: dict[str, Any] = _styled(alt.layer(*layers)).to_dict()
-        return specification
-
-    def _chart(self, rows: str) -> Any:
-        import altair as alt
-
-        x_axis = alt.Axis(grid=False, tickCount=6, format=",d")
-        x = alt.X(f"{self.axis}:Q", title=AXIS_TITLES[self.axis], scale=alt.Scale(zero=True, nice=False), axis=x_axis)
-        y_scale = alt.Scale(domain=self.domain, nice=False, zero=False)
-        y = alt.Y(f"{self.measure}:Q", title=MEASURES[self.measure][1], scale=y_scale)
-        colour = alt.Color("track:N", title=None, scale=self._scale(COLOURS))
-        return alt.Chart(alt.NamedData(f"{rows}_by_{self.axis}")).encode(x=x, y=y, color=colour)
-
-    def _pointer_layer(self) -> Any:
-        import altair as alt
-
-        # Not `nearest`: Vega-Lite 6.4 then shows text fields of a tooltip as undefined.
-        pointed_at = alt.selection_point(on="pointerover", empty=False, clear="pointerout")
-        numbers = [alt.Tooltip(f"{name}:Q", title=title, format=form) for name, title, form in TOOLTIPS]
-        tooltips = [alt.Tooltip("track:N", title="track"), alt.Tooltip("seeds:Q", title="runs averaged"), *numbers]
-        points = self._chart("means").mark_point(size=240, strokeWidth=2, fill="transparent", clip=True)
-        opacity = alt.condition(pointed_at, alt.value(1), alt.value(0))
-        return points.encode(opacity=opacity, tooltip=tooltips).add_params(pointed_at)
-
-    def _scale(self, values: Sequence[Any]) -> Any:
-        import altair as alt
-
-        return alt.Scale(domain=self.tracks, range=[values[index % len(values)] for index in range(len(self.tracks))])
+def _whole_domain(rows: Rows, measure: str) -> list[float]:
+    """Returns the ends of an axis that holds all, with a margin that a logarithmic scale shows as even."""
+    values = [row[f"{measure}_{end}"] for row in rows for end in ("lowest", "highest") if row[measure] is not None]
+    positive = [value for value in values if value > 0]
+    if not positive:
+        return [0.1, 1.0]
+    margin = (max(positive) / min(positive)) ** 0.03
+    return [min(positive) / margin, max(positive) * margin]
 
 
-def _styled(chart: Any) -> Any:
-    """Returns the chart with the report's quiet axes and its legend along the top, where a phone has room for it."""
-    return (
-        chart.properties(width=WIDTH, height=HEIGHT, background="white", autosize={"type": "fit-x", "contains": "padding"})
-        .configure(font=FONT, padding=10)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelFontSize=12, titleFontSize=13, titleFontWeight="normal", labelColor="#444444", titleColor="#222222",
-            gridColor="#e4e4e4", domainColor="#888888", tickColor="#888888", titlePadding=10, tickCount=6,
-        )
-        .configure_legend(
-            orient="top", direction="horizontal", labelFontSize=13, labelColor="#222222", symbolSize=90,
-            symbolOpacity=1, symbolStrokeWidth=0, columnPadding=24,
-        )
-    )  # fmt: skip
+def _specification(chart: LearningCurve, rows: Rows) -> dict[str, Any]:
+    names = list(dict.fromkeys(row["name"] for row in rows if not row["control"]))
+    control = next((row["name"] for row in rows if row["control"]), None)
+    titles = (AXIS_TITLES[chart.axis], MEASURES[chart.measure][1])
+    return specification(chart.measure, chart.axis, titles, chart.domain, names, control)
+
+
+def _interactive_specification(chart: LearningCurve, rows: Rows) -> dict[str, Any]:
+    return with_values_under_the_pointer(_specification(chart, rows), PAGE_HEIGHTS[chart.measure])
+
+
+def _changes(chart: LearningCurve) -> dict[str, Any]:
+    return {
+        "title": AXIS_TITLES[chart.axis],
+        "heading": chart.title,
+        "format": number_format(chart.axis),
+        "description": chart.description,
+        "caption": {"linear": chart.caption, "log": chart.caption_without_cut},
+        "domains": {"linear": chart.domain, "log": chart.logarithmic_domain},
+        "dataset": chart.dataset,
+    }

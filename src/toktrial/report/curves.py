@@ -42,6 +42,22 @@ class Reach:
 
 
 @dataclass(frozen=True)
+class Needed:
+    """How much the runs of one track need, along one axis, to reach a target."""
+
+    values: list[float | None]
+    """One a run, in the axis's unit; None where the target was not reached."""
+    reached: int
+    """Runs in which it was reached."""
+    seeds: int
+    """Runs that were looked at; along seconds, those that had their devices to themselves."""
+    median: float | None
+    """Median of the values, a run without one counted as never; None where that leaves no number."""
+    more_than: float | None
+    """Where the median is never: what it exceeds, with the end of a run standing for what that run did not reach."""
+
+
+@dataclass(frozen=True)
 class Lower:
     """At which evaluations after the warm-up the other track's curve is below the baseline's."""
 
@@ -86,6 +102,21 @@ def reach(pairs: Sequence[Pair], measure: str, axis: str) -> Reach:
     ratios = [_reach_ratio(leader, follower, measure, axis) for leader, follower in compared]
     reached = sum(ratio is not None for ratio in ratios)
     return Reach(ratios, reached, len(ratios), _median_with_never(ratios))
+
+
+def needed(curves: Sequence[Curve], targets: Sequence[float], measure: str, axis: str) -> Needed:
+    """Returns how much each run needs, along `axis`, until its `measure` first falls to its own target."""
+    looked_at = [
+        (curve, target)
+        for curve, target in zip(curves, targets, strict=True)
+        if axis != "training_seconds" or not curve.shared_device
+    ]
+    values = [first_reached(curve.columns[axis], curve.columns[measure], target) for curve, target in looked_at]
+    median = _median_with_never(values)
+    ends = [float(curve.columns[axis][-1]) for curve, _ in looked_at]
+    at_least = [end if value is None else value for end, value in zip(ends, values, strict=True)]
+    more_than = float(np.median(at_least)) if at_least and median is None else None
+    return Needed(values, sum(value is not None for value in values), len(values), median, more_than)
 
 
 def swapped(pairs: Sequence[Pair]) -> list[Pair]:
@@ -148,9 +179,9 @@ def _reach_ratio(leader: Curve, follower: Curve, measure: str, axis: str) -> flo
     return needed / needed_by_leader
 
 
-def _median_with_never(ratios: Sequence[float | None]) -> float | None:
-    if not ratios:
+def _median_with_never(values: Sequence[float | None]) -> float | None:
+    if not values:
         return None
     with np.errstate(invalid="ignore"):
-        median = float(np.median([np.inf if ratio is None else ratio for ratio in ratios]))
+        median = float(np.median([np.inf if value is None else value for value in values]))
     return median if np.isfinite(median) else None

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toktrial.artifact import MANIFEST, file_sha256, read_json, read_manifest
+from toktrial.artifact import MANIFEST, file_sha256, fingerprint, read_json, read_manifest
 from toktrial.errors import TrialError
+from toktrial.evaluation.votes import VOTES_FILE, Vote, read_votes
 from toktrial.report.curves import Curve
 from toktrial.report.verdict import Floats
 
@@ -25,10 +26,13 @@ CURVE_COLUMNS = (
 )  # fmt: skip
 RUN_FILES = ("record.json", "metrics.jsonl", "final.json", "document_nats.npy")
 # What a record that does not say so was: every step was eager then, and every run one process.
-UNRECORDED = {"compiled": False, "compile_seconds": 0.0, "processes": 1}
+UNRECORDED = {"compiled": False, "compile_seconds": 0.0, "processes": 1, "source_commit": "not recorded"}
+SAMPLE_MEASURES_FILE = "evaluation/samples/measures.json"
+KNOWN_PAIRS_FILE = "evaluation/known_pairs/known_pairs.json"
 INPUT_FILES = (
     "protocol.toml", "corpus/manifest.json", "tokenizers/*/manifest.json", "graphs/*/manifest.json",
     "tokens/*/manifest.json", "tokens/*/val_bytes.bin", "evaluation/vocabulary/vocabulary.json", "runs/*/seed-*/samples.json",
+    SAMPLE_MEASURES_FILE, VOTES_FILE, KNOWN_PAIRS_FILE, "runs/*/seed-*/minimal_pairs.json",
     *(f"runs/*/seed-*/{name}" for name in RUN_FILES),
 )  # fmt: skip
 
@@ -48,6 +52,8 @@ class EvaluatedRun:
     """Nats of each validation document (documents,) float64."""
     samples: list[dict[str, Any]]
     """Prompts and what the model made of them. Untrusted text."""
+    minimal_pairs: dict[str, Any] | None
+    """Which sentence of every minimal pair the model finds likelier; None where it was not asked."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,16 @@ class TrialInputs:
     tokens: dict[str, dict[str, Any]]
     """Manifest of each track's token files."""
     runs: dict[str, list[EvaluatedRun]]
-    """The finished runs of each track, by ascending seed."""
+    """The finished runs of each track under the seeds that the verdict pairs, by ascending seed."""
+    control_runs: list[EvaluatedRun]
+    """The finished runs of the A/A control: the baseline under other seeds, by ascending seed."""
     vocabulary: dict[str, Any]
+    sample_measures: list[dict[str, Any]]
+    """Counts of every measured sample and real story; none where they were not measured."""
+    votes: list[Vote]
+    """What people said of the samples."""
+    known_pairs: dict[str, Any] | None
+    """Which minimal pairs hold known words alone; None where none were judged."""
     document_bytes: NDArray[np.uint32]
     """UTF-8 bytes of each validation document (documents,)."""
     seeds_left_out: dict[str, list[int]]
@@ -89,6 +103,7 @@ def read_trial(trial_folder: Path) -> TrialInputs:
     tracks = list(protocol["tracks"])
     finished = {track: _finished_seeds(trial_folder / "runs" / track) for track in tracks}
     wanted = {track: [seed for seed in seeds if 1 <= seed <= protocol["seeds"]] for track, seeds in finished.items()}
+    control = _control_seeds(protocol, finished[tracks[0]])
     _check_seeds(trial_folder, wanted)
     document_bytes = np.fromfile(_existing(trial_folder / "tokens" / tracks[0] / "val_bytes.bin"), dtype="<u4")
     return TrialInputs(
@@ -101,9 +116,16 @@ def read_trial(trial_folder: Path) -> TrialInputs:
             track: [_read_run(trial_folder / "runs" / track, seed, len(document_bytes)) for seed in seeds]
             for track, seeds in wanted.items()
         },
+        control_runs=[_read_run(trial_folder / "runs" / tracks[0], seed, len(document_bytes)) for seed in control],
         vocabulary=read_json(trial_folder / "evaluation" / "vocabulary" / "vocabulary.json"),
+        sample_measures=_read_if_there(trial_folder / SAMPLE_MEASURES_FILE),
+        votes=read_votes(trial_folder / VOTES_FILE),
+        known_pairs=_object_if_there(trial_folder / KNOWN_PAIRS_FILE),
         document_bytes=document_bytes,
-        seeds_left_out={track: [seed for seed in finished[track] if seed not in wanted[track]] for track in tracks},
+        seeds_left_out={
+            track: [seed for seed in seeds if seed not in (*wanted[track], *(control if track == tracks[0] else []))]
+            for track, seeds in finished.items()
+        },
     )
 
 
@@ -122,10 +144,23 @@ def input_checksums(trial_folder: Path) -> dict[str, str]:
     return {path.relative_to(trial_folder).as_posix(): file_sha256(path) for path in paths}
 
 
+def report_fingerprint(trial_folder: Path, target: float | None = None) -> str:
+    """Returns what identifies a report: the files that it is made from, and the target that was asked for."""
+    asked = {} if target is None else {"target": target}
+    return fingerprint("report", {**input_checksums(trial_folder), **asked})
+
+
 def _finished_seeds(folder: Path) -> list[int]:
     names = [re.fullmatch(r"seed-(\d+)", path.name) for path in folder.glob("seed-*")]
     seeds = sorted(int(name[1]) for name in names if name)
     return [seed for seed in seeds if all((folder / f"seed-{seed}" / name).is_file() for name in RUN_FILES)]
+
+
+def _control_seeds(protocol: dict[str, Any], finished_by_baseline: list[int]) -> list[int]:
+    """Returns the finished seeds of the A/A control, which a protocol older than the control does not have."""
+    if not protocol.get("control", False):
+        return []
+    return [seed for seed in finished_by_baseline if protocol["seeds"] < seed <= 2 * protocol["seeds"]]
 
 
 def _check_seeds(trial_folder: Path, seeds: dict[str, list[int]]) -> None:
@@ -155,14 +190,14 @@ def _read_run(track_folder: Path, seed: int, documents: int) -> EvaluatedRun:
             f"{folder / 'final.json'} has {final['bits_per_byte']} bits per byte: the training diverged. Lower "
             "training.learning_rate in a new trial"
         )
-    samples = folder / "samples.json"
     return EvaluatedRun(
         seed=seed,
         record=record,
         final=final,
         curve=Curve(_read_curve(folder / "metrics.jsonl"), bool(record["shared_device"])),
         document_nats=document_nats,
-        samples=read_json(samples) if samples.is_file() else [],
+        samples=_read_if_there(folder / "samples.json"),
+        minimal_pairs=_object_if_there(folder / "minimal_pairs.json"),
     )
 
 
@@ -184,6 +219,16 @@ def _number(value: float | None) -> float:
 
 def _manifests(folder: Path) -> dict[str, dict[str, Any]]:
     return {path.parent.name: read_manifest(path.parent) for path in sorted(folder.glob(f"*/{MANIFEST}"))}
+
+
+def _read_if_there(path: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = read_json(path) if path.is_file() else []
+    return rows
+
+
+def _object_if_there(path: Path) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = read_json(path) if path.is_file() else None
+    return found
 
 
 def _existing(path: Path) -> Path:

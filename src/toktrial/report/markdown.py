@@ -8,16 +8,31 @@ import re
 from typing import Any
 
 from toktrial.report.charts import HOW_TO_READ, LearningCurve
+from toktrial.report.control_section import control_sentences, control_table
+from toktrial.report.minimal_pairs_section import counted_sentences, fields_table, minimal_pairs_sentences, paradigms_table
+from toktrial.report.ratings_section import ratings_sentences, ratings_tables
+from toktrial.report.samples_section import CAVEAT, meanings, measures_table
 from toktrial.report.tables import (
+    REPEAT,
     Table,
     answers,
     corpus_table,
     environment_table,
     main_table,
     reach_table,
+    repeat_commands,
     seconds_table,
-    shared_entries_table,
-    tokenizer_table,
+)
+from toktrial.report.target_section import target_tables
+from toktrial.report.vocabulary_section import (
+    NO_MERGES_NOTE,
+    TREE_NOTE,
+    class_examples_table,
+    cut_lines,
+    cut_summary,
+    knows_no_merges,
+    overview_tables,
+    tree_lines,
 )
 
 
@@ -25,22 +40,29 @@ def render_markdown(results: dict[str, Any], charts: list[LearningCurve]) -> str
     """Returns the report as Markdown. Text of the corpus or of a model stands in code blocks that it cannot leave."""
     sections = [
         f"# Trial {_escaped(results['trial'])}",
-        f"**{_escaped(results['verdict']['sentence'])}**",
+        f"**{_escaped(results['verdict']['outcome'])}** {_escaped(results['verdict']['criterion'])}",
+        *(_escaped(detail) for detail in results["verdict"]["details"]),
         results["verdict"]["rule"],
         "\n".join(f"- {_escaped(note)}" for note in results["notes"]),
-        _table(main_table(results)),
         "## Learning curves",
         HOW_TO_READ,
         *(_chart(chart) for chart in charts),
+        "## The tracks at their end",
+        _table(main_table(results)),
         "## Beside the verdict",
         "None of this decides anything.",
+        *map(_table, target_tables(results)),
         *_beside(results),
+        *_control(results),
         "## Tokenizers",
-        _table(tokenizer_table(results)),
-        _table(shared_entries_table(results)),
+        *_cuts(results["cuts"]),
+        *(_table(table) for table in overview_tables(results)),
         *_entries(results),
         "## Samples",
+        *_sample_measures(results),
         *_samples(results["samples"]),
+        *_ratings(results),
+        *_minimal_pairs(results),
         "## Protocol",
         _table(corpus_table(results)),
         code_block(json.dumps(results["protocol"], indent=1, ensure_ascii=False), "json"),
@@ -49,7 +71,8 @@ def render_markdown(results: dict[str, Any], charts: list[LearningCurve]) -> str
         "## Seconds by stage",
         _table(seconds_table(results)),
         "## To repeat it",
-        code_block("toktrial run protocol.toml", "sh"),
+        REPEAT,
+        code_block("\n".join(repeat_commands(results)), "sh"),
         "Every number above stands in [results.json](results.json).",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -75,13 +98,33 @@ def _beside(results: dict[str, Any]) -> list[str]:
     return sections
 
 
+def _control(results: dict[str, Any]) -> list[str]:
+    if not results["control"]:
+        return []
+    return [
+        "### What nothing looks like: the A/A control",
+        _table(control_table(results)),
+        *(_escaped(sentence) for sentence in control_sentences(results)),
+    ]
+
+
 def _chart(chart: LearningCurve) -> str:
     return f"![{_escaped(chart.description)}]({chart.name}.png)\n\n*{f'{chart.title}. {chart.caption}'.strip()}*"
+
+
+def _cuts(cuts: dict[str, Any] | None) -> list[str]:
+    if not cuts:
+        return []
+    sections = [f"The beginning of the validation text, {cuts['bytes']} bytes, cut by every track; a bar parts two tokens."]
+    for name, track in cuts["tracks"].items():
+        sections += [f"{_escaped(name)}: {cut_summary(track)}", code_block(cut_lines(track))]
+    return sections
 
 
 def _entries(results: dict[str, Any]) -> list[str]:
     sections = []
     for name, track in results["tracks"].items():
+        sections.append(_table(class_examples_table(name, track["vocabulary"])))
         for kind in ("longest", "most_used"):
             entries = track["vocabulary"].get(kind, [])
             listed = "\n".join(f"{entry['count']:>12,}  {json.dumps(entry['text'])}" for entry in entries)
@@ -89,7 +132,33 @@ def _entries(results: dict[str, Any]) -> list[str]:
             sections.append(code_block(listed))
         never = "\n".join(json.dumps(text) for text in track["vocabulary"].get("never_used", []))
         sections.extend([f"Some entries of {_escaped(name)} that are never used:", code_block(never)] if never else [])
+        trees = track["vocabulary"].get("trees", [])
+        sections += [f"How entries of {_escaped(name)} were built. {TREE_NOTE}"] if trees else []
+        sections += [code_block(tree_lines(tree)) for tree in trees]
+        sections += [NO_MERGES_NOTE] if knows_no_merges(track["vocabulary"]) else []
     return sections
+
+
+def _sample_measures(results: dict[str, Any]) -> list[str]:
+    if not results["sample_measures"]:
+        return []
+    said = "\n".join(f"- **{_escaped(name)}**: {_escaped(meaning)}" for name, meaning in meanings(results))
+    return [_table(measures_table(results)), CAVEAT, said]
+
+
+def _minimal_pairs(results: dict[str, Any]) -> list[str]:
+    if not results["minimal_pairs"]:
+        return []
+    sentences = [_escaped(sentence) for sentence in minimal_pairs_sentences(results)]
+    names = [_escaped(sentence) for sentence in counted_sentences(results)]
+    return ["## Grammar: minimal pairs", _table(fields_table(results)), *sentences, *names, _table(paradigms_table(results))]
+
+
+def _ratings(results: dict[str, Any]) -> list[str]:
+    if not results["ratings"]:
+        return []
+    sentences = [_escaped(sentence) for sentence in ratings_sentences(results)]
+    return ["## What people said of the samples", *sentences, *map(_table, ratings_tables(results))]
 
 
 def _samples(samples: dict[str, Any]) -> list[str]:

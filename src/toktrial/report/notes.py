@@ -52,6 +52,8 @@ def _on_the_seeds(results: dict[str, Any], seeds_left_out: dict[str, list[int]])
             f"The trial is not complete: only {parts} finished. The verdict is provisional and uses the seeds that "
             "both tracks finished."
         )
+    if results["protocol"].get("control", False) and len((results["control"] or {"pairs": []})["pairs"]) < wanted:
+        found.append("The A/A control is not complete: what it says of chance is provisional.")
     if min(len(comparison["paired_seeds"]) for comparison in results["comparisons"]) == 1:
         found.append("One seed measures no chance. Two are the least that a verdict needs, and three are better.")
     for comparison in results["comparisons"]:
@@ -94,12 +96,10 @@ def _on_the_text_read(results: dict[str, Any]) -> list[str]:
 def _on_unequal_text(results: dict[str, Any]) -> list[str]:
     found = []
     baseline = results["baseline"]
-    read_by_baseline = results["tracks"][baseline]["final"]["bytes_seen"]
     for name, track in results["tracks"].items():
-        read = track["final"]["bytes_seen"]
-        if read_by_baseline and read and abs(read / read_by_baseline - 1) > UNEQUAL_TEXT:
-            ratio = decimal(read / read_by_baseline, 2)
-            found.append(f"At equal steps and FLOPs, {name} read {ratio} times as much text as {baseline}.")
+        ratio = track["text_read_over_baseline"]
+        if ratio is not None and abs(ratio - 1) > UNEQUAL_TEXT:
+            found.append(f"At equal steps and FLOPs, {name} read {decimal(ratio, 2)} times as much text as {baseline}.")
     return found
 
 
@@ -138,7 +138,7 @@ def _on_the_devices(results: dict[str, Any]) -> list[str]:
             found.append(
                 f"{name} shared its device with other work in seed {joined(shared)}: left out of comparisons in seconds."
             )
-    for name in ("device_name", "precision", "compiled", "processes", "threads", "torch"):
+    for name in ("device_name", "precision", "compiled", "processes", "threads", "torch", "git commit"):
         values = results["environment"][name]
         if len(values) > 1:
             label = name.replace("_", " ")

@@ -5,54 +5,77 @@ The last step of the flow: results and charts -> page.
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from toktrial.artifact import fingerprint, publish, write_json
-from toktrial.report.charts import HOW_TO_READ, Datasets, LearningCurve, chart_data, learning_curves, save
-from toktrial.report.inputs import input_checksums, read_trial
+from toktrial.artifact import publish, write_json
+from toktrial.report.charts import (
+    AXIS_LABELS,
+    HOW_TO_READ,
+    Datasets,
+    LearningCurve,
+    chart_data,
+    draw,
+    interactive_charts,
+    learning_curves,
+    pictures,
+    save,
+)
+from toktrial.report.control_section import control_sentences, control_table
+from toktrial.report.inputs import read_trial, report_fingerprint
 from toktrial.report.markdown import render_markdown
+from toktrial.report.minimal_pairs_section import counted_sentences, fields_table, minimal_pairs_sentences, paradigms_table
+from toktrial.report.ratings_section import ratings_sentences, ratings_tables
 from toktrial.report.results import gather
+from toktrial.report.samples_section import CAVEAT, meanings, measures_table
 from toktrial.report.tables import (
+    REPEAT,
     answers,
     corpus_table,
-    entry_tables,
     environment_table,
     main_table,
     protocol_table,
     reach_table,
+    repeat_commands,
     seconds_table,
-    shared_entries_table,
-    tokenizer_table,
 )
+from toktrial.report.target_section import target_tables
+from toktrial.report.vocabulary_section import vocabulary_content
 from toktrial.report.wording import visible
 
 SECTIONS_FOLDER = "sections"
 TEMPLATE = "page.html.jinja"
 
 
-def write_report(trial_folder: Path) -> dict[str, Any]:
+def write_report(trial_folder: Path, target: float | None = None) -> dict[str, Any]:
     """Makes TRIAL/report from the trial's files alone, in place of an earlier one, and returns the results.
+
+    `target`: bits per byte whose cost is told for each track, beside that of the baseline's final value.
 
     Raises TrialError where the trial lacks what a report needs: see `inputs.read_trial`.
     """
     started = time.monotonic()
-    results = gather(read_trial(trial_folder))
+    results = gather(read_trial(trial_folder), target)
     datasets = chart_data(results)
     charts = learning_curves(results, datasets)
+    drawn = {chart.name: draw(chart, datasets) for chart in pictures(charts)}
     manifest: dict[str, Any] = {"verdict": results["verdict"]["word"]}
-    with publish(trial_folder / "report", fingerprint("report", input_checksums(trial_folder)), manifest) as folder:
+    with publish(trial_folder / "report", report_fingerprint(trial_folder, target), manifest) as folder:
         write_json(folder / "results.json", results)
-        for chart in charts:
-            save(chart, datasets, folder)
-        (folder / "report.md").write_text(render_markdown(results, charts), encoding="utf-8")
-        (folder / "index.html").write_text(render_page(results, charts, datasets), encoding="utf-8")
+        for chart in pictures(charts):
+            save(chart, drawn[chart.name], folder)
+        (folder / "report.md").write_text(render_markdown(results, pictures(charts)), encoding="utf-8")
+        (folder / "index.html").write_text(render_page(results, charts, datasets, drawn), encoding="utf-8")
         manifest["seconds"] = time.monotonic() - started
     return results
 
 
-def render_page(results: dict[str, Any], charts: list[LearningCurve], datasets: Datasets) -> str:
-    """Returns the page as one HTML text, with the chart library inside it. All texts are escaped."""
+def render_page(results: dict[str, Any], charts: list[LearningCurve], datasets: Datasets, drawn: Mapping[str, str]) -> str:
+    """Returns the page as one HTML text, with the chart library inside it. All texts are escaped.
+
+    `drawn` are charts as SVG, by name: what stands on the page until its script draws, and where no script runs.
+    """
     import jinja2
     import vl_convert
 
@@ -67,18 +90,25 @@ def render_page(results: dict[str, Any], charts: list[LearningCurve], datasets: 
     return environment.get_template(TEMPLATE).render(
         results=results,
         main_table=main_table(results),
-        charts=charts,
+        figures=[chart for chart in charts if chart.axis == "step"],
+        drawn=drawn,
+        axis_labels=AXIS_LABELS,
         how_to_read=HOW_TO_READ,
         beside=_beside(results),
-        tokenizer_table=tokenizer_table(results),
-        shared_entries_table=shared_entries_table(results),
-        vocabularies={name: _vocabulary(name, track["vocabulary"]) for name, track in results["tracks"].items()},
+        target_tables=target_tables(results),
+        control_table=control_table(results) if results["control"] else None,
+        control_sentences=control_sentences(results) if results["control"] else [],
+        vocabulary=vocabulary_content(results),
+        sample_measures=_sample_measures(results),
+        ratings=_ratings(results),
+        minimal_pairs=_minimal_pairs(results),
         corpus_table=corpus_table(results),
         protocol_table=protocol_table(results["protocol"]),
         environment_table=environment_table(results),
         seconds_table=seconds_table(results),
-        specifications=script_json({chart.name: chart.interactive for chart in charts}),
-        datasets=script_json(datasets),
+        repeat=REPEAT,
+        repeat_commands=repeat_commands(results),
+        charts=script_json(interactive_charts(charts, datasets)),
         chart_library=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
     )
 
@@ -97,7 +127,24 @@ def _beside(results: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _vocabulary(name: str, vocabulary: dict[str, Any]) -> dict[str, Any]:
-    if not vocabulary:
-        return {"tables": [], "never_used": []}
-    return {"tables": entry_tables(name, vocabulary), "never_used": vocabulary["never_used"]}
+def _sample_measures(results: dict[str, Any]) -> dict[str, Any] | None:
+    if not results["sample_measures"]:
+        return None
+    return {"table": measures_table(results), "caveat": CAVEAT, "meanings": meanings(results)}
+
+
+def _minimal_pairs(results: dict[str, Any]) -> dict[str, Any] | None:
+    if not results["minimal_pairs"]:
+        return None
+    return {
+        "fields": fields_table(results),
+        "paradigms": paradigms_table(results),
+        "sentences": minimal_pairs_sentences(results),
+        "counted": counted_sentences(results),
+    }
+
+
+def _ratings(results: dict[str, Any]) -> dict[str, Any] | None:
+    if not results["ratings"]:
+        return None
+    return {"tables": ratings_tables(results), "sentences": ratings_sentences(results)}

@@ -12,32 +12,51 @@ from typing import Any
 
 import numpy as np
 
+from toktrial.report.control_section import gather_control
 from toktrial.report.curves import AXES, Curve, Pair, crossings, lower, reach, swapped
 from toktrial.report.inputs import EvaluatedRun, TrialInputs
+from toktrial.report.mean_curves import gather_mean_curves
+from toktrial.report.minimal_pairs_section import gather_minimal_pairs
 from toktrial.report.notes import notes
+from toktrial.report.ratings_section import gather_ratings
+from toktrial.report.samples_section import gather_sample_measures, gather_samples
+from toktrial.report.target_section import gather_targets
 from toktrial.report.verdict import corrected_p_values, decide, document_interval, paired_interval
-from toktrial.report.wording import overall_word, verdict_detail, verdict_heading
+from toktrial.report.vocabulary_section import gather_cuts
+from toktrial.report.wording import criterion, outcome, overall_word, verdict_detail
 
 RULE = (
     "The word is decided by one rule, fixed in the protocol: the two-sided paired t-interval, over seeds, of the "
-    "difference in final bits per byte on every validation document. Nothing else on this page decides it."
+    "difference in final bits per byte on every validation document. Nothing else on this page decides it. The interval "
+    "covers what differs from seed to seed: initial weights and the order of the stories. It says nothing of another corpus, "
+    "model or budget."
 )
 
 
-def gather(inputs: TrialInputs) -> dict[str, Any]:
-    """Returns the results: plain dicts, lists, texts and numbers, None where a number is not known or not finite."""
+def gather(inputs: TrialInputs, target: float | None = None) -> dict[str, Any]:
+    """Returns the results: plain dicts, lists, texts and numbers, None where a number is not known or not finite.
+
+    `target`: bits per byte; where it is given, the results say what each track needs to reach it.
+    """
     protocol = inputs.protocol
     confidence = protocol["verdict"]["confidence"]
     comparisons = _comparisons(inputs, confidence)
     results: dict[str, Any] = {
         "trial": protocol["name"],
         "baseline": inputs.baseline,
-        "verdict": _verdict(comparisons, confidence),
+        "verdict": _verdict(inputs, comparisons, confidence),
         "notes": [],
-        "tracks": {track: _track(inputs, track) for track in inputs.runs},
+        "tracks": _tracks(inputs),
         "comparisons": comparisons,
+        "targets": gather_targets(inputs, target),
+        "control": gather_control(inputs, comparisons),
+        "mean_curves": gather_mean_curves(inputs),
         "shared_entries": inputs.vocabulary.get("shared_entries", {}),
-        "samples": _samples(inputs),
+        "cuts": gather_cuts(inputs),
+        "samples": gather_samples(inputs),
+        "sample_measures": gather_sample_measures(inputs),
+        "ratings": gather_ratings(inputs),
+        "minimal_pairs": gather_minimal_pairs(inputs),
         "corpus": {key: value for key, value in inputs.corpus.items() if key not in ("files", "fingerprint")},
         "protocol": protocol,
         "environment": _environment(inputs),
@@ -48,14 +67,16 @@ def gather(inputs: TrialInputs) -> dict[str, Any]:
     return strict
 
 
-def _verdict(comparisons: Sequence[dict[str, Any]], confidence: float) -> dict[str, Any]:
-    word = overall_word(comparisons)
+def _verdict(inputs: TrialInputs, comparisons: Sequence[dict[str, Any]], confidence: float) -> dict[str, Any]:
+    seeds = inputs.protocol["seeds"]
+    came_out = outcome(comparisons, seeds)
     details = [verdict_detail(item, confidence, len(comparisons)) for item in comparisons]
     return {
-        "word": word,
-        "heading": verdict_heading(word),
+        "criterion": criterion(inputs.baseline, inputs.others, seeds, confidence),
+        "outcome": came_out,
+        "word": overall_word(comparisons),
         "details": details,
-        "sentence": " ".join([f"{verdict_heading(word)}.", *details]),
+        "sentence": " ".join([came_out, *details]),
         "confidence": confidence,
         "rule": RULE,
     }
@@ -70,6 +91,9 @@ def _comparisons(inputs: TrialInputs, confidence: float) -> list[dict[str, Any]]
         )
         for other, runs in paired.items()
     }  # fmt: skip
+    baseline_bits_per_byte = {
+        other: statistics.fmean(baseline.final["bits_per_byte"] for baseline, _ in runs) for other, runs in paired.items()
+    }
     words, corrected = decide(intervals, inputs.baseline, confidence), corrected_p_values(intervals)
     return [
         {
@@ -78,12 +102,14 @@ def _comparisons(inputs: TrialInputs, confidence: float) -> list[dict[str, Any]]
             "verdict": words[other],
             "paired_seeds": [run.seed for _, run in paired[other]],
             "difference": interval.mean,
+            "relative_difference": interval.mean / baseline_bits_per_byte[other],
+            "differences": [run.final["bits_per_byte"] - baseline.final["bits_per_byte"] for baseline, run in paired[other]],
             "low": interval.low,
             "high": interval.high,
             "p_value": interval.p_value,
             "p_value_corrected": corrected[other],
             "interval_without_width": interval.without_width,
-            "baseline_bits_per_byte": statistics.fmean(run.final["bits_per_byte"] for run, _ in paired[other]),
+            "baseline_bits_per_byte": baseline_bits_per_byte[other],
             "beside_the_verdict": _beside(inputs, paired[other], confidence),
         }
         for other, interval in intervals.items()
@@ -112,6 +138,15 @@ def _curve_questions(pairs: Sequence[Pair], measure: str, warmup_steps: int) -> 
         "reach_by_baseline": {axis: asdict(reach(swapped(pairs), measure, axis)) for axis in AXES},
         "crossings_at_steps": crossings(pairs, measure, warmup_steps),
     }
+
+
+def _tracks(inputs: TrialInputs) -> dict[str, dict[str, Any]]:
+    tracks = {track: _track(inputs, track) for track in inputs.runs}
+    read_by_baseline = tracks[inputs.baseline]["final"]["bytes_seen"]
+    for track in tracks.values():
+        read = track["final"]["bytes_seen"]
+        track["text_read_over_baseline"] = read / read_by_baseline if read and read_by_baseline else None
+    return tracks
 
 
 def _track(inputs: TrialInputs, track: str) -> dict[str, Any]:
@@ -177,29 +212,16 @@ def _spread(values: list[float]) -> float | None:
     return statistics.stdev(values) if len(values) > 1 else None
 
 
-def _samples(inputs: TrialInputs) -> dict[str, Any]:
-    """Returns the continuations of every prompt, track by track, of the first seed that all tracks finished."""
-    in_all = set.intersection(*({run.seed for run in runs} for runs in inputs.runs.values()))
-    if not in_all:
-        return {"seed": None, "prompts": []}
-    seed = min(in_all)
-    by_prompt: dict[str, dict[str, Any]] = {}
-    for track, runs in inputs.runs.items():
-        for sample in next(run.samples for run in runs if run.seed == seed):
-            continuation = {"continuation": sample["continuation"], "ended": sample["ended"]}
-            by_prompt.setdefault(sample["prompt"], {})[track] = continuation
-    return {"seed": seed, "prompts": [{"prompt": text, "tracks": tracks} for text, tracks in by_prompt.items()]}
-
-
 def _environment(inputs: TrialInputs) -> dict[str, list[str]]:
     """Returns the distinct values, over all finished runs, of what they ran on; one value each is what is fair."""
-    records = [run.record for runs in inputs.runs.values() for run in runs]
+    records = [run.record for runs in (*inputs.runs.values(), inputs.control_runs) for run in runs]
     seen = {name: _distinct(record[name] for record in records) for name in ("device", "device_name", "precision")}
     for name in ("threads", "processes"):
         seen[name] = _distinct(record[name] for record in records)
     seen["compiled"] = _distinct("yes" if record["compiled"] else "no" for record in records)
     for package in ("toktrial", "python", "torch", "numpy"):
         seen[package] = _distinct(record["versions"].get(package) for record in records)
+    seen["git commit"] = _distinct(record["source_commit"] or "not run from a checkout" for record in records)
     first = min(float(record["started"]) for record in records)
     seen["first run started"] = [datetime.fromtimestamp(first, UTC).strftime("%Y-%m-%d %H:%M UTC")]
     return seen
@@ -213,7 +235,8 @@ def _seconds_by_stage(inputs: TrialInputs) -> dict[str, float | None]:
     seconds: dict[str, float | None] = {"corpus": inputs.corpus.get("seconds")}
     for kind, manifests in (("tokenizer", inputs.tokenizers), ("graph", inputs.graphs), ("tokens", inputs.tokens)):
         seconds.update({f"{kind} {name}": manifest.get("seconds") for name, manifest in manifests.items()})
-    for track, runs in inputs.runs.items():
+    control = {"A/A control": inputs.control_runs} if inputs.control_runs else {}
+    for track, runs in (inputs.runs | control).items():
         seconds[f"compilation and warm-up, {track}"] = sum(
             run.record["compile_seconds"] + run.record["warm_up_seconds"] for run in runs
         )

@@ -3,6 +3,7 @@
 results -> tables -> page and Markdown: here stands what is said, there how it looks.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,11 +13,10 @@ from toktrial.report.wording import (
     count,
     decimal,
     joined,
-    percent,
     plural,
     seconds,
+    short_percent,
     signed,
-    visible,
     with_spread,
 )
 
@@ -29,6 +29,12 @@ LOSS_PER_TOKEN = (
     "higher even where the text is predicted equally well."
 )
 BITS_PER_BYTE = "Bits per byte counts the same text for every track, so these curves do compare."
+
+
+REPEAT = (
+    "The trial's folder holds its protocol. With the corpus where corpus.path says, this runs all of it again in a folder of "
+    "its own:"
+)
 
 
 @dataclass(frozen=True)
@@ -61,10 +67,11 @@ def main_table(results: dict[str, Any]) -> Table:
     several = any(len(track["runs"]) > 1 for track in results["tracks"].values())
     spread = ", \N{PLUS-MINUS SIGN} their standard deviation" if several else ""
     caption = f"Every track at its end: means over the runs{spread}. Bits per byte and loss are on every validation document."
-    return Table(caption, headers, rows, _text_then_numbers(len(headers) - 1))
+    return Table(caption, headers, rows, text_then_numbers(len(headers) - 1))
 
 
-def _text_then_numbers(columns: int) -> tuple[Kind, ...]:
+def text_then_numbers(columns: int) -> tuple[Kind, ...]:
+    """Returns the kinds of a table whose first column names the row and whose others are numbers."""
     numbers: list[Kind] = ["number"] * columns
     return ("text", *numbers)
 
@@ -136,8 +143,8 @@ def _documents_answer(comparison: dict[str, Any], confidence: float) -> Answer:
     found = comparison["beside_the_verdict"]["documents"]
     interval = (
         f"{signed(found['mean'])} bits per byte ({comparison['track']} minus {comparison['baseline']}); the "
-        f"{confidence:.0%} interval over {count(found['documents'])} documents is {signed(found['low'])} to "
-        f"{signed(found['high'])}."
+        f"{short_percent(confidence)} interval over {count(found['documents'])} documents is {signed(found['low'])} to "
+        f"{signed(found['high'])} (bootstrap, {count(found['resamples'])} resamples)."
     )
     return Answer(
         "How much would other validation documents change the difference?",
@@ -169,53 +176,6 @@ def _reach_cells(reach: Mapping[str, Any]) -> list[str]:
     if reach["seeds"] == 0:
         return [NOT_MEASURED, reached]
     return ["not reached" if reach["median"] is None else decimal(reach["median"], 2), reached]
-
-
-def tokenizer_table(results: dict[str, Any]) -> Table:
-    """Returns what each tokenizer learned and how it cuts the text; one column a track."""
-    tracks = results["tracks"]
-    vocabularies = {name: track["vocabulary"] for name, track in tracks.items()}
-    words = sorted({int(words) for v in vocabularies.values() for words in v.get("words_per_entry", {})})
-    rows = [
-        ["entries", *(count(track["entries"]) for track in tracks.values())],
-        ["entries asked for", *(count(track["entries_requested"]) for track in tracks.values())],
-        ["bytes per token, training text", *(decimal(track["bytes_per_token"]["train"], 2) for track in tracks.values())],
-        ["bytes per token, validation text",
-         *(decimal(track["bytes_per_token"]["validation"], 2) for track in tracks.values())],
-        ["tokens per validation document",
-         *(decimal(v.get("tokens_per_document", {}).get("validation"), 1) for v in vocabularies.values())],
-        ["entries spanning words", *(count(v.get("entries_spanning_words")) for v in vocabularies.values())],
-        ["share of use spanning words", *(percent(v.get("share_of_use_spanning_words")) for v in vocabularies.values())],
-        *([f"entries of {plural(number, 'word')}",
-           *(count(v.get("words_per_entry", {}).get(str(number), 0)) for v in vocabularies.values())]
-          for number in words),
-        ["entries never used", *(count(v.get("entries_never_used")) for v in vocabularies.values())],
-        ["parameters of the model", *(count(track["parameters"]) for track in tracks.values())],
-        ["parameters without embeddings", *(count(track["parameters_without_embeddings"]) for track in tracks.values())],
-        ["FLOPs per token", *(count(track["flops_per_token"]) for track in tracks.values())],
-    ]  # fmt: skip
-    return Table("What each tokenizer learned", ("", *tracks), rows, _text_then_numbers(len(tracks)))
-
-
-def shared_entries_table(results: dict[str, Any]) -> Table:
-    """Returns how many entries every two tracks have in common."""
-    rows = [
-        [" and ".join(names), count(shared["count"]), percent(shared["share_of_a"]), percent(shared["share_of_b"])]
-        for pair, shared in results["shared_entries"].items()
-        if (names := pair.split("|"))
-    ]
-    headers = ("tracks", "shared entries", "share of the first", "share of the second")
-    return Table("Entries that two tokenizers share", headers, rows, ("text", "number", "number", "number"))
-
-
-def entry_tables(name: str, vocabulary: Mapping[str, Any]) -> list[Table]:
-    """Returns the longest and the most used entries of one track. A space is shown as an open box."""
-    longest = [[visible(entry["text"]), count(entry["bytes"]), count(entry["count"])] for entry in vocabulary["longest"]]
-    used = [[visible(entry["text"]), count(entry["count"]), percent(entry["share"])] for entry in vocabulary["most_used"]]
-    return [
-        Table(f"Longest entries of {name}", ("entry", "bytes", "uses"), longest, ("code", "number", "number")),
-        Table(f"Most used entries of {name}", ("entry", "uses", "share"), used, ("code", "number", "number")),
-    ]
 
 
 def protocol_table(protocol: Mapping[str, Any]) -> Table:
@@ -254,3 +214,10 @@ def seconds_table(results: dict[str, Any]) -> Table:
     """Returns the seconds of every stage, all runs of a track together."""
     rows = [[stage, seconds(value)] for stage, value in results["seconds_by_stage"].items()]
     return Table("Seconds by stage, the runs of a track together", ("stage", "seconds"), rows, ("text", "number"))
+
+
+def repeat_commands(results: dict[str, Any]) -> list[str]:
+    """Returns what to type to run the trial again: at the commit that its runs came from, where they came from one."""
+    commits = [commit for commit in results["environment"].get("git commit", []) if re.fullmatch(r"[0-9a-f]{40}", commit)]
+    checkout = [f"git checkout {commits[0]}"] if len(commits) == 1 else []
+    return [*checkout, "toktrial run protocol.toml --trial trials/again"]

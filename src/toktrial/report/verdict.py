@@ -117,6 +117,8 @@ class DocumentInterval:
     """Upper end of the interval."""
     documents: int
     """Validation documents."""
+    resamples: int = RESAMPLES
+    """Draws of as many documents that it is made from."""
 
 
 def document_interval(nats_differences: Floats, document_bytes: NDArray[np.uint32], confidence: float) -> DocumentInterval:

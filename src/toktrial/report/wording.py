@@ -6,7 +6,7 @@ Reads results.json's dict alone: results -> wording -> page and Markdown.
 from collections.abc import Sequence
 from typing import Any
 
-from toktrial.report.verdict import NO_DIFFERENCE, ONE_SEED
+from toktrial.report.verdict import ONE_SEED
 
 NOT_MEASURED = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -33,9 +33,14 @@ def seconds(value: float | None) -> str:
     return NOT_MEASURED if value is None else f"{value:,.{1 if value < 99.95 else 0}f}"
 
 
-def percent(share: float | None) -> str:
+def scientific(value: float | None) -> str:
+    """Formats a number too large to be read out with three digits: 123456789 -> '1.23e+08'."""
+    return NOT_MEASURED if value is None else f"{value:.2e}".replace("-", MINUS)
+
+
+def percent(share: float | None, digits: int = 1) -> str:
     """Formats a share of one as a percentage: 0.253 -> '25.3%'."""
-    return NOT_MEASURED if share is None else f"{100 * share:.1f}%"
+    return NOT_MEASURED if share is None else f"{100 * share:.{digits}f}%"
 
 
 def with_spread(value: float | None, spread: float | None, digits: int) -> str:
@@ -60,9 +65,50 @@ def visible(text: str) -> str:
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in shown)
 
 
-def verdict_heading(word: str) -> str:
-    """Returns the verdict's word as a heading; a track's name keeps its own spelling."""
-    return f"{word[0].upper()}{word[1:]}" if word in (NO_DIFFERENCE, ONE_SEED) else word
+def short_percent(confidence: float) -> str:
+    """Formats a share of one as a percentage with no more digits than it has: 0.95 -> '95%', 0.995 -> '99.5%'."""
+    return f"{100 * confidence:g}%"
+
+
+def criterion(baseline: str, others: Sequence[str], seeds: int, confidence: float) -> str:
+    """Returns the success criterion as the protocol fixed it, before anything ran.
+
+    >>> criterion("bpe", ["btm"], 3, 0.95)[:81]
+    'Fixed before the run: btm learned faster if the 95% paired t-interval over 3 seeds'
+    """
+    over = plural(seeds, "seed")
+    if len(others) == 1:
+        rule = f"{others[0]} learned faster if the {short_percent(confidence)} paired t-interval over {over}"
+        found = "lies below 0"
+    else:
+        rule = f"each of {joined(others)} learned faster than {baseline} if the paired t-test over {over}"
+        found = (
+            f"finds it below 0 at {short_percent(confidence)} confidence, after Holm's correction for {len(others)} comparisons"
+        )
+    alone = " One seed has no interval, so it cannot be met." if seeds == 1 else ""
+    return f"Fixed before the run: {rule} of its final bits per byte minus {baseline}'s {found}.{alone}"
+
+
+def outcome(comparisons: Sequence[dict[str, Any]], seeds: int) -> str:
+    """Returns how the criterion came out, as a sentence; provisional where fewer than the protocol's seeds are paired."""
+    judged = [_judged(comparison) for comparison in comparisons]
+    paired = min(len(comparison["paired_seeds"]) for comparison in comparisons)
+    if len(judged) > 1:
+        said = "; ".join(f"{each['track']}: {kind}, {word}" for each, (kind, word) in zip(comparisons, judged, strict=True))
+    else:
+        said = ", ".join(judged[0])
+    if paired < seeds:
+        return f"So far, with {paired} of {plural(seeds, 'seed')}: {said}."
+    return f"{said}." if len(judged) > 1 else f"{judged[0][0].capitalize()}: {judged[0][1]}."
+
+
+def _judged(comparison: dict[str, Any]) -> tuple[str, str]:
+    """Returns (met, not met or undecided; the verdict's word) of one other track."""
+    word = str(comparison["verdict"])
+    if word == ONE_SEED:
+        kind, _, reason = word.partition(": ")
+        return kind, reason
+    return ("met" if word == f"{comparison['track']} learned faster" else "not met"), word
 
 
 def verdict_detail(comparison: dict[str, Any], confidence: float, tracks_compared: int) -> str:
@@ -71,8 +117,9 @@ def verdict_detail(comparison: dict[str, Any], confidence: float, tracks_compare
     if comparison["verdict"] == ONE_SEED:
         return f"{difference} One seed cannot say how much of that is chance."
     interval = (
-        f"{confidence:.0%} interval of {comparison['track']} minus {comparison['baseline']}: {signed(comparison['low'])} "
-        f"to {signed(comparison['high'])}, over {plural(len(comparison['paired_seeds']), 'paired seed')}."
+        f"{short_percent(confidence)} interval of {comparison['track']} minus {comparison['baseline']}: "
+        f"{signed(comparison['low'])} to {signed(comparison['high'])}, over "
+        f"{plural(len(comparison['paired_seeds']), 'paired seed')}."
     )
     return f"{difference} {interval}{_holm_clause(comparison, tracks_compared)}"
 
@@ -89,7 +136,7 @@ def _difference(comparison: dict[str, Any]) -> str:
     if mean == 0:
         return f"{track} ended at exactly the bits per byte of {baseline}."
     side = "below" if mean < 0 else "above"
-    share = percent(abs(mean) / comparison["baseline_bits_per_byte"])
+    share = percent(abs(comparison["relative_difference"]))
     return f"{track} ended {decimal(abs(mean), 4)} bits per byte ({share}) {side} {baseline}; lower is better."
 
 

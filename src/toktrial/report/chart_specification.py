@@ -1,0 +1,126 @@
+"""One learning curve as Vega-Lite: the same definition for the SVG and PNG files and for the page, whose script changes it.
+
+Charts -> specification. Plain dicts of Vega-Lite 6 (vega.github.io/vega-lite/docs); sections/charts.js knows their places.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+# Okabe & Ito's palette, which colour-blind readers tell apart (2008, jfly.uni-koeln.de/color), its darker colours first.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [5, 2], [1, 3])
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+CONTROL_COLOUR, CONTROL_DASH, CONTROL_SHAPE = "#808690", [4, 2], "triangle-right"
+WIDTH, HEIGHT = 640, 340  # pixels of the SVG; the PNG has twice as many
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif"
+NUMBERS = (
+    ("step", "training step", ",.0f"), ("training_seconds", "training time (s)", ",.1f"),
+    ("bytes_seen", "text read (bytes)", ",.0f"), ("flops", "training FLOPs", ".3s"), ("tokens", "tokens read", ",.0f"),
+)  # fmt: skip
+CONFIG = {
+    "font": FONT,
+    "padding": 10,
+    "view": {"stroke": None},
+    "axis": {
+        "labelFontSize": 12, "titleFontSize": 13, "titleFontWeight": "normal", "labelColor": "#444444",
+        "titleColor": "#222222", "gridColor": "#e4e4e4", "domainColor": "#888888", "tickColor": "#888888",
+        "titlePadding": 10, "tickCount": 6,
+    },
+    "legend": {
+        "orient": "top", "direction": "horizontal", "labelFontSize": 13, "labelColor": "#222222", "labelLimit": 400,
+        "symbolSize": 90, "symbolOpacity": 1, "symbolStrokeWidth": 0, "columnPadding": 24,
+    },
+}  # fmt: skip
+
+
+def specification(
+    measure: str, axis: str, titles: tuple[str, str], domain: Sequence[float], names: Sequence[str], control: str | None
+) -> dict[str, Any]:
+    """Returns Vega-Lite without its data, which is named `rows`: bands from lowest to highest run, mean lines, markers.
+
+    Only the lines are clipped, for what is clipped makes the PNG slow; the rest is kept below `top` by itself.
+
+    The rows have the columns of results["mean_curves"] and a `name`, one of `names` or the control's. `titles` are those of
+    x and y, `domain` the ends of y.
+    """
+    ends = {end: f"datum.{measure}_{end}" for end in ("lowest", "highest")}
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "config": CONFIG,
+        "background": "white",
+        "width": WIDTH,
+        "height": HEIGHT,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "data": {"name": "rows"},
+        "params": [{"name": "top", "value": domain[1]}],
+        "transform": [
+            {"calculate": f"datum.{axis}", "as": "x"},
+            {"calculate": f"datum.{measure}", "as": "y"},
+            *({"calculate": f"{value} === null ? null : min({value}, top)", "as": end} for end, value in ends.items()),
+        ],
+        "encoding": {
+            "x": {
+                "field": "x", "type": "quantitative", "title": titles[0],
+                "scale": {"type": "linear", "nice": False, "zero": True},
+                "axis": {"grid": False, "format": number_format(axis)},
+            },
+            "y": {
+                "field": "y", "type": "quantitative", "title": titles[1],
+                "scale": {"type": "linear", "nice": False, "domain": list(domain)},
+            },
+            "color": {"field": "name", "title": None, "scale": _scale(names, COLOURS, control, CONTROL_COLOUR)},
+        },
+        "layer": [_band(), _line(names, control), _markers(names, control)],
+    }  # fmt: skip
+
+
+def with_values_under_the_pointer(chart: dict[str, Any], height: int) -> dict[str, Any]:
+    """Returns the page's variant: as wide as its container, without a background, and with a tooltip at every point."""
+    values = [
+        {"field": "name", "title": "track"},
+        {"field": "y", "title": chart["encoding"]["y"]["title"], "format": ".4f"},
+        {"field": "lowest", "title": "lowest run", "format": ".4f"},
+        {"field": "highest", "title": "highest run", "format": ".4f"},
+        {"field": "runs", "title": "runs"},
+        *({"field": name, "title": axis_title, "format": form} for name, axis_title, form in NUMBERS),
+    ]
+    # Not `nearest`: Vega-Lite 6.4 then shows text fields of a tooltip as undefined.
+    pointed_at = {"type": "point", "on": "pointerover", "clear": "pointerout"}
+    points = {
+        "transform": [{"filter": "isValid(datum.y) && datum.y <= top"}],
+        "mark": {"type": "point", "size": 260, "strokeWidth": 2, "fill": "transparent"},
+        "params": [{"name": "pointed_at", "select": pointed_at}],
+        "encoding": {
+            "opacity": {"condition": {"param": "pointed_at", "empty": False, "value": 1}, "value": 0},
+            "tooltip": values,
+        },
+    }
+    return {**chart, "width": "container", "height": height, "background": "transparent", "layer": [*chart["layer"], points]}
+
+
+def number_format(axis: str) -> str:
+    """Returns the d3 format of an axis: 12,000 for steps and seconds, 12M for what is counted in millions."""
+    return ",~r" if axis in ("step", "training_seconds") else "~s"
+
+
+def _band() -> dict[str, Any]:
+    return {"mark": {"type": "area", "fillOpacity": 0.25}, "encoding": {"y": {"field": "lowest"}, "y2": {"field": "highest"}}}
+
+
+def _line(names: Sequence[str], control: str | None) -> dict[str, Any]:
+    dash = {"field": "name", "title": None, "scale": _scale(names, DASHES, control, CONTROL_DASH)}
+    return {"mark": {"type": "line", "strokeWidth": 2.2, "clip": True}, "encoding": {"strokeDash": dash}}
+
+
+def _markers(names: Sequence[str], control: str | None) -> dict[str, Any]:
+    """Returns a few markers along each line, which tell lines apart in grey."""
+    shape = {"field": "name", "title": None, "scale": _scale(names, SHAPES, control, CONTROL_SHAPE)}
+    mark = {"type": "point", "size": 64, "filled": True, "opacity": 1, "stroke": "white", "strokeWidth": 1}
+    return {"mark": mark, "transform": [{"filter": "datum.marked && datum.y <= top"}], "encoding": {"shape": shape}}
+
+
+def _scale(names: Sequence[str], values: Sequence[Any], control: str | None, of_control: Any) -> dict[str, Any]:
+    chosen = [values[index % len(values)] for index in range(len(names))]
+    if control is None:
+        return {"domain": list(names), "range": chosen}
+    return {"domain": [*names, control], "range": [*chosen, of_control]}

@@ -1,0 +1,54 @@
+// Draws the learning curves, and draws them anew when a reader chooses another axis or scale.
+const charts = JSON.parse(document.getElementById("charts").textContent);
+const controls = document.getElementById("chart-controls");
+const figures = document.querySelector(".figures");
+const views = new Map();
+let drawing = Promise.resolve();
+
+function chosen() {
+  const { axis, across, upward, control } = Object.fromEntries(new FormData(controls));
+  return { axis, across, upward, control: control === "on" };
+}
+
+function specificationOf({ specifications, axes }, { axis, across, upward, control }) {
+  const specification = structuredClone(control ? specifications.control : specifications.plain);
+  const { title, description, format, domains, dataset } = axes[axis];
+  const { x, y } = specification.encoding;
+  specification.transform[0].calculate = `datum.${axis}`;
+  x.title = title;
+  x.axis.format = format;
+  x.scale.type = across;
+  if (across === "log") delete x.scale.zero; // no logarithm has a zero to show
+  y.scale.type = upward;
+  y.scale.domain = domains[upward];
+  specification.params[0].value = domains[upward][1];
+  const shown = (row) => (control || !row.control) && (across === "linear" || row[axis] > 0);
+  return { ...specification, description, datasets: { rows: charts.datasets[dataset].filter(shown) } };
+}
+
+async function draw(name, measure, choice) {
+  const place = document.getElementById(name);
+  const { heading, caption } = measure.axes[choice.axis];
+  const figure = place.closest("figure");
+  figure.querySelector("figcaption strong").textContent = heading;
+  figure.querySelector("figcaption .caption").textContent = choice.upward === "linear" ? caption.linear : caption.log;
+  views.get(name)?.finalize();
+  views.set(name, await vegaEmbed(place, specificationOf(measure, choice), { actions: false, renderer: "svg" }));
+}
+
+async function drawAll(choice) {
+  for (const [name, measure] of Object.entries(charts.measures)) await draw(name, measure, choice);
+}
+
+// One after the other: a quick second choice must not be overtaken by the first.
+function redraw() {
+  const choice = chosen();
+  const mine = drawing.then(() => drawAll(choice));
+  drawing = mine;
+  figures.ariaBusy = "true";
+  mine.then(() => { if (drawing === mine) figures.ariaBusy = "false"; });
+}
+
+controls.hidden = false;
+controls.addEventListener("change", redraw);
+redraw();

@@ -1,0 +1,127 @@
+"""Samples and their measures in the report: sums worked out again, and text that stays text."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from toktrial.report.inputs import INPUT_FILES, SAMPLE_MEASURES_FILE, input_checksums, read_trial
+from toktrial.report.markdown import render_markdown
+from toktrial.report.page import write_report
+from toktrial.report.results import gather
+from toktrial.report.samples_section import CAVEAT, MEASURES, meanings, measures_table
+
+BACKTICKS = "````\n# no heading\n<script>alert(3)</script>"
+
+
+def write_measures(trial: Path, seeds: int = 3) -> list[dict[str, Any]]:
+    """Counts by chance, of five prompts; the real stories come last of each prompt, and one is missing."""
+    random = np.random.default_rng(5)
+    texts = []
+    for seed in range(1, seeds + 1):
+        for prompt in range(5):
+            for track in ("bpe", "btm", None):
+                if (seed, prompt, track) == (2, 3, None):
+                    continue
+                measures = {name: [int(random.integers(0, 40)), int(random.integers(40, 90))] for name in MEASURES}
+                bits = {model: [float(random.uniform(300, 900)), int(random.integers(380, 401))] for model in ("bpe", "btm")}
+                text = {"track": track, "seed": seed, "prompt": prompt, "bytes": 400, "measures": measures, "bits": bits}
+                texts.append(text)
+    path = trial / SAMPLE_MEASURES_FILE
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(texts))
+    return texts
+
+
+def test_measures_are_means_over_seeds_of_sums(write_trial: Any) -> None:
+    trial = write_trial()
+    texts = write_measures(trial)
+    found = gather(read_trial(trial))["sample_measures"]
+    assert (found["seeds"], found["prompts"], found["texts"], found["real_stories"]) == (
+        [1, 2, 3], 5, {"bpe": 15, "btm": 15}, 14,
+    )  # fmt: skip
+    for name in (*MEASURES, "bits_per_byte_under_btm"):
+        for track in ("bpe", "btm", None):
+            by_seed = []
+            for seed in (1, 2, 3):
+                counts = [
+                    text["bits"]["btm"] if name not in MEASURES else text["measures"][name]
+                    for text in texts
+                    if text["track"] == track and text["seed"] == seed
+                ]
+                by_seed.append(sum(part for part, _ in counts) / sum(whole for _, whole in counts))
+            measured = found["measures"][name]["tracks"][track] if track else found["measures"][name]["real_stories"]
+            assert measured["by_seed"] == pytest.approx(by_seed)
+            assert measured["mean"] == pytest.approx(np.mean(by_seed))
+            assert measured["standard_deviation"] == pytest.approx(np.std(by_seed, ddof=1))
+
+
+def test_every_number_of_the_table_is_in_the_results(write_trial: Any) -> None:
+    trial = write_trial()
+    write_measures(trial)
+    results = gather(read_trial(trial))
+    table = measures_table(results)
+    assert table.headers == ("", "bpe", "btm", "real stories")
+    assert len(table.rows) == len(MEASURES) + 2
+    known = numbers_in(results["sample_measures"]["measures"])
+    for row in table.rows:
+        for shown in re.findall(r"\d[\d,]*(?:\.\d+)?", " ".join(row[1:])):
+            digits = len(shown.partition(".")[2])
+            assert any(f"{value * scale:,.{digits}f}" == shown for value in known for scale in (1, 100)), (row, shown)
+    assert [name for name, _ in meanings(results)][: len(MEASURES)] == [label for label, _ in MEASURES.values()]
+
+
+def test_one_seed_has_no_spread_and_nothing_counted_has_no_value(write_trial: Any) -> None:
+    trial = write_trial(seeds=1)
+    texts = write_measures(trial, seeds=1)
+    for text in texts:
+        text["measures"]["sentence_words"][1] = 0
+    (trial / SAMPLE_MEASURES_FILE).write_text(json.dumps([text for text in texts if text["track"]]))
+    results = gather(read_trial(trial))
+    rows = {row[0]: row[1:] for row in measures_table(results).rows}
+    assert rows["words per sentence"] == ["\u2013"] * 3
+    assert all("\u00b1" not in cell and row[2] == "\u2013" for row in rows.values() for cell in row)
+
+
+def test_a_trial_without_measures_still_reports(write_trial: Any) -> None:
+    results = gather(read_trial(write_trial()))
+    assert results["sample_measures"] is None
+    assert results["samples"]["seed"] == 1
+    assert CAVEAT not in render_markdown(results, [])
+
+
+def test_page_and_markdown_show_measures_and_hostile_samples_as_text(write_trial: Any) -> None:
+    trial = write_trial()
+    write_measures(trial)
+    for track in ("bpe", "btm"):
+        samples = [{"prompt": "A `knight` </script>", "continuation": f" {track} {BACKTICKS}", "ended": track == "bpe"}]
+        (trial / f"runs/{track}/seed-1/samples.json").write_text(json.dumps(samples))
+    results = write_report(trial)
+    page = (trial / "report" / "index.html").read_text(encoding="utf-8").replace("&#39;", "'")
+    markdown = (trial / "report" / "report.md").read_text(encoding="utf-8")
+    assert "<script>alert(3)" not in page and "&lt;script&gt;alert(3)" in page
+    assert "A `knight` &lt;/script&gt;" in page
+    blocks = re.findall(r"^(`{5,})\n(.*?)\n\1$", markdown, re.MULTILINE | re.DOTALL)
+    assert [block for _, block in blocks if "<script>alert(3)" in block and "[bpe]" in block and "[btm]" in block]
+    assert "<script>alert(3)" not in re.sub(r"^(`{3,})\n.*?\n\1$", "", markdown, flags=re.MULTILINE | re.DOTALL)
+    for row in measures_table(results).rows:
+        assert "| " + " | ".join(row) + " |" in markdown.replace("\\", "")
+        assert all(cell in page for cell in row)
+    assert CAVEAT in page and CAVEAT in markdown
+
+
+def test_the_report_is_of_the_measures_and_votes_that_there_are(write_trial: Any) -> None:
+    trial = write_trial()
+    before = input_checksums(trial)
+    write_measures(trial)
+    (trial / "ratings.jsonl").write_text("")
+    assert set(input_checksums(trial)) - set(before) == {SAMPLE_MEASURES_FILE, "ratings.jsonl"} <= set(INPUT_FILES)
+
+
+def numbers_in(value: Any) -> list[float]:
+    if isinstance(value, dict | list):
+        return [number for item in (value.values() if isinstance(value, dict) else value) for number in numbers_in(item)]
+    return [float(value)] if isinstance(value, int | float) else []
