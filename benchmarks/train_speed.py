@@ -4,17 +4,21 @@
     python benchmarks/train_speed.py --preset tinystories --batch-size 4 --steps 200 --variants compiled
     python benchmarks/train_speed.py --profile                             also where the compiled step's time goes
 
-Random ids; the variants take turns, round by round, and each round's fastest step counts, so that a noisy machine slows all
-alike. Model FLOPs utilisation (MFU) is that of Chowdhery et al. 2022 (PaLM), appendix B: model FLOPs over the device's peak.
+Random ids. Each variant has a process of its own, and they take turns, round by round; each round's fastest step counts, so
+that a noisy machine slows all alike, and a ratio is the median over the rounds. Model FLOPs utilisation (MFU) is that of
+Chowdhery et al. 2022 (PaLM), appendix B: model FLOPs over the device's peak.
 """
 
 import argparse
+import multiprocessing
 import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import torch
 
@@ -42,13 +46,29 @@ DENSE_BFLOAT16_PEAKS = {
 
 @dataclass
 class Variant:
-    """One way to train, and the seconds of its fastest step in each round."""
+    """One way to train, in a process of its own, as its user would run it: neither memory nor settings are shared."""
 
     name: str
-    step: Callable[[], torch.Tensor]
-    compile_seconds: float = 0.0
+    process: ProcessPoolExecutor
+    compile_seconds: float
     seconds: list[float] = field(default_factory=list)
+    """Of the fastest step in each round."""
+    core_seconds: list[float] = field(default_factory=list)
+    """That all cores together worked on a step, the mean of each round: other processes on a machine hardly change it."""
     peak_bytes: int = 0
+    """Of the device where it is a GPU, else of the process."""
+
+
+class Trainee(NamedTuple):
+    """What a variant's process holds, in the global `trainee`."""
+
+    name: str
+    compile_seconds: float
+    device: torch.device
+    step: Callable[[], torch.Tensor]
+
+
+trainee: Trainee
 
 
 def plain_step(model: GPT, ids: torch.Tensor) -> Callable[[], torch.Tensor]:
@@ -66,32 +86,62 @@ def plain_step(model: GPT, ids: torch.Tensor) -> Callable[[], torch.Tensor]:
     return step
 
 
-def make_variant(name: str, shape: ModelConfig, vocab_size: int, rows: int, device: torch.device) -> Variant:
+def make_trainee(name: str, shape: ModelConfig, vocab_size: int, rows: int, device: torch.device) -> Trainee:
     model = GPT(shape, vocab_size, vocab_size)
     model.initialise(1)
     model.to(device)
     ids = torch.randint(vocab_size, (rows, shape.context + 1), generator=torch.Generator().manual_seed(1)).to(device)
     if name == "float32":
-        return Variant(name, plain_step(model, ids))
+        return Trainee(name, 0.0, device, plain_step(model, ids))
+    determinism("auto", device).__enter__()  # for as long as this process lives
     precision = resolve_precision("auto", device)
     training = TrainingStep(model, TrainingConfig(batch_size=rows), precision, Processes())
     start_up = training.start(ids, compiled=name == "compiled")
     full_name = f"{str(precision).removeprefix('torch.')} {'compiled' if start_up.is_compiled else 'eager'}"
-    return Variant(full_name, lambda: training(ids, LEARNING_RATE)[0], start_up.compile_seconds)
+    return Trainee(full_name, start_up.compile_seconds, device, lambda: training(ids, LEARNING_RATE)[0])
 
 
-def time_in_turns(variants: list[Variant], steps: int, rounds: int, device: torch.device) -> None:
+def start_variant(name: str, shape: ModelConfig, vocab_size: int, rows: int, device: torch.device) -> Variant:
+    process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+    full_name, compile_seconds = process.submit(_begin, name, shape, vocab_size, rows, device).result()
+    return Variant(full_name, process, compile_seconds)
+
+
+def _begin(*what: Any) -> tuple[str, float]:
+    """In a variant's process: makes what every later call there steps."""
+    global trainee
+    trainee = make_trainee(*what)
+    return trainee.name, trainee.compile_seconds
+
+
+def _round(steps: int) -> tuple[float, float, int]:
+    """In a variant's process: seconds of the fastest of so many steps, seconds of cores a step, peak memory in bytes."""
+    if trainee.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(trainee.device)
+    trainee.step()
+    synchronise(trainee.device)
+    started = time.process_time()
+    fastest = min(_seconds_of_steps(trainee.step, trainee.device) for _ in range(steps))
+    return fastest, (time.process_time() - started) / steps, peak_memory(trainee.device)
+
+
+def time_in_turns(variants: list[Variant], steps: int, rounds: int) -> None:
     """Runs `steps` steps of each variant in each of the rounds."""
     for round_number in range(rounds):
         for variant in variants:
-            if device.type == "cuda":
-                torch.cuda.reset_peak_memory_stats(device)
-            variant.step()
-            synchronise(device)
-            variant.seconds.append(min(_seconds_of_steps(variant.step, device) for _ in range(steps)))
-            if device.type == "cuda":
-                variant.peak_bytes = max(variant.peak_bytes, torch.cuda.max_memory_allocated(device))
-        sys.stderr.write(f"round {round_number + 1} of {rounds}\n")
+            seconds, core_seconds, peak_bytes = variant.process.submit(_round, steps).result()
+            variant.seconds.append(seconds)
+            variant.core_seconds.append(core_seconds)
+            variant.peak_bytes = max(variant.peak_bytes, peak_bytes)
+        fastest = ", ".join(f"{each.name} {each.seconds[-1]:.3f} s ({each.core_seconds[-1]:.3f})" for each in variants)
+        sys.stderr.write(f"round {round_number + 1} of {rounds}, seconds of a step (of cores): {fastest}\n")
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: of the device where it is a GPU, else of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _seconds_of_steps(step: Callable[[], torch.Tensor], device: torch.device) -> float:
@@ -105,33 +155,44 @@ def _seconds_of_steps(step: Callable[[], torch.Tensor], device: torch.device) ->
 
 
 def compare(
-    names: list[str], shape: ModelConfig, vocab_size: int, rows: int, steps: int, rounds: int, device: torch.device
-) -> Variant:
-    """Prints the speed of the variants beside each other; returns the last of them."""
-    variants = [make_variant(name, shape, vocab_size, rows, device) for name in names]
+    names: list[str],
+    shape: ModelConfig,
+    vocab_size: int,
+    rows: int,
+    steps: int,
+    rounds: int,
+    device: torch.device,
+    profiled: bool,
+) -> None:
+    """Prints the speed of the variants beside each other, and where the last one's time goes if that is `profiled`."""
+    variants = [start_variant(name, shape, vocab_size, rows, device) for name in names]
     model = GPT(shape, vocab_size, vocab_size)
     millions = model.parameter_counts().total / 1e6
     print(f"\n{millions:.1f}M parameters, {rows} x {shape.context} tokens a step, {vocab_size:,} entries")
-    time_in_turns(variants, steps, rounds, device)
-    peer = statistics.median(variants[0].seconds)
+    time_in_turns(variants, steps, rounds)
+    peer = variants[0].seconds
+    peer_core_seconds = statistics.median(variants[0].core_seconds)
     for variant in variants:
         seconds = statistics.median(variant.seconds)
         tokens_per_second = rows * shape.context / seconds
+        ratios = sorted(theirs / ours for theirs, ours in zip(peer, variant.seconds, strict=True))
         parts = [
             f"{variant.name:18} {tokens_per_second:12,.0f} tokens/s",
             f"{seconds * 1000:8.1f} ms (best {min(variant.seconds) * 1000:.1f})",
-            f"{peer / seconds:5.2f} times {variants[0].name}",
+            f"{statistics.median(ratios):5.2f} times {variants[0].name} (rounds {ratios[0]:.2f} to {ratios[-1]:.2f})",
             utilisation(tokens_per_second * model.flops_per_token(), device),
+            f"peak {variant.peak_bytes / 1e9:.2f} GB",
         ]
+        if device.type == "cpu":
+            core_seconds = statistics.median(variant.core_seconds)
+            parts.append(f"{core_seconds * 1000:.0f} ms of cores ({peer_core_seconds / core_seconds:.2f} times less)")
         if variant.compile_seconds:
             parts.append(f"compiled in {variant.compile_seconds:.0f} s")
-        if variant.peak_bytes:
-            parts.append(f"peak {variant.peak_bytes / 1e9:.2f} GB")
         print(", ".join(parts))
-    if device.type != "cuda":
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        print(f"peak memory of the process, all of these together: {peak / 1e9:.2f} GB")
-    return variants[-1]
+    if profiled:
+        print(variants[-1].process.submit(_profile).result())
+    for variant in variants:
+        variant.process.shutdown()
 
 
 def utilisation(flops_per_second: float, device: torch.device) -> str:
@@ -149,11 +210,12 @@ def largest_batch_that_pays(shape: ModelConfig, vocab_size: int, rows: int, step
     best = 0.0
     while True:
         try:
-            variant = make_variant("compiled", shape, vocab_size, rows, device)
-            time_in_turns([variant], steps, 1, device)
+            variant = start_variant("compiled", shape, vocab_size, rows, device)
+            time_in_turns([variant], steps, 1)
         except torch.cuda.OutOfMemoryError:
             print(f"{rows} rows: the memory does not suffice")
             return
+        variant.process.shutdown()
         tokens_per_second = rows * shape.context / variant.seconds[0]
         with torch.device("meta"):
             flops = tokens_per_second * GPT(shape, vocab_size, vocab_size).flops_per_token()
@@ -162,13 +224,11 @@ def largest_batch_that_pays(shape: ModelConfig, vocab_size: int, rows: int, step
         if tokens_per_second < PAYS * best:
             return
         best, rows = max(best, tokens_per_second), rows * 2
-        del variant
-        torch.cuda.empty_cache()
 
 
 def train_steps(shape: ModelConfig, vocab_size: int, rows: int, steps: int, name: str, device: torch.device) -> None:
     """Trains one variant for so many steps; prints first and last loss, tokens a second over all, and memory."""
-    variant = make_variant(name, shape, vocab_size, rows, device)
+    variant = make_trainee(name, shape, vocab_size, rows, device)
     started = time.perf_counter()
     losses = []
     for step in range(1, steps + 1):
@@ -184,20 +244,18 @@ def train_steps(shape: ModelConfig, vocab_size: int, rows: int, steps: int, name
     print(f"{variant.name}: {tokens_per_second:,.0f} tokens/s, {flops}")
     print(f"{seconds:.0f} s, after {variant.compile_seconds:.0f} s of compilation")
     print(f"loss, on the same batch every step: {losses[0]:.3f} to {losses[-1]:.3f}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    if device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated(device)
-    print(f"peak memory: {peak / 1e9:.2f} GB")
+    print(f"peak memory: {peak_memory(device) / 1e9:.2f} GB")
 
 
-def profile(variant: Variant, device: torch.device) -> None:
-    """Prints what three steps spend their time on."""
+def _profile() -> str:
+    """In a variant's process: a table of what three steps spend their time on."""
     with torch.profiler.profile() as profiled:
         for _ in range(3):
-            variant.step()
-        synchronise(device)
-    order = "self_cpu_time_total" if device.type == "cpu" else "self_device_time_total"
-    print(profiled.key_averages().table(sort_by=order, row_limit=20, max_name_column_width=50))
+            trainee.step()
+        synchronise(trainee.device)
+    order = "self_cpu_time_total" if trainee.device.type == "cpu" else "self_device_time_total"
+    table: str = profiled.key_averages().table(sort_by=order, row_limit=20, max_name_column_width=50)
+    return table
 
 
 def main() -> None:
@@ -217,20 +275,15 @@ def main() -> None:
         shape, vocab_size, rows = protocol.model, protocol.vocab_size, protocol.training.batch_size
     rows = options.batch_size or rows
     print(f"{device_name(device)}, torch {torch.__version__}, {torch.get_num_threads()} threads")
-    with determinism("auto", device):
-        if options.steps:
-            train_steps(shape, vocab_size, rows, options.steps, options.variants[-1], device)
-            return
-        last = compare(options.variants, shape, vocab_size, rows, 3, options.rounds, device)
-        if options.profile:
-            profile(last, device)
-        if device.type == "cuda" and not options.preset:
-            plan = PRESETS["tinystories"]()
-            rows = plan.training.batch_size
-            last = compare(options.variants, plan.model, plan.vocab_size, rows, 3, options.rounds, device)
-            if options.profile:
-                profile(last, device)
-            largest_batch_that_pays(plan.model, plan.vocab_size, rows, 3, device)
+    if options.steps:
+        train_steps(shape, vocab_size, rows, options.steps, options.variants[-1], device)
+        return
+    compare(options.variants, shape, vocab_size, rows, 3, options.rounds, device, options.profile)
+    if device.type == "cuda" and not options.preset:
+        plan = PRESETS["tinystories"]()
+        rows = plan.training.batch_size
+        compare(options.variants, plan.model, plan.vocab_size, rows, 3, options.rounds, device, options.profile)
+        largest_batch_that_pays(plan.model, plan.vocab_size, rows, 3, device)
 
 
 if __name__ == "__main__":

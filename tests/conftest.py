@@ -2,16 +2,21 @@
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from toktrial.corpus.documents import Documents
     from toktrial.tokenizer.base import Tokenizer
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +36,25 @@ def golden_merges(shared_data: Path) -> list[dict[str, Any]]:
         pytest.skip("no golden merge cases beside the real text")
     cases: list[dict[str, Any]] = json.loads(path.read_text())
     return cases
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """The machine's own Chromium, without a window: TOKTRIAL_CHROMIUM, else the first of CHROMIUMS; else skipped.
+
+    Open pages by `browser.new_page(...)` and close them: each has its own storage and its own emulated screen.
+    """
+    named = os.environ.get("TOKTRIAL_CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    if found is None:
+        pytest.skip("no Chromium here: install the package `chromium`, or set TOKTRIAL_CHROMIUM to one")
+    from playwright.sync_api import sync_playwright
+
+    # Chromium's sandbox refuses to start as root, which is who tests in a container are; the pages are our own.
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=found, chromium_sandbox=os.geteuid() != 0)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,9 @@
 """The command line, run as a user runs it."""
 
 import json
+import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,10 +28,29 @@ def test_help_explains_the_way_on_one_screen() -> None:
         assert word in done.stdout
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "demo", "--help"]])
+def test_where_nobody_reads_on_it_ends_without_a_word(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "toktrial", *arguments]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
 def test_every_field_of_the_protocol_is_a_flag_with_help() -> None:
     done = toktrial("run", "demo", "--help")
     assert done.returncode == 0
-    for flag in ("--corpus.path", "--model.n-layer", "--tracks.btm.primitive-vocab-size", "--seeds", "--trial", "--yes"):
+    for flag in (
+        "--corpus.path",
+        "--model.n-layer",
+        "--tracks.btm.primitive-vocab-size",
+        "--seeds",
+        "--control",
+        "--trial",
+        "--yes",
+        "--target",
+    ):
         assert flag in done.stdout
     assert "where the documents come from" in done.stdout.lower()
 
@@ -44,6 +65,8 @@ def test_every_field_of_the_protocol_is_a_flag_with_help() -> None:
         (["run", "demo", "--seeds", "0"], "seeds must be at least 1"),
         (["run", "demo", "--model.width", "130"], "model.width 130 is no multiple of model.n_head 4"),
         (["run", "nowhere.toml"], "there is no protocol at nowhere.toml"),
+        (["train", "demo", "--target", "1.2"], "--target is an option of `report` and `run`, not of `train`"),
+        (["report", "demo", "--target", "0"], "--target must be bits per byte, a number above 0, but is 0.0"),
         (["corpus", "demo", "--corpus.path", "nowhere.txt"], "nowhere.txt"),
         (["corpus", "demo", "--corpus.path", "empty.txt"], "empty.txt"),
         (["corpus", "demo", "--corpus.path", "latin.txt"], "byte offset 5"),

@@ -68,16 +68,23 @@ def run_folder(trial: Trial, track: str = "btm") -> Path:
 
 
 def generated(*arguments: str, expected_code: int = 0) -> tuple[str, str]:
-    """Standard output and error of `toktrial generate`, called within this process."""
+    """Standard output and error of `toktrial generate` on the CPU, called within this process."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            cli.main(["generate", *arguments])
+            cli.main(["generate", *arguments, "--device", "cpu"])
             code = 0
         except SystemExit as stop:
             code = int(stop.code or 0)
     assert code == expected_code, err.getvalue()
     return out.getvalue(), err.getvalue()
+
+
+def endless(trial: Trial) -> "subprocess.Popen[bytes]":
+    """`toktrial generate` in a process of its own, with more to write than anybody will read."""
+    command = [sys.executable, "-m", "toktrial", "generate", str(run_folder(trial)), "--max-new-bytes", "100000000"]
+    command += ["--prompt", "One day"] * 500  # a model may end a document early, but not so many of them
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 @pytest.mark.parametrize("track", ["bpe", "btm"])
@@ -181,6 +188,16 @@ def test_mistakes_end_in_one_clear_message(trial: Trial, arguments: list[str], m
     assert out == ""
 
 
+def test_a_device_that_is_not_there_is_an_error(trial: Trial, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = "mps" if torch.cuda.is_available() else "cuda"
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["generate", str(run_folder(trial)), "--prompt", "a", "--device", missing])
+    assert stopped.value.code == 1
+    said = capsys.readouterr()
+    assert f"--device is {missing}, which this machine does not have; it has: " in said.err
+    assert said.out == ""
+
+
 def test_a_run_that_is_not_finished_is_refused(trial: Trial, tmp_path: Path) -> None:
     (tmp_path / "runs" / "btm" / "seed-1").mkdir(parents=True)
     (tmp_path / "protocol.toml").write_bytes((trial.folder / "protocol.toml").read_bytes())
@@ -188,21 +205,26 @@ def test_a_run_that_is_not_finished_is_refused(trial: Trial, tmp_path: Path) -> 
     assert "is not finished" in err
 
 
-def test_in_a_process_of_its_own(trial: Trial) -> None:
-    command = [sys.executable, "-m", "toktrial", "generate", str(run_folder(trial)), "--prompt", "One day \u4f60"]
-    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+def test_in_a_process_of_its_own_whose_terminal_knows_only_ascii(trial: Trial) -> None:
+    arguments = ["generate", str(run_folder(trial)), "--prompt", "One day \u4f60"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "toktrial", *arguments, "--device", "cpu"]
+    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, env=environment)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.decode() == generated(str(run_folder(trial)), "--prompt", "One day \u4f60")[0]
-    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, env=ascii_only)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(b"One day \\u4f60")
+    assert done.stdout == generated(*arguments[1:])[0].encode("ascii", errors="backslashreplace")
+
+
+def test_where_nobody_reads_on_it_ends_without_a_word(trial: Trial) -> None:
+    with endless(trial) as child:
+        assert child.stdout is not None and child.stderr is not None
+        assert child.stdout.read(len("One day")) == b"One day"
+        child.stdout.close()  # as `| head` does
+        assert child.stderr.read() == b""
+    assert child.returncode == 128 + signal.SIGPIPE
 
 
 def test_ctrl_c_ends_the_text_and_says_nothing_of_going_on(trial: Trial) -> None:
-    command = [sys.executable, "-m", "toktrial", "generate", str(run_folder(trial)), "--max-new-bytes", "100000000"]
-    command += ["--prompt", "One day"] * 500  # a model may end a document early, but not so many of them
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+    with endless(trial) as child:
         assert child.stdout is not None and child.stderr is not None
         assert child.stdout.read(len("One day")) == b"One day"
         child.send_signal(signal.SIGINT)
@@ -214,5 +236,14 @@ def test_ctrl_c_ends_the_text_and_says_nothing_of_going_on(trial: Trial) -> None
 
 def test_help_names_every_flag() -> None:
     out, _ = generated("--help")
-    for flag in ("Folder of a finished run", "--prompt", "--temperature", "--top-k", "--top-p", "--seed", "--max-new-bytes"):
+    for flag in (
+        "Folder of a finished run",
+        "--prompt",
+        "--temperature",
+        "--top-k",
+        "--top-p",
+        "--seed",
+        "--max-new-bytes",
+        "--device",
+    ):
         assert flag in out

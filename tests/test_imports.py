@@ -15,7 +15,7 @@ import toktrial
 SOURCE = Path(toktrial.__file__).parent
 STAGES = ("corpus", "tokenizer", "tokens", "training", "evaluation", "report")  # the way through, left to right
 OUTSIDE_THE_FLOW = {"errors", "artifact", "progress"}  # every other file beside the folders stands above the stages
-HEAVY = ("torch", "numba", "datasets", "pyarrow", "tokenizers", "transformers", "polars", "altair", "scipy", "gigatoken")
+HEAVY = ("torch", "numba", "datasets", "pyarrow", "tokenizers", "transformers", "polars", "vl_convert", "scipy", "gigatoken")
 CONFIGS = ("corpus.config", "tokenizer.config", "training.config", "evaluation.config", "report.config")
 
 FILES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))

@@ -40,6 +40,7 @@ protocols = st.builds(
     Protocol,
     name=texts,
     seeds=positive,
+    control=st.booleans(),
     vocab_size=st.integers(1000, 2**20),
     corpus=st.builds(
         CorpusConfig,
@@ -141,7 +142,19 @@ def test_a_whole_number_may_stand_where_a_fraction_belongs() -> None:
 def test_baseline_and_seeds() -> None:
     plan = from_dict(changed("tracks", {"z": {"recipe": "btm"}, "a": {"recipe": "bpe"}}, to_dict(tinystories())))
     assert plan.baseline == "z"
-    assert list(plan.seed_numbers) == [1, 2, 3]
+    assert list(plan.seed_numbers) == plan.run_seeds("z") == [1, 2, 3]
+
+
+def test_a_control_gives_the_baseline_as_many_other_seeds() -> None:
+    plan = replace(demo(), seeds=2, control=True)
+    assert (list(plan.control_seeds), plan.run_seeds("bpe"), plan.run_seeds("btm")) == ([3, 4], [1, 2, 3, 4], [1, 2])
+
+
+def test_a_protocol_older_than_the_control_has_none() -> None:
+    plain = to_dict(demo())
+    del plain["control"]
+    assert from_dict(plain) == demo()
+    assert not from_dict(plain).control_seeds
 
 
 # What is wrong

@@ -19,6 +19,8 @@ from toktrial import presets, protocol
 from toktrial.artifact import file_sha256
 from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import TrialError
+from toktrial.finished_run import open_finished_run
+from toktrial.plan import describe_plan, make_plan
 from toktrial.protocol import Protocol
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe
 from toktrial.tokenizer.load import load_tokenizer
@@ -86,6 +88,7 @@ def test_every_stage_wrote_what_the_design_names(finished: Trial) -> None:
         "runs/btm/seed-2/final.json",
         "runs/btm/seed-2/samples.json",
         "evaluation/vocabulary/vocabulary.json",
+        "evaluation/samples/measures.json",
         "report/index.html",
         "report/report.md",
         "report/results.json",
@@ -162,6 +165,30 @@ def test_killed_again_and_again_it_ends_with_the_same_result(finished: Trial, tm
         metrics = [json.loads(line) for line in (ours.parent / "metrics.jsonl").read_text().splitlines()]
         expected = [json.loads(line) for line in (theirs.parent / "metrics.jsonl").read_text().splitlines()]
         assert without_times(metrics) == without_times(expected)
+
+
+def test_a_seed_begins_every_track_with_the_same_weights_and_the_control_with_others(tmp_path: Path) -> None:
+    """At a learning rate of 0 a run's weights are those that it began with. btm stops at fewer entries; the shape is V's."""
+    plan = tiny(
+        control=True,
+        tracks={"bpe": BPERecipe(), "btm": BTMRecipe(primitive_vocab_size=400, min_frequency=10**9)},
+        training=replace(tiny().training, learning_rate=0.0, steps=1, log_every=1),
+    )
+    trial = Trial(tmp_path / "tiny", plan)
+    assert list(trial.run_order()) == [("bpe", 1), ("btm", 1), ("bpe", 3), ("btm", 2), ("bpe", 2), ("bpe", 4)]
+    results = trial.report()
+    began = {place: file_sha256(trial.run_of(*place).folder / "weights.safetensors") for place in trial.run_order()}
+    assert results["tracks"]["btm"]["entries"] < results["tracks"]["bpe"]["entries"]
+    assert began["bpe", 1] == began["btm", 1]
+    assert began["bpe", 2] == began["btm", 2]
+    assert len({began["bpe", seed] for seed in (1, 2, 3, 4)}) == 4
+    assert [(pair["seed"], pair["other_seed"]) for pair in results["control"]["pairs"]] == [(1, 3), (2, 4)]
+    open_finished_run(trial.run_of("bpe", 4).folder)
+    with pytest.raises(TrialError, match="no seed 4 of btm: its seeds are 1 to 2"):
+        open_finished_run(trial.folder / "runs" / "btm" / "seed-4")
+    assert "training   0 of 6 runs left (2 tracks, seeds 1, 2; as a control bpe again with 3, 4)" in "\n".join(
+        describe_plan(make_plan(trial), trial)
+    )
 
 
 def test_another_protocol_is_refused_with_what_differs(finished: Trial) -> None:

@@ -1,7 +1,9 @@
 """The command line: one command a stage, plus `run`, which does them all. Thin: trial.py does the work."""
 
 import errno
+import math
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from toktrial import __version__, presets, progress, protocol
 from toktrial.errors import TrialError, nearest_name
 from toktrial.protocol import Protocol
+from toktrial.training.interrupt import RunStopped
 from toktrial.trial import PROTOCOL_FILE, STAGES, Trial
 
 if TYPE_CHECKING:
@@ -43,14 +46,18 @@ Each takes a preset, a protocol.toml or the folder of a trial, and any field of 
   toktrial run demo --seeds 3 --model.n-layer 6 --trial trials/deeper
 
   toktrial inspect graph trials/demo                  which token follows which, how often
+  toktrial inspect tokens trials/demo "some text"     how every track cuts a text
   toktrial export trials/demo/runs/bpe/seed-1 model   a folder that transformers loads
   toktrial generate trials/demo/runs/bpe/seed-1 --prompt "Once upon a time"
+  toktrial rate trials/demo                           a page that asks which of two unnamed texts is better
+  toktrial power trials/demo --effect 1               how many seeds it takes to see a difference of 1%
 
 What is finished is not done again; interrupted, the same command goes on. Results are in trials/NAME/report.
 """
 
 STARTED_BY_TORCHRUN = "TORCHELASTIC_RUN_ID"  # the variable that says so
-COMMANDS = (*STAGES, "run", "inspect", "export", "generate")
+RANK = "RANK"  # the variable of torchrun that numbers its processes
+COMMANDS = (*STAGES, "run", "inspect", "export", "generate", "power", "rate")
 
 
 @dataclass(frozen=True)
@@ -61,18 +68,36 @@ class Options:
     """Folder of the trial; trials/NAME where none is named."""
     yes: bool = False
     """Begin without asking, also what takes hours or days."""
+    target: float | None = None
+    """Bits per byte: `report` and `run` tell what each track needs to reach it. Decides nothing."""
+
+    def __post_init__(self) -> None:
+        if self.target is not None and not 0 < self.target < math.inf:
+            raise TrialError(f"--target must be bits per byte, a number above 0, but is {self.target}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command and exits: 0 done, 1 an error that the user can mend, 2 a wrong call, 130 interrupted."""
+    """Runs a command and exits: 0 done, 1 an error that the user can mend, 2 a wrong call, 130 interrupted.
+
+    141, and no word, where the reader of a pipe wants no more of the output (`| head`), as programs that SIGPIPE ends.
+    """
     try:
-        _run_command(list(sys.argv[1:] if arguments is None else arguments))
+        try:
+            _run_command(list(sys.argv[1:] if arguments is None else arguments))
+        finally:
+            sys.stdout.flush()  # what cannot be written is found out here, not when Python ends
     except TrialError as error:
         _fail(str(error))
+    except BrokenPipeError:
+        _discard_output()
+        raise SystemExit(128 + signal.SIGPIPE) from None
     except OSError as error:
         _fail(_describe_os_error(error))
+    except RunStopped:
+        raise SystemExit(130) from None
     except KeyboardInterrupt:
-        progress.print_line("interrupted; the same command goes on from what is finished")
+        if os.environ.get(RANK, "0") == "0":
+            progress.print_line("interrupted; the same command goes on from what is finished")
         raise SystemExit(130) from None
 
 
@@ -98,13 +123,26 @@ def _run_command(arguments: list[str]) -> None:
         from toktrial.generate import generate
 
         return generate(rest)
+    if command == "rate":
+        from toktrial.rate import rate
+
+        return rate(rest)
+    if command == "power":
+        from toktrial.power import power
+
+        return power(rest)
     if STARTED_BY_TORCHRUN in os.environ:
         return _train_together(command, rest)
     trial, options = _parse(command, rest)
+    if options.target is not None and command not in ("report", "run"):
+        _fail(f"--target is an option of `report` and `run`, not of `{command}`", 2)
     if command == "run":
         _run(trial, options)
     else:
-        trial.run(command)
+        if command == "report":
+            trial.report(options.target)
+        else:
+            trial.run(command)
         progress.print_line(f"{command}: done, in {trial.folder}")
     return None
 
@@ -170,7 +208,7 @@ def _own_folder(name: str, plan: Protocol) -> Path:
 def _run(trial: Trial, options: Options) -> None:
     from toktrial.summary import print_summary
 
-    finished = trial.finished_results()
+    finished = trial.finished_results(options.target)
     if finished is not None:
         progress.print_line("all is done already; this is the result")
         print_summary(finished, trial.report_folder)
@@ -187,7 +225,7 @@ def _run(trial: Trial, options: Options) -> None:
     if plan.text.is_estimate:
         for line in describe_plan(make_plan(trial), trial):
             progress.print_line(line)
-    print_summary(trial.report(), trial.report_folder)
+    print_summary(trial.report(options.target), trial.report_folder)
 
 
 def _ask(plan: "Plan") -> None:
@@ -207,6 +245,13 @@ def _describe_os_error(error: OSError) -> str:
         return "the disk is full. What was finished is kept; make room and run the same command again"
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}. What was finished is kept"
+
+
+def _discard_output() -> None:
+    """Lets the end of Python flush to nowhere what is left in the buffers of output that nobody reads."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
 
 
 def _fail(message: str, code: int = 1) -> Any:

@@ -78,6 +78,7 @@ def _place_in_trial(folder: Path) -> tuple[Trial, str, int]:
     if track not in trial.protocol.tracks:
         known = nearest_name(track, trial.protocol.tracks)
         raise TrialError(f"the trial in {trial.folder} has no track {track!r}: {known}")
-    if seed not in trial.protocol.seed_numbers:
-        raise TrialError(f"the trial in {trial.folder} has no seed {seed}: its seeds are 1 to {trial.protocol.seeds}")
+    seeds = trial.protocol.run_seeds(track)
+    if seed not in seeds:
+        raise TrialError(f"the trial in {trial.folder} has no seed {seed} of {track}: its seeds are 1 to {seeds[-1]}")
     return trial, track, seed

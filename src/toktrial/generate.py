@@ -10,7 +10,7 @@ import sys
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from toktrial import progress
 from toktrial.errors import TrialError
@@ -43,12 +43,15 @@ class Generate:
     """Seed of the sampling."""
     max_new_bytes: int | None = None
     """Stop at the token that reaches so many bytes, unless the model ends the document before."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute. `auto`: CUDA, else MPS, else CPU."""
 
 
 def generate(arguments: list[str]) -> None:
     """Runs `toktrial generate RUN --prompt TEXT ...`.
 
-    Raises TrialError where the run cannot be opened (see `open_finished_run`), a value is out of range, or a prompt is no text.
+    Raises TrialError where the run cannot be opened (see `open_finished_run`), a value is out of range, the
+    device is not there, or a prompt is no text.
     """
     import tyro
 
@@ -60,7 +63,9 @@ def generate(arguments: list[str]) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal of another encoding than UTF-8 shows what it cannot as escapes
         sys.stdout.reconfigure(errors="backslashreplace")
     from toktrial.evaluation.entry_table import EntryTable
+    from toktrial.training.device import resolve_device
 
+    run.model.to(resolve_device(call.device, "--device"))
     entries = EntryTable(run.tokenizer.token_bytes)
     try:
         for place, prompt in enumerate(call.prompt or settings.prompts):

@@ -88,7 +88,7 @@ def make_plan(trial: Trial) -> Plan:
     plan = Plan(
         text=text,
         tracks=tracks,
-        runs=protocol.seeds * len(protocol.tracks),
+        runs=len(list(trial.run_order())),
         runs_left=len(left),
         device=speed.device,
         parameters=speed.parameters,
@@ -116,7 +116,7 @@ def describe_plan(plan: Plan, trial: Trial) -> list[str]:
     lines += [f"track      {name}: {_describe_track(track, about)}" for name, track in plan.tracks.items()]
     lines += [
         f"training   {plan.runs_left} of {plan.runs} runs left ({len(plan.tracks)} tracks, seeds {_seeds(protocol)})",
-        f"device     {plan.device}: {plan.step_seconds * 1000:,.0f} ms a step",
+        f"device     {plan.device}: {plan.step_seconds * 1000:,.0f} ms a step, measured uncompiled (long runs are compiled)",
         f"time       {duration(plan.seconds)} of training and evaluation",
         f"evaluation {_describe_evaluation(plan, protocol)}",
         f"disk       {plan.disk_bytes / 1e9:.2f} GB at most, {plan.free_bytes / 1e9:.0f} GB free",
@@ -156,7 +156,10 @@ def _describe_evaluation(plan: Plan, protocol: Protocol) -> str:
 
 
 def _seeds(protocol: Protocol) -> str:
-    return ", ".join(map(str, protocol.seed_numbers))
+    seeds = ", ".join(map(str, protocol.seed_numbers))
+    if not protocol.control:
+        return seeds
+    return f"{seeds}; as a control {protocol.baseline} again with {', '.join(map(str, protocol.control_seeds))}"
 
 
 def _known_text(trial: Trial) -> TextPlan | None:
@@ -261,7 +264,8 @@ def _disk_bytes(text: TextPlan, tracks: dict[str, TrackPlan], protocol: Protocol
     id_bytes = 2 if protocol.vocab_size <= 1 << 16 else 4
     tokens = sum(id_bytes * (track.epoch_tokens or 0) for track in tracks.values())
     checkpoints = 3 * BYTES_PER_TRAINED_PARAMETER * parameters  # two are kept while the third is written
-    return corpus + tokens + checkpoints + BYTES_PER_WEIGHT * parameters * protocol.seeds * len(tracks)
+    runs = sum(len(protocol.run_seeds(track)) for track in tracks)
+    return corpus + tokens + checkpoints + BYTES_PER_WEIGHT * parameters * runs
 
 
 def _check_disk(plan: Plan, trial: Trial) -> None:

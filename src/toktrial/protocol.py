@@ -30,6 +30,8 @@ class Protocol:
     """Name of the trial; its folder is trials/NAME unless --trial names another."""
     seeds: int = 3
     """Trainings of every track, with the seeds 1, 2, ...; the verdict needs two or more."""
+    control: bool = False
+    """A/A control: train the baseline again under as many other seeds, to show what a difference from nothing looks like."""
     vocab_size: int = 16_384
     """Entries of every track's tokenizer, and rows of the model's embedding."""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
@@ -67,7 +69,17 @@ class Protocol:
 
     @property
     def seed_numbers(self) -> range:
+        """Seeds of every track: what the verdict pairs."""
         return range(1, self.seeds + 1)
+
+    @property
+    def control_seeds(self) -> range:
+        """Seeds of the baseline's second trainings, none without an A/A control; seed n is paired with seeds + n."""
+        return range(self.seeds + 1, 2 * self.seeds + 1) if self.control else range(0)
+
+    def run_seeds(self, track: str) -> list[int]:
+        """Returns every seed that a track is trained with, those of the control among them."""
+        return [*self.seed_numbers, *(self.control_seeds if track == self.baseline else [])]
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -1,7 +1,12 @@
-"""The result of a trial at the terminal: a table of the tracks, the verdict in one sentence, where the report is."""
+"""The result of a trial at the terminal: how its criterion came out, a table of the tracks, where the report is."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from toktrial.report.control_section import control_sentences
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def print_summary(results: dict[str, Any], report_folder: Path) -> None:
@@ -24,8 +29,14 @@ def print_summary(results: dict[str, Any], report_folder: Path) -> None:
             f"{final['training_seconds']:.1f}",
         )
     console = Console(width=max(80, Console().width))
+    verdict = results["verdict"]
+    _print_lines(console, [verdict["outcome"], verdict["criterion"]])
     console.print(table)
-    console.print(results["verdict"]["sentence"], soft_wrap=True, markup=False, highlight=False)
-    for note in results["notes"]:
-        console.print(f"- {note}", soft_wrap=True, markup=False, highlight=False)
-    console.print(f"report: {report_folder / 'index.html'}", soft_wrap=True, markup=False, highlight=False)
+    notes = [f"- {note}" for note in results["notes"]]
+    control = control_sentences(results)[:1] if results["control"] else []
+    _print_lines(console, [*verdict["details"], *control, *notes, f"report: {report_folder / 'index.html'}"])
+
+
+def _print_lines(console: "Console", lines: list[str]) -> None:
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)

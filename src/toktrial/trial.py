@@ -3,8 +3,8 @@
 This file alone sees every stage. It hands each what it needs, and the trainer its evaluator.
 """
 
-from collections.abc import Callable, Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,13 @@ class Trial:
         do[last_stage]()
 
     def make_corpus(self) -> dict[str, Any]:
-        """Reads and splits the corpus; returns its manifest."""
+        """Reads and splits the corpus; returns its manifest. Minimal pairs come first: what is wrong with them is soon said."""
         from toktrial.corpus.stage import prepare_corpus
+
+        if self.protocol.evaluation.minimal_pairs:
+            from toktrial.evaluation.minimal_pairs import prepare_minimal_pairs
+
+            prepare_minimal_pairs(self.protocol.evaluation.minimal_pairs, self.folder)
 
         return prepare_corpus(self.protocol.corpus, self.corpus_folder)
 
@@ -107,7 +112,7 @@ class Trial:
             train(self.run_of(track, seed), self._evaluators[track], texts.__getitem__)
 
     def evaluate(self) -> None:
-        """Evaluates every run on all validation documents, continues the prompts, describes the vocabularies."""
+        """Evaluates every run on all validation documents, prompts and minimal pairs; describes the vocabularies."""
         self.train()
         from toktrial.evaluation.stage import describe_vocabularies, evaluate_run
 
@@ -116,39 +121,62 @@ class Trial:
         tokens_folders = {track: self.tokens_folder(track) for track in tracks}
         describe_vocabularies(self.folder, tokenizer_folders, tokens_folders, self.protocol.vocab_size)
         runs = list(self.run_order())
+        if self.protocol.evaluation.minimal_pairs:
+            self._judge_minimal_pairs(runs)
         with progress.progress("final evaluation and samples", len(runs), "run") as shown:
             for done, (track, seed) in enumerate(runs, start=1):
                 evaluate_run(self.run_of(track, seed), self.tokenizer_folder(track), self.protocol.evaluation)
                 shown.update(done)
+        self._measure_samples()
 
-    def report(self) -> dict[str, Any]:
-        """Does all that is not done, and writes the report; returns its results."""
+    def _judge_minimal_pairs(self, runs: Sequence[tuple[str, int]]) -> None:
+        from toktrial.corpus.stage import open_documents
+        from toktrial.evaluation.pair_scoring import account_known_pairs, score_run
+
+        corpus = artifact.read_manifest(self.corpus_folder)["fingerprint"]
+        account_known_pairs(self.folder, corpus, open_documents(self.corpus_folder, "train"))
+        with progress.progress("minimal pairs", len(runs), "run") as shown:
+            for done, (track, seed) in enumerate(runs):
+                tell = partial(shown.update, done)
+                score_run(self.run_of(track, seed), self.tokenizer_folder(track), self.folder, tell)
+                shown.update(done + 1)
+
+    def report(self, target: float | None = None) -> dict[str, Any]:
+        """Does all that is not done, and writes the report; returns its results.
+
+        `target`: bits per byte whose cost is told for each track, beside that of the baseline's final value.
+        """
         self.evaluate()
-        return self.write_report()
+        return self.write_report(target)
 
-    def write_report(self) -> dict[str, Any]:
+    def write_report(self, target: float | None = None) -> dict[str, Any]:
         """Writes the report from the files that are there; returns its results."""
         from toktrial.report.page import write_report
 
-        return write_report(self.folder)
+        return write_report(self.folder, target)
 
-    def finished_results(self) -> dict[str, Any] | None:
-        """Returns the results where every run is evaluated and the report is of these files; else None."""
-        from toktrial.report.inputs import input_checksums
+    def finished_results(self, target: float | None = None) -> dict[str, Any] | None:
+        """Returns the results where every run is evaluated and the report is of these files and this target; else None."""
+        from toktrial.report.inputs import report_fingerprint
 
         if not all((self.run_of(track, seed).folder / FINAL_FILE).is_file() for track, seed in self.run_order()):
             return None
-        if not artifact.is_finished(self.report_folder, artifact.fingerprint("report", input_checksums(self.folder))):
+        if not artifact.is_finished(self.report_folder, report_fingerprint(self.folder, target)):
             return None
         results: dict[str, Any] = artifact.read_json(self.report_folder / "results.json")
         return results
 
     def run_order(self) -> Iterator[tuple[str, int]]:
-        """Yields (track, seed) in the order of training."""
+        """Yields (track, seed) in the order of training: a seed of every track, then its run of the control, if any.
+
+        So a trial that was interrupted holds as many pairs of the control as of the tracks.
+        """
         tracks = list(self.protocol.tracks)
         for index, seed in enumerate(self.protocol.seed_numbers):
             for track in tracks if index % 2 == 0 else reversed(tracks):
                 yield track, seed
+            if self.protocol.control:
+                yield self.protocol.baseline, self.protocol.control_seeds[index]
 
     def run_of(self, track: str, seed: int) -> Any:
         """Returns what the trainer needs for one run."""
@@ -161,8 +189,11 @@ class Trial:
             model=self.protocol.model,
             training=self.protocol.training,
             tokens_folder=self.tokens_folder(track),
-            folder=self.folder / "runs" / track / f"seed-{seed}",
+            folder=self.run_folder(track, seed),
         )
+
+    def run_folder(self, track: str, seed: int) -> Path:
+        return self.folder / "runs" / track / f"seed-{seed}"
 
     @property
     def corpus_folder(self) -> Path:
@@ -179,6 +210,19 @@ class Trial:
     @property
     def report_folder(self) -> Path:
         return self.folder / "report"
+
+    def _measure_samples(self) -> None:
+        from toktrial.corpus.stage import open_documents
+        from toktrial.evaluation.sample_measures import measure_samples
+
+        tracks = list(self.protocol.tracks)
+        measure_samples(
+            self.folder,
+            {seed: {track: self.run_of(track, seed) for track in tracks} for seed in self.protocol.seed_numbers},
+            {track: self.tokenizer_folder(track) for track in tracks},
+            open_documents(self.corpus_folder, "train"),
+            open_documents(self.corpus_folder, "validation"),
+        )
 
     @cached_property
     def _evaluators(self) -> dict[str, Any]:
