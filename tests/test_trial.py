@@ -22,6 +22,7 @@ from toktrial.errors import TrialError
 from toktrial.finished_run import open_finished_run
 from toktrial.plan import describe_plan, make_plan
 from toktrial.protocol import Protocol
+from toktrial.report.inputs import INPUT_FILES
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.store import TokenStore
@@ -110,6 +111,16 @@ def test_results_are_those_of_the_runs(finished: Trial) -> None:
         assert results["tracks"][track]["final"]["validation_loss"] == pytest.approx(expected, rel=1e-12)
     assert results["verdict"]["word"] in ("bpe learned faster", "btm learned faster", "no measurable difference")
     assert any("storybook" in note for note in results["notes"])
+
+
+def test_the_report_needs_nothing_but_the_files_that_it_names(finished: Trial, tmp_path: Path) -> None:
+    for path in {path for pattern in INPUT_FILES for path in finished.folder.glob(pattern)}:
+        copy = tmp_path / path.relative_to(finished.folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    results = Trial.open(tmp_path).report()
+    assert results == json.loads((finished.folder / "report" / "results.json").read_text())
+    assert not list(tmp_path.rglob("*.arrow"))
 
 
 def test_both_tracks_hold_the_same_documents(finished: Trial) -> None:

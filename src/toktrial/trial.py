@@ -14,6 +14,7 @@ from toktrial.protocol import Protocol
 
 PROTOCOL_FILE = "protocol.toml"
 FINAL_FILE = "final.json"  # what the evaluate stage writes last into a run
+MEASURES_FILE = "evaluation/samples/measures.json"  # and into the trial
 STAGES = ("corpus", "tokenizers", "tokens", "train", "evaluate", "report")
 
 
@@ -144,9 +145,11 @@ class Trial:
     def report(self, target: float | None = None) -> dict[str, Any]:
         """Does all that is not done, and writes the report; returns its results.
 
-        `target`: bits per byte whose cost is told for each track, beside that of the baseline's final value.
+        Where all is evaluated, the report is made from these files alone, whatever became of the corpus. `target`: bits per
+        byte whose cost is told for each track, beside that of the baseline's final value.
         """
-        self.evaluate()
+        if not self._is_evaluated():
+            self.evaluate()
         return self.write_report(target)
 
     def write_report(self, target: float | None = None) -> dict[str, Any]:
@@ -159,7 +162,7 @@ class Trial:
         """Returns the results where every run is evaluated and the report is of these files and this target; else None."""
         from toktrial.report.inputs import report_fingerprint
 
-        if not all((self.run_of(track, seed).folder / FINAL_FILE).is_file() for track, seed in self.run_order()):
+        if not self._is_evaluated():
             return None
         if not artifact.is_finished(self.report_folder, report_fingerprint(self.folder, target)):
             return None
@@ -210,6 +213,11 @@ class Trial:
     @property
     def report_folder(self) -> Path:
         return self.folder / "report"
+
+    def _is_evaluated(self) -> bool:
+        """Whether the evaluate stage came to its end; the measures of the samples are the last that it writes."""
+        last = [self.run_folder(track, seed) / FINAL_FILE for track, seed in self.run_order()]
+        return all(path.is_file() for path in [*last, self.folder / MEASURES_FILE])
 
     def _measure_samples(self) -> None:
         from toktrial.corpus.stage import open_documents

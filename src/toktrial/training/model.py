@@ -128,10 +128,8 @@ def _written_out_attention(query: Tensor, key: Tensor, value: Tensor, future_TT:
     with torch.autocast(query.device.type, enabled=False):
         for first in range(0, T, QUERIES_AT_ONCE):
             end = min(first + QUERIES_AT_ONCE, T)
-            # Contiguous: what multiplies them would copy what is not, each time.
-            asked, seen, taken = query[:, first:end].contiguous(), key[:, :end].contiguous(), value[:, :end].contiguous()
-            scores = torch.baddbmm(future_TT[first:end, :end], asked, seen.transpose(1, 2))
-            attended.append(torch.softmax(scores, dim=2) @ taken)
+            scores = torch.baddbmm(future_TT[first:end, :end], query[:, first:end], key[:, :end].transpose(1, 2))
+            attended.append(torch.softmax(scores, dim=2) @ value[:, :end])
     return torch.cat(attended, dim=1).view(B, H, T, D)
 
 
