@@ -17,7 +17,7 @@ from toktrial.training.device import resolve_precision
 print(resolve_precision("auto", torch.device("cpu")))
 """
 # Prints the bytes of one step's logits, more than glibc ever keeps of itself (32 MB), then those of the pages that the process
-# was given during three steps.
+# was given during one step: the fewest of three, because the system may also take pages away and give them back.
 COUNT_NEW_MEMORY = """
 import resource
 import torch
@@ -34,10 +34,12 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(3):
     training(ids, 1e-3)
-before = faults()
+new_pages = []
 for _ in range(3):
+    before = faults()
     training(ids, 1e-3)
-print(16 * 256 * 4096 * 4, (faults() - before) * resource.getpagesize())
+    new_pages.append(faults() - before)
+print(16 * 256 * 4096 * 4, min(new_pages) * resource.getpagesize())
 """
 
 
