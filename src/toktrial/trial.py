@@ -123,7 +123,7 @@ class Trial:
         describe_vocabularies(self.folder, tokenizer_folders, tokens_folders, self.protocol.vocab_size)
         runs = list(self.run_order())
         if self.protocol.evaluation.minimal_pairs:
-            self._judge_minimal_pairs(runs)
+            self._judge_minimal_pairs([(track, seed) for track, seed in runs if seed in self.protocol.seed_numbers])
         with progress.progress("final evaluation and samples", len(runs), "run") as shown:
             for done, (track, seed) in enumerate(runs, start=1):
                 evaluate_run(self.run_of(track, seed), self.tokenizer_folder(track), self.protocol.evaluation)
@@ -131,6 +131,7 @@ class Trial:
         self._measure_samples()
 
     def _judge_minimal_pairs(self, runs: Sequence[tuple[str, int]]) -> None:
+        """Has the runs judge the pairs; those of the control are not asked, for nothing compares them."""
         from toktrial.corpus.stage import open_documents
         from toktrial.evaluation.pair_scoring import account_known_pairs, score_run
 
