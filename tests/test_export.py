@@ -254,7 +254,7 @@ def copied(trial: Trial, tmp_path: Path) -> Path:
         ("corpus", "is no folder of a run: name one such as trials/demo/runs/bpe/seed-1"),
         ("runs/bpe", "is no folder of a run"),
         ("runs/btn/seed-1", "has no track 'btn': did you mean 'btm'"),
-        ("runs/bpe/seed-2", "has no seed 2: its seeds are 1 to 1"),
+        ("runs/bpe/seed-2", "has no seed 2 of bpe: its seeds are 1 to 1"),
     ],
 )
 def test_what_is_no_run_is_refused(trial: Trial, tmp_path: Path, place: str, message: str) -> None:
