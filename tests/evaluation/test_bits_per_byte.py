@@ -129,18 +129,28 @@ def test_a_uniform_model_needs_the_logarithm_of_the_entries_for_every_token() ->
 
 
 @pytest.mark.parametrize("most_tokens", [1, CONTEXT, 3 * CONTEXT + 1, 10_000])
-@pytest.mark.parametrize("limit", ["LARGEST_BATCH_TOKENS", "LARGEST_BATCH_LOGITS"])
+@pytest.mark.parametrize("limit", ["LARGEST_CPU_BATCH_TOKENS", "LARGEST_BATCH_LOGITS"])
 def test_the_score_does_not_depend_on_the_limits_of_a_batch(
     monkeypatch: pytest.MonkeyPatch, limit: str, most_tokens: int
 ) -> None:
     split, model = split_of(LENGTHS), random_model()
     expected = scorer_of(split).score(model)
-    monkeypatch.setattr(bits_per_byte, limit, most_tokens if limit == "LARGEST_BATCH_TOKENS" else most_tokens * VOCAB_SIZE)
+    monkeypatch.setattr(bits_per_byte, limit, most_tokens * VOCAB_SIZE if limit == "LARGEST_BATCH_LOGITS" else most_tokens)
     scorer = scorer_of(split)
-    assert max(batch.inputs.numel() for batch in scorer._batches) <= max(most_tokens, CONTEXT)
     score = scorer.score(model)
+    assert max(batch.inputs.numel() for batch in scorer._batches["cpu"]) <= max(most_tokens, CONTEXT)
     assert score.document_nats == pytest.approx(expected.document_nats.tolist(), rel=1e-5)
     assert (score.tokens, score.bytes) == (expected.tokens, expected.bytes)
+
+
+def test_a_gpu_gets_larger_batches_of_the_same_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bits_per_byte, "LARGEST_CPU_BATCH_TOKENS", 2 * CONTEXT)
+    scorer = scorer_of(split_of(LENGTHS))
+    cpu, cuda = scorer._make_batches("cpu"), scorer._make_batches("cuda")
+    assert len(cuda) < len(cpu)
+    for batches in (cpu, cuda):
+        ids = np.concatenate([batch.ids for batch in batches])
+        assert np.array_equal(np.sort(ids), np.arange(sum(LENGTHS) + len(LENGTHS)))
 
 
 def test_the_subset_is_the_first_documents() -> None:

@@ -177,7 +177,7 @@ def test_the_outcome_does_not_depend_on_batches_or_order(
     letters = outcomes(good_nats, bad_nats)
     assert letters.endswith("=") and {"0", "1"} <= set(letters)
     for most_tokens in (64, 333, 100_000):
-        monkeypatch.setattr(bits_per_byte, "LARGEST_BATCH_TOKENS", most_tokens)
+        monkeypatch.setattr(bits_per_byte, "LARGEST_CPU_BATCH_TOKENS", most_tokens)
         backwards = PairScorer(some_pairs[::-1], tokenizer, CONTEXT, VOCAB_SIZE).pair_nats(model)
         assert backwards[0][::-1] == pytest.approx(good_nats, rel=1e-6)
         assert backwards[1][::-1] == pytest.approx(bad_nats, rel=1e-6)

@@ -18,6 +18,7 @@ from toktrial.training.model import GPT
 
 LARGEST_BATCH_LOGITS = 1 << 26  # 256 MB of float32
 LARGEST_BATCH_TOKENS = 8192
+LARGEST_CPU_BATCH_TOKENS = 2048  # 20 to 40% faster than 8,192: the logits of more tokens do not stay in the caches
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,8 @@ class DocumentScorer:
         for document in range(self.documents):
             spelled, length = int(entry_bytes[split.document(document)].sum()), int(split.byte_lengths[document])
             assert spelled == length, f"the entries of validation document {document} spell {spelled} bytes, not {length}"
-        windows = [w for d in range(self.documents) for w in _windows(d, len(split.document(d)), context)]
-        windows.sort(key=lambda window: -window.length)
-        most_tokens = max(context, min(LARGEST_BATCH_TOKENS, LARGEST_BATCH_LOGITS // vocab_size))
-        self._batches = self._make_batches(windows, most_tokens)
+        self._context, self._vocab_size = context, vocab_size
+        self._batches: dict[str, list[_Batch]] = {}  # by type of device
         self._bytes = int(split.byte_lengths[: self.documents].sum(dtype=np.int64))
         self._tokens = int(split.offsets[self.documents])
 
@@ -111,15 +110,23 @@ class DocumentScorer:
         """
         device = model.wte.weight.device
         nats = np.zeros(self._tokens, dtype=np.float64)
+        if device.type not in self._batches:
+            self._batches[device.type] = self._make_batches(device.type)
+        batches = self._batches[device.type]
         with torch.inference_mode():
-            for done, batch in enumerate(self._batches, 1):
+            for done, batch in enumerate(batches, 1):
                 losses = model.target_nats(batch.inputs.to(device), batch.scored.to(device), batch.targets.to(device))
                 nats[batch.ids] = losses.cpu().double().numpy()
                 if on_progress:
-                    on_progress(done / len(self._batches))
+                    on_progress(done / len(batches))
         return nats
 
-    def _make_batches(self, windows: list[_Window], most_tokens: int) -> list[_Batch]:
+    def _make_batches(self, device_type: str) -> list[_Batch]:
+        lengths = np.diff(self._split.offsets[: self.documents + 1].astype(np.int64))
+        windows = [w for d in range(self.documents) for w in _windows(d, int(lengths[d]), self._context)]
+        windows.sort(key=lambda window: -window.length)
+        largest = LARGEST_CPU_BATCH_TOKENS if device_type == "cpu" else LARGEST_BATCH_TOKENS
+        most_tokens = max(self._context, min(largest, LARGEST_BATCH_LOGITS // self._vocab_size))
         batches: list[_Batch] = []
         first = 0
         while first < len(windows):
