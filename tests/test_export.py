@@ -33,16 +33,13 @@ NEW_TOKENS = 50
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread_and_modules_of_this_test_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def modules_of_this_test_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """transformers copies the code that it is told to trust into a cache; here not into the user's."""
     from transformers import dynamic_module_utils
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path_factory.mktemp("modules")))
         yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

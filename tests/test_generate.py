@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,45 +17,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toktrial import cli, presets
-from toktrial.corpus.config import CorpusConfig
+from toktrial import cli
 from toktrial.evaluation import healing
 from toktrial.generate import printable
-from toktrial.tokenizer.config import BPERecipe, BTMRecipe
+from toktrial.protocol import Protocol
 from toktrial.tokenizer.load import load_tokenizer
-from toktrial.training.config import ModelConfig
 from toktrial.trial import Trial
 
 PROMPTS = ("Once upon a time", "One day, a", "The d")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Rounding depends on the number of threads, and the samples of two processes are compared."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
+def trial(tmp_path_factory: pytest.TempPathFactory, tiny_protocol: Protocol) -> Trial:
     """A finished trial of one seed; the model has rows without an entry, and a text may pass the end of its context."""
-    demo = presets.demo()
     plan = replace(
-        demo,
-        name="tiny",
+        tiny_protocol,
         seeds=1,
-        vocab_size=500,
-        corpus=CorpusConfig(path="storybook", max_megabytes=0.3, validation_share=0.05),
-        tracks={"bpe": BPERecipe(), "btm": BTMRecipe(primitive_vocab_size=400)},
-        model=ModelConfig(n_layer=1, n_head=2, width=32, context=32),
-        training=replace(
-            demo.training, batch_size=4, steps=20, warmup_steps=2, log_every=10, checkpoint_every=10, device="cpu"
-        ),
-        evaluation=replace(demo.evaluation, eval_documents=5, prompts=PROMPTS, max_new_bytes=80),
+        training=replace(tiny_protocol.training, device="cpu"),
+        evaluation=replace(tiny_protocol.evaluation, prompts=PROMPTS, max_new_bytes=80),
     )
     trial = Trial(tmp_path_factory.mktemp("trials") / "tiny", plan)
     trial.evaluate()

@@ -247,6 +247,8 @@ def test_a_value_of_the_wrong_type_is_named(path: str, value: Any) -> None:
         ("training.warmup_steps", -1),
         ("training.weight_decay", -0.1),
         ("training.gradient_clip", -1),
+        ("training.micro_batch_size", 3),  # does not divide 8
+        ("training.micro_batch_size", 16),
         ("training.final_learning_rate_share", -0.1),
         ("training.final_learning_rate_share", 1.1),
         ("training.beta1", -0.1),
@@ -290,6 +292,15 @@ def test_a_number_that_is_not_finite_is_named(path: str, value: float) -> None:
     with pytest.raises(TrialError) as raised:
         from_dict(changed(path, value))
     assert path in str(raised.value)
+
+
+@pytest.mark.parametrize("surrogate", ["\ud800", "\udce4", "\udfff"])
+@pytest.mark.parametrize("path", ["name", "corpus.path", "corpus.separator", "evaluation.minimal_pairs", "evaluation.prompts"])
+def test_text_that_utf_8_cannot_hold_is_named(path: str, surrogate: str) -> None:
+    text = f"m{surrogate}rchen"
+    with pytest.raises(TrialError, match=f"{path} must be text that UTF-8 can hold") as raised:
+        from_dict(changed(path, [text] if path == "evaluation.prompts" else text))
+    assert str(raised.value).encode(), "the message itself must be printable"
 
 
 @pytest.mark.parametrize(

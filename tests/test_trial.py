@@ -1,74 +1,45 @@
 """Whole trials, small enough for a test: every stage on real text, interruptions, other protocols, a full disk."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from toktrial import presets, protocol
+from toktrial import protocol
 from toktrial.artifact import file_sha256
 from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import TrialError
 from toktrial.finished_run import open_finished_run
 from toktrial.plan import describe_plan, make_plan
 from toktrial.protocol import Protocol
+from toktrial.report.config import VerdictConfig
 from toktrial.report.inputs import INPUT_FILES
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.store import TokenStore
-from toktrial.training.config import ModelConfig
 from toktrial.trial import Trial
-
-
-def tiny(**changes: Any) -> Protocol:
-    """A protocol that runs in seconds."""
-    demo = presets.demo()
-    plan = replace(
-        demo,
-        name="tiny",
-        seeds=2,
-        vocab_size=500,
-        corpus=CorpusConfig(path="storybook", max_megabytes=0.3, validation_share=0.05),
-        tracks={"bpe": BPERecipe(), "btm": BTMRecipe(primitive_vocab_size=400)},
-        model=ModelConfig(n_layer=1, n_head=2, width=32, context=32),
-        training=replace(demo.training, batch_size=4, steps=20, warmup_steps=2, log_every=10, checkpoint_every=10),
-        evaluation=replace(demo.evaluation, eval_documents=5, prompts=("Once upon a time", "One day, a"), max_new_bytes=30),
-    )
-    return replace(plan, **changes)
 
 
 def without_times(value: Any) -> Any:
     """Results without what depends on the clock."""
-    clock = ("seconds", "timestamp", "started", "times")
+    clock = ("seconds", "timestamp", "started", "times", "waited_share", "shared_device")
     if isinstance(value, dict):
         return {name: without_times(part) for name, part in value.items() if not any(word in name for word in clock)}
     return [without_times(part) for part in value] if isinstance(value, list) else value
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Rounding depends on the number of threads, and some tests compare trainings bit by bit across processes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    trial = Trial(tmp_path_factory.mktemp("trials") / "tiny", tiny())
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_protocol: Protocol) -> Trial:
+    trial = Trial(tmp_path_factory.mktemp("trials") / "tiny", tiny_protocol)
     trial.report()
     return trial
 
@@ -134,17 +105,17 @@ def test_both_tracks_hold_the_same_documents(finished: Trial) -> None:
             assert texts["bpe"] == texts["btm"]
 
 
-def test_a_finished_trial_is_known_and_not_done_again(finished: Trial) -> None:
+def test_a_finished_trial_is_known_and_not_done_again(finished: Trial, tiny_protocol: Protocol) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*") if "report" not in path.parts}
-    again = Trial(finished.folder, tiny())
+    again = Trial(finished.folder, tiny_protocol)
     assert again.finished_results() is not None
     again.evaluate()
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_stage_by_stage_gives_the_same_as_all_at_once(finished: Trial, tmp_path: Path) -> None:
+def test_stage_by_stage_gives_the_same_as_all_at_once(finished: Trial, tmp_path: Path, tiny_protocol: Protocol) -> None:
     for stage in ("corpus", "tokenizers", "tokens", "train", "evaluate"):
-        Trial(tmp_path / "tiny", tiny()).run(stage)
+        Trial(tmp_path / "tiny", tiny_protocol).run(stage)
     trial = Trial.open(tmp_path / "tiny")
     assert trial.finished_results() is None
     results = trial.report()
@@ -152,10 +123,10 @@ def test_stage_by_stage_gives_the_same_as_all_at_once(finished: Trial, tmp_path:
     assert without_times(results["tracks"]) == without_times(expected["tracks"])
 
 
-def test_killed_again_and_again_it_ends_with_the_same_result(finished: Trial, tmp_path: Path) -> None:
+def test_killed_again_and_again_it_ends_with_the_same_result(finished: Trial, tmp_path: Path, tiny_protocol: Protocol) -> None:
     """SIGKILL after ever longer times, then a last attempt to the end; whatever was hit must not show in the result."""
     path, folder = tmp_path / "tiny.toml", tmp_path / "tiny"
-    protocol.save(tiny(), path)
+    protocol.save(tiny_protocol, path)
     command = [sys.executable, "-m", "toktrial", "evaluate", str(path), "--trial", str(folder)]
     kills = 0
     for seconds in (1.5, 3.0, 4.0, 5.0, 6.0):
@@ -178,12 +149,15 @@ def test_killed_again_and_again_it_ends_with_the_same_result(finished: Trial, tm
         assert without_times(metrics) == without_times(expected)
 
 
-def test_a_seed_begins_every_track_with_the_same_weights_and_the_control_with_others(tmp_path: Path) -> None:
+def test_a_seed_begins_every_track_with_the_same_weights_and_the_control_with_others(
+    tmp_path: Path, tiny_protocol: Protocol
+) -> None:
     """At a learning rate of 0 a run's weights are those that it began with. btm stops at fewer entries; the shape is V's."""
-    plan = tiny(
+    plan = replace(
+        tiny_protocol,
         control=True,
         tracks={"bpe": BPERecipe(), "btm": BTMRecipe(primitive_vocab_size=400, min_frequency=10**9)},
-        training=replace(tiny().training, learning_rate=0.0, steps=1, log_every=1),
+        training=replace(tiny_protocol.training, learning_rate=0.0, steps=1, log_every=1),
     )
     trial = Trial(tmp_path / "tiny", plan)
     assert list(trial.run_order()) == [("bpe", 1), ("btm", 1), ("bpe", 3), ("btm", 2), ("bpe", 2), ("bpe", 4)]
@@ -202,28 +176,50 @@ def test_a_seed_begins_every_track_with_the_same_weights_and_the_control_with_ot
     )
 
 
-def test_another_protocol_is_refused_with_what_differs(finished: Trial) -> None:
+def test_another_protocol_is_refused_with_what_differs(finished: Trial, tiny_protocol: Protocol) -> None:
     with pytest.raises(TrialError, match=r"(?s)another protocol.*seeds: 2 there, 3 asked for"):
-        Trial(finished.folder, tiny(seeds=3))
+        Trial(finished.folder, replace(tiny_protocol, seeds=3))
 
 
-def test_a_trial_without_a_finished_stage_may_change_its_protocol(tmp_path: Path) -> None:
-    missing = tiny(corpus=CorpusConfig(path=str(tmp_path / "nowhere.txt")))
+def test_a_run_without_its_metrics_is_an_error_that_says_so(finished: Trial, tmp_path: Path) -> None:
+    folder = tmp_path / "tiny"
+    shutil.copytree(finished.folder, folder)
+    run = folder / "runs" / "bpe" / "seed-1"
+    (run / "final.json").unlink()
+    (run / "metrics.jsonl").unlink()
+    with pytest.raises(TrialError, match=r"metrics\.jsonl is missing or empty: delete .*seed-1 and run the same command again"):
+        Trial.open(folder).evaluate()
+
+
+def test_a_trial_that_lost_its_corpus_keeps_its_protocol(finished: Trial, tmp_path: Path, tiny_protocol: Protocol) -> None:
+    folder = tmp_path / "tiny"
+    shutil.copytree(finished.folder, folder, ignore=shutil.ignore_patterns("*.arrow", "corpus"))
+    before = (folder / "protocol.toml").stat().st_mtime_ns
+    with pytest.raises(TrialError, match=r"verdict\.confidence: 0\.95 there, 0\.5 asked for"):
+        Trial(folder, replace(tiny_protocol, verdict=VerdictConfig(confidence=0.5)))
+    Trial(folder, tiny_protocol)
+    assert (folder / "protocol.toml").stat().st_mtime_ns == before
+
+
+def test_a_trial_without_a_finished_stage_may_change_its_protocol(tmp_path: Path, tiny_protocol: Protocol) -> None:
+    missing = replace(tiny_protocol, corpus=CorpusConfig(path=str(tmp_path / "nowhere.txt")))
     with pytest.raises(TrialError, match=r"nowhere\.txt"):
         Trial(tmp_path / "tiny", missing).run("corpus")
-    Trial(tmp_path / "tiny", tiny()).run("corpus")
-    assert protocol.load(tmp_path / "tiny" / "protocol.toml") == tiny()
+    Trial(tmp_path / "tiny", tiny_protocol).run("corpus")
+    assert protocol.load(tmp_path / "tiny" / "protocol.toml") == tiny_protocol
 
 
-def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path) -> None:
+def test_a_folder_with_something_else_in_it_is_refused(tmp_path: Path, tiny_protocol: Protocol) -> None:
     (tmp_path / "letter.txt").write_text("dear reader")
     with pytest.raises(TrialError, match="not empty"):
-        Trial(tmp_path, tiny())
+        Trial(tmp_path, tiny_protocol)
 
 
-def test_a_corpus_too_small_for_the_vocabulary_goes_on_and_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_corpus_too_small_for_the_vocabulary_goes_on_and_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], tiny_protocol: Protocol
+) -> None:
     small = CorpusConfig(path="storybook", max_megabytes=0.02, validation_share=0.3)
-    plan = tiny(seeds=1, corpus=small, vocab_size=4000, training=replace(tiny().training, steps=2))
+    plan = replace(tiny_protocol, seeds=1, corpus=small, vocab_size=4000, training=replace(tiny_protocol.training, steps=2))
     results = Trial(tmp_path / "small", plan).report()
     assert "the corpus is too small for more" in capfd.readouterr().err
     track = results["tracks"]["bpe"]
@@ -232,7 +228,7 @@ def test_a_corpus_too_small_for_the_vocabulary_goes_on_and_says_so(tmp_path: Pat
     assert results["verdict"]["word"] == "undecided: one seed"
 
 
-def test_a_full_disk_ends_in_one_message_and_loses_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_ends_in_one_message_and_loses_nothing(tmp_path: Path, tiny_protocol: Protocol) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(disk)], capture_output=True, check=False)
@@ -240,7 +236,7 @@ def test_a_full_disk_ends_in_one_message_and_loses_nothing(tmp_path: Path) -> No
         pytest.skip("a small disk can only be mounted by root")
     try:
         plan_path = tmp_path / "tiny.toml"
-        protocol.save(tiny(corpus=replace(tiny().corpus, max_megabytes=1.0)), plan_path)
+        protocol.save(replace(tiny_protocol, corpus=replace(tiny_protocol.corpus, max_megabytes=1.0)), plan_path)
         command = [sys.executable, "-m", "toktrial", "train", str(plan_path), "--trial", str(disk / "tiny")]
         filler = disk / "filler"
         Trial(disk / "tiny", protocol.load(plan_path)).run("corpus")
@@ -260,5 +256,19 @@ def test_a_full_disk_ends_in_one_message_and_loses_nothing(tmp_path: Path) -> No
             time.sleep(0.2)
 
 
-def test_the_library_writes_nothing_outside_the_trial(finished: Trial) -> None:
-    assert [path.name for path in finished.folder.parent.iterdir()] == ["tiny"]
+def test_a_trial_writes_nothing_elsewhere(tmp_path: Path, tiny_protocol: Protocol) -> None:
+    """Neither where it is called nor in the user's home; what compilers and libraries cache is told to stay away."""
+    folders = {name: tmp_path / name for name in ("home", "here", "caches", "trials")}
+    for folder in folders.values():
+        folder.mkdir()
+    path = tmp_path / "tiny.toml"
+    protocol.save(replace(tiny_protocol, seeds=1), path)
+    names = ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR", "HF_HOME", "TMPDIR")
+    caches = {name: str(folders["caches"]) for name in names}
+    environment = os.environ | caches | {"HOME": str(folders["home"])}
+    command = [sys.executable, "-m", "toktrial", "report", str(path), "--trial", str(folders["trials"] / "tiny")]
+    done = subprocess.run(command, cwd=folders["here"], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [each.name for each in folders["trials"].iterdir()] == ["tiny"]
+    assert not list(folders["home"].rglob("*"))
+    assert not list(folders["here"].rglob("*"))

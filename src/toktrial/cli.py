@@ -1,8 +1,10 @@
 """The command line: one command a stage, plus `run`, which does them all. Thin: trial.py does the work."""
 
 import errno
+import io
 import math
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -36,7 +38,7 @@ What a trial does, and the command that goes so far:
   tokenizers   byte-level BPE, and BTM: a small BPE whose tokens are merged on along the graph of neighbours
   tokens       both corpora as integer files
   train        one model for each track and seed, with metrics every so many steps
-  evaluate     bits per byte of all validation documents, samples, an account of the vocabularies
+  evaluate     bits per byte of all validation documents, samples, minimal pairs, an account of the vocabularies
   report       verdict, charts and page
   run          all of them, after saying what it will cost
 
@@ -56,6 +58,7 @@ What is finished is not done again; interrupted, the same command goes on. Resul
 """
 
 STARTED_BY_TORCHRUN = "TORCHELASTIC_RUN_ID"  # the variable that says so
+NO_MEMORY = re.compile("out of memory|can't allocate memory")  # of torch's messages: CUDA and MPS, CPU
 RANK = "RANK"  # the variable of torchrun that numbers its processes
 COMMANDS = (*STAGES, "run", "inspect", "export", "generate", "power", "rate")
 
@@ -81,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     141, and no word, where the reader of a pipe wants no more of the output (`| head`), as programs that SIGPIPE ends.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal of another encoding than UTF-8 cannot show becomes an escape
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             _run_command(list(sys.argv[1:] if arguments is None else arguments))
@@ -93,6 +98,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(128 + signal.SIGPIPE) from None
     except OSError as error:
         _fail(_describe_os_error(error))
+    except (MemoryError, RuntimeError) as error:  # torch raises both, and for either kind of memory
+        if not isinstance(error, MemoryError) and not NO_MEMORY.search(str(error)):
+            raise
+        _fail(
+            "the memory does not suffice: in a new trial, a smaller training.micro_batch_size, training.batch_size or model "
+            "needs less. What was finished is kept"
+        )
     except RunStopped:
         raise SystemExit(130) from None
     except KeyboardInterrupt:
@@ -215,6 +227,7 @@ def _run(trial: Trial, options: Options) -> None:
         return
     from toktrial.plan import describe_plan, make_plan
 
+    trial.make_minimal_pairs()  # before anything is timed: what is wrong with them is soon said
     progress.print_line("looking at a sample of the text and timing a few steps ...")
     plan = make_plan(trial)
     for line in describe_plan(plan, trial):

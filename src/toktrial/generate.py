@@ -5,7 +5,6 @@ What a model writes is not to be trusted: no control character of it reaches the
 
 import codecs
 import dataclasses
-import io
 import sys
 import unicodedata
 from dataclasses import dataclass
@@ -60,8 +59,6 @@ def generate(arguments: list[str]) -> None:
     _check_prompts(call.prompt)
     run = open_finished_run(call.run)
     settings = _settings(call, run.trial.protocol.evaluation)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal of another encoding than UTF-8 shows what it cannot as escapes
-        sys.stdout.reconfigure(errors="backslashreplace")
     from toktrial.evaluation.entry_table import EntryTable
     from toktrial.training.device import resolve_device
 

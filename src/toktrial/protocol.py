@@ -4,6 +4,7 @@ Every stage reads its own part of it; `trial.py` keeps it as the trial folder's 
 """
 
 import math
+import re
 import tomllib
 import types
 import typing
@@ -20,6 +21,7 @@ from toktrial.tokenizer.config import RECIPES, SMALLEST_VOCAB_SIZE, BPERecipe, B
 from toktrial.training.config import ModelConfig, TrainingConfig
 
 ConfigT = TypeVar("ConfigT")
+LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")  # also what a byte of a file name becomes that is no UTF-8
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Protocol:
         for name, value in _flatten(to_dict(self)).items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise TrialError(f"{name} must be a finite number, but is {value}")
+            for text in value if isinstance(value, list) else [value]:
+                _check_encodable(name, text)
 
     @property
     def baseline(self) -> str:
@@ -145,6 +149,11 @@ def _check_track(name: str, recipe: Recipe, vocab_size: int) -> None:
             f"tracks.{name}.primitive_vocab_size is {recipe.primitive_vocab_size}, above vocab_size {vocab_size}: "
             "the primitives are part of the vocabulary"
         )
+
+
+def _check_encodable(name: str, value: object) -> None:
+    if isinstance(value, str) and LONE_SURROGATE.search(value):  # no protocol.toml could hold it
+        raise TrialError(f"{name} must be text that UTF-8 can hold, but is {value!r}: rename the file, or retype it")
 
 
 def _flatten(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -13,8 +13,9 @@ def print_summary(results: dict[str, Any], report_folder: Path) -> None:
     """Prints a report's results to standard output."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=f"trial {results['protocol']['name']}", title_justify="left")
+    table = Table(title=Text(f"trial {results['protocol']['name']}"), title_justify="left")
     table.add_column("track")
     for heading in ("entries", "bytes per token", "bits per byte", "loss per token", "training seconds"):
         table.add_column(heading, justify="right")
@@ -39,4 +40,4 @@ def print_summary(results: dict[str, Any], report_folder: Path) -> None:
 
 def _print_lines(console: "Console", lines: list[str]) -> None:
     for line in lines:
-        console.print(line, soft_wrap=True, markup=False, highlight=False)
+        console.print(line, soft_wrap=True, markup=False, emoji=False, highlight=False)

@@ -3,7 +3,6 @@
 The text is anybody's: nothing of it reaches the terminal but printable characters.
 """
 
-import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,9 +108,7 @@ def _checked_bytes(text: str) -> int:
 def _console() -> "Console":
     from rich.console import Console
 
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal of another encoding than UTF-8 shows what it cannot as escapes
-        sys.stdout.reconfigure(errors="backslashreplace")
-    return Console(file=sys.stdout, markup=False, highlight=False)
+    return Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
 
 
 def _print_line(console: "Console", text: str) -> None:

@@ -4,7 +4,7 @@ This file alone sees every stage. It hands each what it needs, and the trainer i
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
 
 PROTOCOL_FILE = "protocol.toml"
-FINAL_FILE = "final.json"  # what the evaluate stage writes last into a run
-MEASURES_FILE = "evaluation/samples/measures.json"  # and into the trial
+EVALUATION_FILES = ("samples.json", "document_nats.npy", "final.json")  # what the evaluate stage writes into a run
+MEASURES_FILE = "evaluation/samples/measures.json"  # and, last, into the trial
 STAGES = ("corpus", "tokenizers", "tokens", "train", "evaluate", "report")
 
 
@@ -31,7 +31,7 @@ class Trial:
         """
         self.folder, self.protocol = Path(folder), plan
         path = self.folder / PROTOCOL_FILE
-        has_begun = (self.corpus_folder / artifact.MANIFEST).is_file()
+        has_begun = any((self.folder / stage).is_dir() for stage in ("corpus", "tokenizers", "tokens", "runs"))
         if path.is_file() and has_begun:
             _refuse_another_protocol(path, plan)
         elif not path.is_file() and self.folder.exists() and any(self.folder.iterdir()):
@@ -57,15 +57,18 @@ class Trial:
         }
         do[last_stage]()
 
-    def make_corpus(self) -> dict[str, Any]:
-        """Reads and splits the corpus; returns its manifest. Minimal pairs come first: what is wrong with them is soon said."""
-        from toktrial.corpus.stage import prepare_corpus
-
+    def make_minimal_pairs(self) -> None:
+        """Keeps the minimal pairs that the protocol names, if any, in the trial."""
         if self.protocol.evaluation.minimal_pairs:
             from toktrial.evaluation.minimal_pairs import prepare_minimal_pairs
 
             prepare_minimal_pairs(self.protocol.evaluation.minimal_pairs, self.folder)
 
+    def make_corpus(self) -> dict[str, Any]:
+        """Reads and splits the corpus, the minimal pairs before it; returns its manifest."""
+        from toktrial.corpus.stage import prepare_corpus
+
+        self.make_minimal_pairs()
         return prepare_corpus(self.protocol.corpus, self.corpus_folder)
 
     def make_tokenizers(self) -> dict[str, str]:
@@ -133,15 +136,20 @@ class Trial:
     def _judge_minimal_pairs(self, runs: Sequence[tuple[str, int]]) -> None:
         """Has the runs judge the pairs; those of the control are not asked, for nothing compares them."""
         from toktrial.corpus.stage import open_documents
+        from toktrial.evaluation.minimal_pairs import MINIMAL_PAIRS_FOLDER
         from toktrial.evaluation.pair_scoring import account_known_pairs, score_run
 
         corpus = artifact.read_manifest(self.corpus_folder)["fingerprint"]
         account_known_pairs(self.folder, corpus, open_documents(self.corpus_folder, "train"))
-        with progress.progress("minimal pairs", len(runs), "run") as shown:
+        pairs = artifact.read_manifest(self.folder / MINIMAL_PAIRS_FOLDER)["pairs"]
+        with progress.progress("minimal pairs", len(runs) * pairs, "pair") as shown:
             for done, (track, seed) in enumerate(runs):
-                tell = partial(shown.update, done)
+
+                def tell(share: float, done: int = done) -> None:
+                    shown.update((done + share) * pairs)
+
                 score_run(self.run_of(track, seed), self.tokenizer_folder(track), self.folder, tell)
-                shown.update(done + 1)
+                shown.update((done + 1) * pairs)
 
     def report(self, target: float | None = None) -> dict[str, Any]:
         """Does all that is not done, and writes the report; returns its results.
@@ -217,8 +225,8 @@ class Trial:
 
     def _is_evaluated(self) -> bool:
         """Whether the evaluate stage came to its end; the measures of the samples are the last that it writes."""
-        last = [self.run_folder(track, seed) / FINAL_FILE for track, seed in self.run_order()]
-        return all(path.is_file() for path in [*last, self.folder / MEASURES_FILE])
+        of_runs = [self.run_folder(*run) / name for run in self.run_order() for name in EVALUATION_FILES]
+        return all(path.is_file() for path in [*of_runs, self.folder / MEASURES_FILE])
 
     def _measure_samples(self) -> None:
         from toktrial.corpus.stage import open_documents

@@ -14,18 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from toktrial import artifact, presets, protocol
-from toktrial.corpus.config import CorpusConfig
+from toktrial import artifact, protocol
 from toktrial.errors import TrialError
 from toktrial.plan import _sampled_bytes_per_token
 from toktrial.protocol import Protocol
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.byte_level import CHECKED_TEXTS
-from toktrial.tokenizer.config import BPERecipe, BTMRecipe, FileRecipe
+from toktrial.tokenizer.config import FileRecipe
 from toktrial.tokenizer.file import FileTokenizer, load_file_track
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.store import TokenStore
-from toktrial.training.config import ModelConfig
 from toktrial.trial import Trial
 
 # Source: cl100k_base in openai/tiktoken, which Llama 3 uses nearly unchanged.
@@ -323,22 +321,13 @@ def test_more_entries_than_the_protocol_has_are_refused_with_both_numbers(plain:
 # In a trial
 
 
-def tiny(tokenizer_path: str) -> Protocol:
-    """A protocol whose tokens are made in seconds."""
-    return replace(
-        presets.demo(),
-        name="tiny",
-        seeds=2,
-        vocab_size=700,
-        corpus=CorpusConfig(path="storybook", max_megabytes=0.3, validation_share=0.05),
-        tracks={"bpe": BPERecipe(), "btm": BTMRecipe(primitive_vocab_size=400), "mine": FileRecipe(path=tokenizer_path)},
-        model=ModelConfig(n_layer=1, n_head=2, width=32, context=32),
-    )
+def with_a_file(plan: Protocol, tokenizer_path: str) -> Protocol:
+    return replace(plan, vocab_size=700, tracks=plan.tracks | {"mine": FileRecipe(path=tokenizer_path)})
 
 
-def test_a_file_is_a_track_on_the_command_line(storybook: list[str], tmp_path: Path) -> None:
+def test_a_file_is_a_track_on_the_command_line(storybook: list[str], tmp_path: Path, tiny_protocol: Protocol) -> None:
     llama3_like(storybook).save(str(tmp_path / "tokenizer.json"))
-    protocol.save(tiny("tokenizer.json"), tmp_path / "protocol.toml")
+    protocol.save(with_a_file(tiny_protocol, "tokenizer.json"), tmp_path / "protocol.toml")
     written = (tmp_path / "protocol.toml").read_text()
     assert '[tracks.mine]\nrecipe = "file"\npath = "tokenizer.json"' in written
 
@@ -352,7 +341,9 @@ def test_a_file_is_a_track_on_the_command_line(storybook: list[str], tmp_path: P
     assert "tokenizer.json has 701 entries" in done.stderr
     assert "vocab_size is 700" in done.stderr
     assert "Traceback" not in done.stderr
-    protocol.save(replace(tiny("tokenizer.json"), name="larger", vocab_size=701), tmp_path / "protocol.toml")
+    protocol.save(
+        replace(with_a_file(tiny_protocol, "tokenizer.json"), name="larger", vocab_size=701), tmp_path / "protocol.toml"
+    )
     done = tokens()
     assert done.returncode == 0, done.stderr
     trial = tmp_path / "trials" / "larger"
@@ -373,33 +364,35 @@ def test_a_file_is_a_track_on_the_command_line(storybook: list[str], tmp_path: P
     assert (trial / "tokens" / "mine" / "manifest.json").read_bytes() == before
 
 
-def test_another_file_under_the_same_name_is_another_tokenizer(storybook: list[str], tmp_path: Path) -> None:
+def test_another_file_under_the_same_name_is_another_tokenizer(
+    storybook: list[str], tmp_path: Path, tiny_protocol: Protocol
+) -> None:
     path = tmp_path / "tokenizer.json"
     fingerprints = set()
     for kind in KINDS.values():
         kind(storybook).save(str(path))
-        trial = Trial(tmp_path / "trial", replace(tiny(str(path)), vocab_size=701))
+        trial = Trial(tmp_path / "trial", replace(with_a_file(tiny_protocol, str(path)), vocab_size=701))
         fingerprints.add(trial.make_tokenizers()["mine"])
         assert load_tokenizer(trial.tokenizer_folder("mine")).token_bytes == FileTokenizer.from_file(path).token_bytes
     assert len(fingerprints) == 2
 
 
-def test_the_estimate_reads_the_file(storybook: list[str], tmp_path: Path) -> None:
+def test_the_estimate_reads_the_file(storybook: list[str], tmp_path: Path, tiny_protocol: Protocol) -> None:
     path = tmp_path / "tokenizer.json"
     gpt2_like(storybook).save(str(path))
-    found = _sampled_bytes_per_token(tiny(str(path)), storybook[:100])
+    found = _sampled_bytes_per_token(with_a_file(tiny_protocol, str(path)), storybook[:100])
     texts = storybook[:100]
     tokens = sum(len(ids) for ids in FileTokenizer.from_file(path).encode_batch(texts))
     assert found["mine"] == pytest.approx(sum(len(text.encode()) for text in texts) / tokens)
     assert set(found) == {"bpe", "btm", "mine"}
 
 
-def test_a_protocol_with_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
-    protocol.save(tiny("some/tokenizer.json"), tmp_path / "protocol.toml")
-    assert protocol.load(tmp_path / "protocol.toml") == tiny("some/tokenizer.json")
+def test_a_protocol_with_a_file_is_read_as_it_was_written(tmp_path: Path, tiny_protocol: Protocol) -> None:
+    protocol.save(with_a_file(tiny_protocol, "some/tokenizer.json"), tmp_path / "protocol.toml")
+    assert protocol.load(tmp_path / "protocol.toml") == with_a_file(tiny_protocol, "some/tokenizer.json")
     (tmp_path / "protocol.toml").write_text('[tracks.a]\nrecipe = "bpe"\n[tracks.b]\nrecipe = "file"\n')
     with pytest.raises(TrialError, match="the recipe `file` needs a path"):
         protocol.load(tmp_path / "protocol.toml")
-    missing = Trial(tmp_path / "trial", tiny(str(tmp_path / "missing.json")))
+    missing = Trial(tmp_path / "trial", with_a_file(tiny_protocol, str(tmp_path / "missing.json")))
     with pytest.raises(TrialError, match=r"there is no tokenizer at .*missing\.json"):
         missing.make_tokenizers()

@@ -1,13 +1,11 @@
 """What a corpus is made from and how it is split: the config of the flow's first stage."""
 
-import re
 from dataclasses import dataclass
 
 from toktrial.errors import TrialError
 
 STORYBOOK = "storybook"
 HUB_PREFIX = "hub:"
-LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")  # also what a byte of a file name becomes that is no UTF-8
 
 
 @dataclass(frozen=True)
@@ -46,14 +44,7 @@ class CorpusConfig:
             raise TrialError("corpus.path is storybook, which has no end: set corpus.max_megabytes, for example to 10")
         if not self.separator.strip() or "\n" in self.separator:
             raise TrialError(f"corpus.separator must be one line of text, but is {self.separator!r}")
-        for name, value in vars(self).items():
-            _check_encodable(name, value)
 
     @property
     def is_storybook(self) -> bool:
         return self.path == STORYBOOK
-
-
-def _check_encodable(name: str, value: object) -> None:
-    if isinstance(value, str) and LONE_SURROGATE.search(value):  # no protocol could record it
-        raise TrialError(f"corpus.{name} must be text that UTF-8 can hold, but is {value!r}: rename the file, or retype it")
