@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,10 @@ from toktrial.presets import demo
 from toktrial.protocol import save
 from toktrial.token_inspection import TokensView, show_tokens
 from toktrial.tokenizer.base import Tokenizer
+from toktrial.tokenizer.bpe import BPETokenizer
+from toktrial.tokenizer.btm import BTMTokenizer
 from toktrial.tokenizer.config import tokenizer_names
+from toktrial.tokenizer.tkn import PairGraph
 
 TEXT = "Once upon a time, there was a dog in the park."
 ESCAPE = re.compile("\x1b\\[[0-9;]*m")
@@ -114,6 +118,29 @@ def test_the_tree_of_an_entry(trial: Path, story_tokenizers: dict[str, Tokenizer
     branches = re.findall(r"^[\u251c\u2514]\u2500\u2500 (.*)  \(id (\d+)\)$", tree, re.MULTILINE)
     assert branches == [(btm.decode([part]).replace(" ", "\u2423"), str(part)) for part in btm.parts[token].tolist()]
     assert len(lines) == 2 * len(entry) - 1, "every merge joins two, down to single bytes"
+
+
+def test_the_graph_shows_entries_as_they_are(
+    tmp_path: Path, story_tokenizers: dict[str, Tokenizer], shown: Callable[..., str]
+) -> None:
+    """What rich would take for the name of a picture, or for a style, is text."""
+    primitive = story_tokenizers["bpe"]
+    assert isinstance(primitive, BPETokenizer)
+    single_bytes = primitive.cut(257)
+    (colon, d, o, g), (opening, b, closing) = single_bytes.encode(":dog"), single_bytes.encode("[b]")
+    joined = [(colon, d), (257, o), (258, g), (259, colon), (opening, b), (261, closing)]
+    tokenizer = BTMTokenizer(single_bytes, np.array([(*pair, entry, 1) for entry, pair in enumerate(joined, start=257)]))
+    ids = tokenizer.encode(":dog:[b]")
+    assert [tokenizer.decode([token]) for token in ids] == [":dog:", "[b]"]
+    graph = PairGraph()
+    graph.add(np.array(ids), np.array([0, 2]))
+    for part in ("graphs", "tokenizers"):
+        (tmp_path / part / "drawn").mkdir(parents=True)
+    graph.save(tmp_path / "graphs" / "drawn")
+    tokenizer.save(tmp_path / "tokenizers" / "drawn")
+    lines = shown("graph", tmp_path, "--primitive", "drawn").splitlines()
+    assert lines[0].strip() == "drawn: 1 edges"
+    assert [line for line in lines if "':dog:'" in line and "'[b]'" in line]
 
 
 @pytest.mark.parametrize("subject", ["tokens", "entry"])

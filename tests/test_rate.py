@@ -5,7 +5,10 @@ import http.client
 import json
 import os
 import re
+import shlex
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -260,6 +263,32 @@ def test_the_browser_takes_a_vote_and_keeps_it_through_a_reload(trial: Trial, br
     assert [each.better for each in read_votes(trial.folder / VOTES_FILE)] == [left, right, left]
 
 
+def test_the_browser_takes_one_vote_from_a_double_click_and_from_enter_held_down(trial: Trial, browser: "Browser") -> None:
+    """The others would be on questions that nobody has seen."""
+    with served(trial) as server:
+        page = browser.new_page()
+        methods: list[str] = []
+        page.on("request", lambda request: methods.append(request.method))
+        page.goto(server.url)
+        place, kept = page.locator("#place"), page.locator("#kept")
+        place.filter(has_text="Pair 1 of 8, question 1 of 3").wait_for()
+        page.get_by_role("button", name="Text 1 is better").dblclick(delay=100)  # time enough to be answered in between
+        place.filter(has_text="question 2 of 3").wait_for()
+        page.reload()
+        kept.filter(has_text="1 of 24 votes kept").wait_for()
+        assert methods.count("POST") == 1
+        page.get_by_role("button", name="Equally good").focus()
+        page.keyboard.down("Enter")
+        place.filter(has_text="question 3 of 3").wait_for()
+        for _ in range(3):  # down and down again without up is how a key that is held reports itself
+            page.keyboard.down("Enter")
+        page.keyboard.up("Enter")
+        page.reload()
+        kept.filter(has_text="2 of 24 votes kept").wait_for()
+        assert methods.count("POST") == 2
+        page.close()
+
+
 def test_the_browser_says_so_when_a_vote_cannot_be_kept(trial: Trial, browser: "Browser") -> None:
     with served(trial) as server:
         page = browser.new_page()
@@ -269,6 +298,39 @@ def test_the_browser_says_so_when_a_vote_cannot_be_kept(trial: Trial, browser: "
         page.keyboard.press("1")
         page.get_by_role("alert").filter(has_text="may not be kept").wait_for()
         page.close()
+
+
+def test_a_browser_that_goes_away_leaves_no_traceback(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed = threading.Event()
+    with served(trial) as server:
+
+        def close(request: socket.socket) -> None:  # the last that a request's thread does
+            RatingServer.shutdown_request(server, request)
+            closed.set()
+
+        monkeypatch.setattr(server, "shutdown_request", close)
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
+        connection.putrequest("POST", "/vote")
+        for name, value in {"Origin": server.url[:-1], "Content-Type": "application/json", "Content-Length": "30"}.items():
+            connection.putheader(name, value)
+        connection.endheaders()  # the server now waits for the body
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # so that closing is a reset
+        connection.close()
+        assert closed.wait(20)
+        assert capsys.readouterr().err == ""
+        assert ask(server, "GET", "/question")[0] == 200
+
+
+def test_a_fault_of_our_own_is_not_passed_over(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(trial) as server:
+        monkeypatch.setattr(server.questionnaire, "question", lambda number: number / 0)
+        with pytest.raises(http.client.RemoteDisconnected):
+            ask(server, "GET", "/question/1")
+    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_in_a_process_of_its_own_until_ctrl_c(trial: Trial) -> None:
@@ -289,6 +351,35 @@ def test_in_a_process_of_its_own_until_ctrl_c(trial: Trial) -> None:
     assert len(read_votes(trial.folder / VOTES_FILE)) == 1
 
 
+PATIENT_BROWSER = """
+import sys, time, urllib.request
+try:
+    page = urllib.request.urlopen(sys.argv[1], timeout=20).read().decode()
+    print("opened", page.partition("<title>")[2].partition("</title>")[0], file=sys.stderr, flush=True)
+    while True:  # until the page is gone
+        time.sleep(0.1)
+        urllib.request.urlopen(sys.argv[1], timeout=20)
+except OSError as error:
+    print("closed", file=sys.stderr, flush=True)
+"""
+
+
+def test_a_browser_that_stays_in_the_terminal_gets_the_page(trial: Trial, tmp_path: Path) -> None:
+    """As those without a window do: they come back when their user leaves them, and nobody votes before."""
+    (tmp_path / "browser.py").write_text(PATIENT_BROWSER)
+    browser = shlex.join([sys.executable, str(tmp_path / "browser.py"), "%s"])
+    command = [sys.executable, "-m", "toktrial", "rate", str(trial.folder), "--rater", "anna", "--open"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"BROWSER": browser}) as child:
+        assert child.stderr is not None
+        assert "0 of 24 questions answered" in child.stderr.readline()
+        assert child.stderr.readline() == "opened Which text is better?\n"
+        child.send_signal(signal.SIGINT)
+        said = child.communicate(timeout=60)[1]
+    assert child.returncode == 0
+    assert sorted(said.splitlines()) == ["anna has not voted", "closed"]
+    assert not (trial.folder / VOTES_FILE).exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -298,19 +389,23 @@ def test_in_a_process_of_its_own_until_ctrl_c(trial: Trial) -> None:
         (["{trial}", "--rater", "a\nb"], "--rater must be a name"),
         (["nowhere"], "there is no protocol at nowhere"),
         (["{empty}"], "has no samples of two tracks yet"),
+        (["{promptless}"], "evaluation.prompts is empty in the protocol of"),
         (["{damaged}"], "line 1 is no vote"),
     ],
 )
 def test_mistakes_end_in_one_clear_message(
     trial: Trial, arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("empty", "damaged"):
+    for name in ("empty", "damaged", "promptless"):
         (tmp_path / name).mkdir()
-        protocol.save(trial.protocol, tmp_path / name / "protocol.toml")
+        prompts = () if name == "promptless" else PROMPTS
+        plan = replace(trial.protocol, evaluation=replace(trial.protocol.evaluation, prompts=prompts))
+        protocol.save(plan, tmp_path / name / "protocol.toml")
     write_samples(tmp_path / "damaged")
     (tmp_path / "damaged" / VOTES_FILE).write_text("no vote\n")
     with served(trial) as server:
-        names = {name: str(tmp_path / name) for name in ("trial", "empty", "damaged")} | {"taken": str(server.server_port)}
+        names = {name: str(tmp_path / name) for name in ("trial", "empty", "damaged", "promptless")}
+        names["taken"] = str(server.server_port)
         with pytest.raises(SystemExit) as stopped:
             cli.main(["rate", *[argument.format(**names) for argument in arguments]])
     assert stopped.value.code == 1

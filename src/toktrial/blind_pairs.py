@@ -50,9 +50,14 @@ def blind_pairs(trial: Trial, rater: str) -> list[Pair]:
     """Returns every pair of a track's and the baseline's continuation, over all prompts and seeds, in the rater's order.
 
     Texts are shown up to the limit of bytes, for how far a model's last entry overshot it would tell its vocabulary. Raises
-    TrialError where no seed has samples of two tracks.
+    TrialError where the protocol has no prompts, or no seed has samples of two tracks yet.
     """
     plan = trial.protocol
+    if not plan.evaluation.prompts:
+        raise TrialError(
+            f"evaluation.prompts is empty in the protocol of {trial.folder}, so its models write nothing to compare: "
+            "begin another trial with prompts"
+        )
     pairs = [
         _pair(rater, seed, place, plan.baseline, baseline, track, other, plan.evaluation.max_new_bytes)
         for seed in plan.seed_numbers

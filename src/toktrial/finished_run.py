@@ -48,8 +48,7 @@ def open_finished_run(folder: Path | str) -> FinishedRun:
         raise TrialError(f"the run in {folder} is not finished: `toktrial train {trial.folder}` trains it, then ask again")
     from toktrial.tokenizer.load import load_tokenizer
     from toktrial.tokens.store import tokens_fingerprint
-    from toktrial.training.model import GPT
-    from toktrial.training.run import load_weights
+    from toktrial.training.run import load_model
 
     run: Run = trial.run_of(track, seed)
     tokens = tokens_fingerprint(artifact.read_manifest(trial.tokenizer_folder(track))["fingerprint"])
@@ -59,9 +58,7 @@ def open_finished_run(folder: Path | str) -> FinishedRun:
             f"`toktrial train {trial.folder}` trains it anew"
         )
     tokenizer = load_tokenizer(trial.tokenizer_folder(track))
-    model = GPT(run.model, run.vocab_size, tokenizer.vocab_size)
-    load_weights(run.folder, model)
-    return FinishedRun(trial, run, tokens, tokenizer, model)
+    return FinishedRun(trial, run, tokens, tokenizer, load_model(run, tokenizer.vocab_size))
 
 
 def _place_in_trial(folder: Path) -> tuple[Trial, str, int]:

@@ -89,4 +89,4 @@ def _print_edges(table: "pl.DataFrame", title: str) -> None:
     for row in table.iter_rows(named=True):
         left, right = escape(repr(row["left_text"])), escape(repr(row["right_text"]))
         shown.add_row(left, right, f"{row['count']:,}", f"{row['pmi']:.2f}")
-    Console(file=sys.stdout).print(shown)
+    Console(file=sys.stdout, emoji=False).print(shown)

@@ -7,6 +7,9 @@ vote on it, so every request must name this server as its host, and every vote m
 import json
 import re
 import secrets
+import sys
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -60,22 +63,18 @@ def rate(arguments: list[str]) -> None:
             f"answered. Open {server.url} in a browser of this machine; Ctrl-C ends."
         )
         if call.open:
-            import webbrowser
-
-            webbrowser.open(server.url)
+            _open_browser(server.url)
         try:
             server.serve_forever()
         except KeyboardInterrupt:  # the usual way to end
             questionnaire.close()
-    votes = "1 vote" if questionnaire.votes == 1 else f"{questionnaire.votes} votes"
-    progress.print_line(
-        f"{votes} of {call.rater} {'is' if questionnaire.votes == 1 else 'are'} kept in {questionnaire.path}; "
-        f"`toktrial report {call.trial}` puts them into the report"
-    )
+    progress.print_line(_describe_votes(questionnaire, call.trial))
 
 
 class RatingServer(ThreadingHTTPServer):
     """Serves the page and the questions of one rater on loopback."""
+
+    request_queue_size = 64  # with socketserver's 5, Linux resets some of two dozen connections that come at once
 
     def __init__(self, questionnaire: "Questionnaire", port: int = 0) -> None:
         """Binds to `port`, or to any that is free. Raises TrialError where that is taken, or no port."""
@@ -86,6 +85,11 @@ class RatingServer(ThreadingHTTPServer):
         self.questionnaire = questionnaire
         self.hosts = (f"{LOOPBACK}:{self.server_port}", f"localhost:{self.server_port}")
         self.url = f"http://{self.hosts[0]}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing where a browser went away before its answer, as it does when a page is closed or loaded anew."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _RefusalError(Exception):
@@ -110,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # http.server's name
         """Says nothing: a line for every request would bury the one that has the address."""
 
-    def _answer(self, respond: Any) -> None:
+    def _answer(self, respond: Callable[[], None]) -> None:
         try:
             if self.headers.get("Host") not in self.server.hosts:  # another name may point here: DNS rebinding
                 raise _RefusalError(HTTPStatus.FORBIDDEN, f"this server answers to {self.server.url} alone")
@@ -209,6 +213,21 @@ def _render_page(nonce: str) -> str:
 
     template = (Path(__file__).parent / PAGE_TEMPLATE).read_text(encoding="utf-8")
     return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(template).render(nonce=nonce)
+
+
+def _describe_votes(questionnaire: "Questionnaire", trial: Path) -> str:
+    if not questionnaire.votes:
+        return f"{questionnaire.rater} has not voted"
+    votes, are = ("1 vote", "is") if questionnaire.votes == 1 else (f"{questionnaire.votes} votes", "are")
+    kept = f"{votes} of {questionnaire.rater} {are} kept in {questionnaire.path}"
+    return f"{kept}; `toktrial report {trial}` puts them into the report"
+
+
+def _open_browser(url: str) -> None:
+    """Opens the page beside the server: a browser without a window may only come back once its user has left it."""
+    import webbrowser
+
+    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
 def _check_name(rater: str) -> None:

@@ -9,9 +9,12 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 
+from toktrial.corpus.documents import Documents
 from toktrial.evaluation import bits_per_byte
 from toktrial.evaluation.bits_per_byte import DocumentScorer
-from toktrial.tokens.store import TokenSplit, TokenStore
+from toktrial.tokenizer.base import Tokenizer
+from toktrial.tokenizer.bpe import BPETokenizer
+from toktrial.tokens.store import TokenSplit, TokenStore, write_tokens
 from toktrial.training.config import ModelConfig
 from toktrial.training.model import GPT
 
@@ -143,6 +146,29 @@ def test_the_score_does_not_depend_on_the_limits_of_a_batch(
     assert (score.tokens, score.bytes) == (expected.tokens, expected.bytes)
 
 
+def test_the_score_does_not_depend_on_the_order_of_the_documents() -> None:
+    split, model = split_of(LENGTHS), random_model()
+    order = np.random.default_rng(5).permutation(split.documents)
+    shuffled = TokenSplit(
+        ids=np.concatenate([split.document(d) for d in order]),
+        offsets=np.cumsum([0, *(len(split.document(d)) for d in order)]).astype(np.uint64),
+        byte_lengths=split.byte_lengths[order],
+    )
+    expected, found = scorer_of(split).score(model), scorer_of(shuffled).score(model)
+    assert found.document_nats == pytest.approx(expected.document_nats[order].tolist(), rel=1e-5)
+    assert found.bits_per_byte == pytest.approx(expected.bits_per_byte, rel=1e-6)
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_the_score_does_not_depend_on_the_device(device: str) -> None:
+    if not getattr(torch, device).is_available():
+        pytest.skip(f"no {device} device here")
+    split, model = split_of(LENGTHS), random_model()
+    expected = scorer_of(split).score(model)
+    found = scorer_of(split).score(model.to(device))
+    assert found.document_nats == pytest.approx(expected.document_nats.tolist(), rel=1e-4)
+
+
 def test_a_gpu_gets_larger_batches_of_the_same_targets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bits_per_byte, "LARGEST_CPU_BATCH_TOKENS", 2 * CONTEXT)
     scorer = scorer_of(split_of(LENGTHS))
@@ -185,9 +211,18 @@ def test_a_document_whose_entries_spell_other_bytes_is_refused() -> None:
 # Real tokenizers
 
 
-def test_both_tracks_are_measured_over_the_same_bytes(story_tokens: dict[str, Path]) -> None:
+def test_all_tokenizers_are_measured_over_the_same_bytes(
+    tmp_path: Path,
+    story_tokens: dict[str, Path],
+    story_tokenizers: dict[str, Tokenizer],
+    story_documents: dict[str, Documents],
+) -> None:
+    """A byte-level one among them, whose tokens are the very bytes."""
     config = ModelConfig(n_layer=1, n_head=2, width=16, context=32)
-    stores = {track: TokenStore.open(folder) for track, folder in story_tokens.items()}
+    bpe = story_tokenizers["bpe"]
+    assert isinstance(bpe, BPETokenizer)
+    write_tokens(tmp_path / "bytes", bpe.cut(257), "fingerprint of bytes", story_documents, "bytes")
+    stores = {track: TokenStore.open(folder) for track, folder in {**story_tokens, "bytes": tmp_path / "bytes"}.items()}
     for documents in (0, 7):
         scores = {
             track: DocumentScorer(store.validation, store.entry_bytes, 32, 640, documents).score(
@@ -195,8 +230,9 @@ def test_both_tracks_are_measured_over_the_same_bytes(story_tokens: dict[str, Pa
             )
             for track, store in stores.items()
         }
-        assert scores["bpe"].bytes == scores["btm"].bytes > 0
+        assert scores["bpe"].bytes == scores["btm"].bytes == scores["bytes"].bytes > 0
         assert scores["bpe"].tokens != scores["btm"].tokens, "or the test would say little"
+        assert scores["bytes"].tokens == scores["bytes"].bytes + len(scores["bytes"].document_nats), "and the closing ids"
         for track, score in scores.items():
             expected = math.log2(stores[track].entries) * score.tokens / score.bytes
             assert score.bits_per_byte == pytest.approx(expected, rel=1e-6)

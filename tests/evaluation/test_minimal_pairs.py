@@ -11,8 +11,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from toktrial import artifact, presets
-from toktrial.corpus.config import CorpusConfig
+from toktrial import artifact
 from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.evaluation import bits_per_byte
@@ -20,8 +19,8 @@ from toktrial.evaluation.minimal_pairs import Paradigm, load_minimal_pairs, prep
 from toktrial.evaluation.pair_scoring import PairScorer, describe_known_pairs, outcomes
 from toktrial.evaluation.words import WORD
 from toktrial.export import gpt2_config, gpt2_weights
+from toktrial.protocol import Protocol
 from toktrial.tokenizer.base import Tokenizer
-from toktrial.tokenizer.config import BPERecipe, BTMRecipe
 from toktrial.training.config import ModelConfig
 from toktrial.training.model import GPT
 from toktrial.trial import Trial
@@ -102,8 +101,19 @@ def test_bytes_that_are_no_utf8_are_named_with_their_file(tmp_path: Path) -> Non
 
 def test_a_paradigm_has_one_field(tmp_path: Path) -> None:
     path = write_pairs(tmp_path, GOOD_LINE, {**GOOD_LINE, "field": "semantics"})
-    with pytest.raises(TrialError, match="paradigm agreement stands under two fields, syntax and semantics"):
+    with pytest.raises(TrialError, match="paradigm agreement stands under two fields, syntax and semantics") as raised:
         read_paradigms([path])
+    assert f"line 1 of {path} and line 2 of {path} must have the same as field" in str(raised.value)
+    other = write_pairs(tmp_path, "", {**GOOD_LINE, "field": "semantics"}, name="other.jsonl")
+    one = write_pairs(tmp_path, GOOD_LINE, GOOD_LINE)
+    with pytest.raises(TrialError) as raised:
+        read_paradigms([one, other])
+    assert f"line 1 of {one} and line 2 of {other} must have the same as field" in str(raised.value)
+
+
+def test_both_spellings_of_a_field_are_one(tmp_path: Path) -> None:
+    lines = [{**GOOD_LINE, "field": field} for field in ("syntax_semantics", "syntax/semantics")]
+    assert [paradigm.field for paradigm in read_paradigms([write_pairs(tmp_path, *lines)])] == ["syntax/semantics"]
 
 
 def test_a_missing_folder_and_one_without_pairs_are_refused(tmp_path: Path) -> None:
@@ -213,36 +223,29 @@ def test_known_pairs_are_those_that_a_slow_look_through_the_text_finds(blimp: li
     assert 0 < described["known_words"] < described["words"]
 
 
-def tiny_trial(folder: Path, minimal_pairs: Path) -> Trial:
-    demo = presets.demo()
+def tiny_trial(folder: Path, minimal_pairs: Path, tiny_protocol: Protocol) -> Trial:
     plan = replace(
-        demo,
+        tiny_protocol,
         seeds=1,
-        vocab_size=400,
-        corpus=CorpusConfig(path="storybook", max_megabytes=0.1, validation_share=0.05),
-        tracks={"bpe": BPERecipe(), "btm": BTMRecipe(primitive_vocab_size=300)},
-        model=ModelConfig(n_layer=1, n_head=2, width=32, context=32),
-        training=replace(demo.training, batch_size=2, steps=2, warmup_steps=1, log_every=2, checkpoint_every=2, compile="off"),
-        evaluation=replace(
-            demo.evaluation, eval_documents=2, prompts=("One day",), max_new_bytes=10, minimal_pairs=str(minimal_pairs)
-        ),
+        training=replace(tiny_protocol.training, steps=2, log_every=2, checkpoint_every=2),
+        evaluation=replace(tiny_protocol.evaluation, prompts=("One day",), max_new_bytes=10, minimal_pairs=str(minimal_pairs)),
     )
     return Trial(folder, plan)
 
 
-def test_what_is_wrong_with_the_pairs_is_said_before_anything_is_made(tmp_path: Path) -> None:
+def test_what_is_wrong_with_the_pairs_is_said_before_anything_is_made(tmp_path: Path, tiny_protocol: Protocol) -> None:
     path = write_pairs(tmp_path / "pairs", GOOD_LINE, "{")
-    trial = tiny_trial(tmp_path / "trial", path.parent)
+    trial = tiny_trial(tmp_path / "trial", path.parent, tiny_protocol)
     with pytest.raises(TrialError, match=r"line 2 of .*pairs\.jsonl is no JSON"):
         trial.run("train")
     assert [each.name for each in trial.folder.iterdir()] == ["protocol.toml"]
 
 
-def test_a_trial_judges_the_pairs_with_every_run_and_again_when_they_change(tmp_path: Path) -> None:
+def test_a_trial_judges_the_pairs_with_every_run_and_again_when_they_change(tmp_path: Path, tiny_protocol: Protocol) -> None:
     source = tmp_path / "pairs"
     pairs = [{**GOOD_LINE, "sentence_bad": f"The dogs runs {word}."} for word in ("once", "xylophone", "The")]
     write_pairs(source, GOOD_LINE | {"sentence_bad": GOOD_LINE["sentence_good"]}, *pairs)
-    trial = tiny_trial(tmp_path / "trial", source)
+    trial = tiny_trial(tmp_path / "trial", source, tiny_protocol)
     trial.evaluate()
     for track in ("bpe", "btm"):
         found = artifact.read_json(trial.run_of(track, 1).folder / "minimal_pairs.json")

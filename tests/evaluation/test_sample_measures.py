@@ -1,4 +1,4 @@
-"""Samples and real stories cut alike, bits against a slow computation, and the file that is written once."""
+"""Samples and real documents cut alike, bits against a slow computation, and the file that is written once."""
 
 import json
 import math
@@ -15,8 +15,8 @@ from toktrial.evaluation.sample_measures import (
     MEASURES_FILE,
     MEASURES_FOLDER,
     bits_under,
+    document_passage,
     measure_samples,
-    story_passage,
     texts_of_equal_bytes,
 )
 from toktrial.evaluation.stage import FINAL_FILE, SAMPLES_FILE
@@ -35,6 +35,8 @@ PASSAGES = [
     Passage("", "The end of the story", ended=False),
     Passage("A knight", "", ended=True),
     Passage("\u00c9t\u00e9", " \u4f60\u597d " * 40, ended=False),  # longer than the context
+    Passage("Once upon a time", ", there was a dog. \n", ended=False),
+    Passage("", "Onceuponatime", ended=True),
 ]
 
 
@@ -50,12 +52,16 @@ def random_model(seed: int, entries: int) -> GPT:
 def slow_bits(model: GPT, tokenizer: Tokenizer, passage: Passage) -> tuple[float, int]:
     """Token by token, each from its own window: that of `bits_per_byte`'s rule for a token at that place."""
     ids = [0, *tokenizer.encode(passage.prompt + passage.text)]
+    last = max(len(passage.prompt + passage.text) - 1, 0)  # where the last word begins, or the white space before it
+    while last and not (passage.prompt + passage.text)[last].isspace():
+        last -= 1
+    most_bytes = len((passage.prompt + passage.text)[:last].rstrip().encode())
     begun, bits, scored_bytes = 0, 0.0, 0
     for place in range(1, len(ids)):
         length = len(tokenizer.token_bytes[ids[place]])
         half = CONFIG.context // 2
         start = 0 if place <= CONFIG.context else ((place - 1) // half - 1) * half
-        if begun >= len(passage.prompt.encode()):
+        if begun >= len(passage.prompt.encode()) and begun + length <= most_bytes:
             inputs, scored = torch.tensor([ids[start:place]]), torch.tensor([place - 1 - start])
             with torch.inference_mode():
                 bits += float(model.target_nats(inputs, scored, torch.tensor([ids[place]]))) / math.log(2)
@@ -74,8 +80,28 @@ def test_bits_are_those_of_the_tokens_that_begin_within_the_text(track: str, sto
         assert scored_bytes == expected_bytes
         assert bits == pytest.approx(expected_bits, rel=1e-4)
         assert scored_bytes <= len(passage.text.encode())
-    assert found[3] == (0.0, 0)
+    assert found[0][1] > 30
+    assert found[3] == found[6] == (0.0, 0)
     assert bits_under(model, tokenizer, []) == []
+
+
+def test_half_a_word_at_the_end_costs_nothing(story_tokenizers: Mapping[str, Tokenizer]) -> None:
+    """BPE never joins words, so the tokens before the last word are the same however that goes on."""
+    tokenizer = story_tokenizers["bpe"]
+    texts = [" there was a" + end for end in (" d", " dog", " dog.", ' dogxyz,"', " ", " \u4f60")]
+    found = bits_under(random_model(1, tokenizer.vocab_size), tokenizer, [Passage("Once", text, False) for text in texts])
+    assert {scored_bytes for _, scored_bytes in found} == {len(" there was a")}
+    assert [bits for bits, _ in found] == pytest.approx([found[0][0]] * len(texts), rel=1e-5)
+
+
+def test_a_tokenizer_that_loses_a_byte_is_noticed(
+    story_tokenizers: Mapping[str, Tokenizer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = story_tokenizers["bpe"]
+    forgotten = [ids[:-1] for ids in tokenizer.encode_batch(["Once upon a time there"])]
+    monkeypatch.setattr(tokenizer, "encode_batch", lambda _: forgotten)
+    with pytest.raises(AssertionError, match=r"spell \d+ bytes, not 22"):
+        bits_under(random_model(1, tokenizer.vocab_size), tokenizer, [Passage("Once", " upon a time there", False)])
 
 
 def test_a_uniform_model_needs_the_same_bits_for_every_token(story_tokenizers: Mapping[str, Tokenizer]) -> None:
@@ -86,8 +112,10 @@ def test_a_uniform_model_needs_the_same_bits_for_every_token(story_tokenizers: M
             parameter.zero_()
     text = "Once upon a time, there was a little dog."
     ((bits, scored_bytes),) = bits_under(model, tokenizer, [Passage("", text, ended=True)])
-    assert scored_bytes == len(text)
-    assert bits == pytest.approx(len(tokenizer.encode(text)) * math.log2(tokenizer.vocab_size), rel=1e-6)
+    ends = np.cumsum([len(tokenizer.token_bytes[token]) for token in tokenizer.encode(text)])
+    whole = ends[ends <= len("Once upon a time, there was a little")]
+    assert scored_bytes == whole[-1] > 20
+    assert bits == pytest.approx(len(whole) * math.log2(tokenizer.vocab_size), rel=1e-6)
 
 
 def sample(continuation: str, ended: bool = False, prompt: str = "Once upon a time") -> dict[str, object]:
@@ -112,7 +140,7 @@ def test_all_texts_of_a_prompt_and_seed_have_the_bytes_of_the_shortest(story_doc
     assert len({story[:40] for story in stories}) > 2, "not one story for all"
 
 
-def test_without_a_story_that_is_long_enough_a_text_stands_alone() -> None:
+def test_without_a_document_that_is_long_enough_a_text_stands_alone() -> None:
     samples = {1: {"a": [sample("x" * 100)], "b": [sample("y" * 100)]}}
     assert [text.track for text in texts_of_equal_bytes(samples, Documents.of(["Too short.", "Also."]))] == ["a", "b"]
     assert list(texts_of_equal_bytes({1: {"a": [], "b": []}}, Documents.of(["One."]))) == []
@@ -126,9 +154,9 @@ def test_without_a_story_that_is_long_enough_a_text_stands_alone() -> None:
         (11, 100, Passage("Once upon", " a time, there was a dog.", True)),
     ],
 )
-def test_the_beginning_of_a_story_stands_for_the_prompt(prompt_bytes: int, text_bytes: int, expected: Passage) -> None:
+def test_the_beginning_of_a_document_stands_for_the_prompt(prompt_bytes: int, text_bytes: int, expected: Passage) -> None:
     story = "Once upon a time, there was a dog."
-    assert story_passage(story, prompt_bytes, text_bytes) == expected
+    assert document_passage(story, prompt_bytes, text_bytes) == expected
 
 
 def test_the_measures_of_a_trial_are_written_once(

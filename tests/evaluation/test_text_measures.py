@@ -28,7 +28,7 @@ def test_a_text_counted_by_hand() -> None:
         "distinct_1": (10, 14),
         "distinct_2": (10, 13),
         "distinct_3": (10, 12),
-        "sentence_words": (14, 3),
+        "sentence_words": (15, 3),  # "Once" is of the first sentence too
         "known_words": (13, 14),  # but Zog
         "paired_quotation_marks": (2, 2),
     }
@@ -54,6 +54,31 @@ def test_ends_of_sentences(text: str, ends: int) -> None:
     assert count_measures(Passage("", text, ended=True), ())["sentence_words"][1] == ends
 
 
+PLAYING = "Max broke a cup. Tom and his sister Mia were playing in the garden when"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text", "ended", "counted"),
+    [
+        (PLAYING, " it rained. They ran home.", True, (13 + 3, 2)),
+        (PLAYING, " it rained. They ran ho", False, (4, 1)),  # the unfinished one makes up for what the prompt took
+        (PLAYING + ' it rained."', " They ran home.", True, (3, 1)),
+        ("The end\n\nOnce upon a", " time he ran.", True, (3 + 3, 1)),  # a line ends what stood open
+        ("Once upon a ti", "me he ran.", True, (4 + 2, 1)),
+        ("Once upon a time", "", True, (4, 0)),
+    ],
+)
+def test_words_of_sentences_by_hand(prompt: str, text: str, ended: bool, counted: tuple[int, int]) -> None:
+    assert count_measures(Passage(prompt, text, ended), ())["sentence_words"] == counted
+
+
+@given(st.text("ab '(-", max_size=20), st.text("ab .!?\u2026\"'\n(-", max_size=40))
+def test_a_text_that_ended_has_the_words_of_its_sentences_whole(begun: str, text: str) -> None:
+    whole = count_measures(Passage("", begun + text, ended=True), ())["sentence_words"]
+    for before in ("", "She ran. ", '"She ran!" ', "The title\n"):
+        assert count_measures(Passage(before + begun, text, ended=True), ())["sentence_words"] == whole
+
+
 @pytest.mark.parametrize(
     ("prompt", "text", "ended", "counted"),
     [
@@ -76,8 +101,10 @@ def test_quotation_marks_with_a_partner(prompt: str, text: str, ended: bool, cou
 @given(PASSAGES, st.sets(st.text(max_size=3)))
 def test_a_part_is_never_more_than_its_whole(passage: Passage, known: set[str]) -> None:
     found = count_measures(passage, known)
-    words, ends = found.pop("sentence_words")
-    assert words >= 0 and ends >= 0
+    sentence_words, ends = found.pop("sentence_words")
+    words = found["known_words"][1]
+    assert sentence_words >= words >= 0 and ends >= 0
+    assert passage.ended or sentence_words == words
     assert all(0 <= part <= whole for part, whole in found.values())
     for n in (1, 2, 3):
         assert found[f"distinct_{n}"][1] == max(0, words - n + 1)
@@ -104,5 +131,6 @@ def test_a_summary_is_the_ratio_of_sums_of_each_seed() -> None:
         {"seed": 2, "measures": {"known_words": (1, 4)}, "bits": {"bpe": (10.0, 5)}},
         {"seed": 2, "measures": {"known_words": (8, 12)}, "bits": {"bpe": (20.0, 10)}},
         {"seed": 1, "measures": {"known_words": (0, 0)}, "bits": {"bpe": (3.0, 2)}},
+        {"seed": 3, "measures": {"known_words": (1, 2)}, "bits": {"bpe": (0.0, 0)}},
     ]
-    assert summarise(texts) == {"known_words": [None, 9 / 16], bits_name("bpe"): [1.5, 2.0]}
+    assert summarise(texts) == {"known_words": [None, 9 / 16, 0.5], bits_name("bpe"): [1.5, 2.0, None]}

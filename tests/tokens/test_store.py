@@ -117,6 +117,16 @@ def test_awkward_documents_are_there_too(tmp_path: Path, story_tokenizers: dict[
         assert_holds(store.validation, tokenizer, AWKWARD[::-1])
 
 
+@pytest.mark.parametrize("texts", [AWKWARD, [""], ["a"]])
+def test_texts_are_a_split_without_a_file_too(texts: list[str], story_tokenizers: dict[str, Tokenizer]) -> None:
+    for tokenizer in (*story_tokenizers.values(), PairTokenizer()):
+        split = TokenSplit.of_texts(texts, tokenizer)
+        assert_holds(split, tokenizer, texts)
+        assert split.ids.dtype == np.uint32
+    with pytest.raises(ValueError, match="lone surrogate"):
+        TokenSplit.of_texts([*texts, "\ud800"], story_tokenizers["bpe"])
+
+
 def test_a_split_without_documents(tmp_path: Path, story_tokenizers: dict[str, Tokenizer]) -> None:
     store = write(tmp_path / "tokens", story_tokenizers["bpe"], ["a"], [])
     assert store.validation.documents == len(store.validation.ids) == len(store.validation.byte_lengths) == 0

@@ -80,9 +80,9 @@ def minimal_pairs_fingerprint(trial_folder: Path) -> str:
 def read_paradigms(files: Sequence[Path]) -> list[Paradigm]:
     """Reads jsonl files, one pair a line, in BLiMP's format; the paradigms are in the order in which they first occur.
 
-    Raises TrialError where a line is no JSON or lacks a key, or there is no line at all.
+    Raises TrialError where a line is no JSON or lacks a key, two lines disagree on a paradigm's field, or there is no line.
     """
-    paradigms = _grouped(pair for path in files for pair in _read_file(path))
+    paradigms = _grouped(_read_files(files))
     if not paradigms:
         raise TrialError(f"the jsonl files in {files[0].parent} are empty: evaluation.minimal_pairs must name minimal pairs")
     return paradigms
@@ -102,13 +102,27 @@ def _jsonl_files(source: str) -> list[Path]:
     return files
 
 
-def _read_file(path: Path) -> Iterator[tuple[str, str, str, str]]:
+def _read_files(files: Sequence[Path]) -> Iterator[tuple[str, str, str, str]]:
     """Yields paradigm, field, right sentence and wrong sentence of every line."""
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        if not line.strip():
-            continue
-        name, field, good, bad = _read_line(line, f"line {number} of {path}")
-        yield name, FIELD_NAMES.get(field, field), good, bad
+    fields: dict[str, tuple[str, str]] = {}  # of each paradigm, and which line says so first
+    for place, line in _lines(files):
+        name, written_field, good, bad = _read_line(line, place)
+        field = FIELD_NAMES.get(written_field, written_field)
+        first_field, first_place = fields.setdefault(name, (field, place))
+        if field != first_field:
+            raise TrialError(
+                f"paradigm {name} stands under two fields, {first_field} and {field}: "
+                f"{first_place} and {place} must have the same as field"
+            )
+        yield name, field, good, bad
+
+
+def _lines(files: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
+    """Yields every line that is not empty, and how errors name its place."""
+    for path in files:
+        for number, line in enumerate(path.read_bytes().splitlines(), 1):
+            if line.strip():
+                yield f"line {number} of {path}", line
 
 
 def _read_line(line: bytes, place: str) -> list[str]:
@@ -136,9 +150,7 @@ def _read_text(pair: dict[str, Any], key: str, place: str) -> str:
 def _grouped(pairs: Iterator[tuple[str, str, str, str]]) -> list[Paradigm]:
     paradigms: dict[str, tuple[str, list[str], list[str]]] = {}
     for name, field, good, bad in pairs:
-        known_field, all_good, all_bad = paradigms.setdefault(name, (field, [], []))
-        if field != known_field:
-            raise TrialError(f"paradigm {name} stands under two fields, {known_field} and {field}: it must have one")
+        _, all_good, all_bad = paradigms.setdefault(name, (field, [], []))
         all_good.append(good)
         all_bad.append(bad)
     return [Paradigm(name, field, good, bad) for name, (field, good, bad) in paradigms.items()]

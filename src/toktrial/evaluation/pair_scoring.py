@@ -20,10 +20,10 @@ from toktrial.evaluation.minimal_pairs import Paradigm, load_minimal_pairs, mini
 from toktrial.evaluation.words import known_words, words_of
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.load import load_tokenizer
-from toktrial.tokens.store import END_ID, TokenSplit
+from toktrial.tokens.store import TokenSplit, entry_bytes_of
 from toktrial.training.device import resolve_device
 from toktrial.training.model import GPT
-from toktrial.training.run import Run, load_weights
+from toktrial.training.run import Run, load_model
 
 if TYPE_CHECKING:
     from toktrial.corpus.documents import Documents
@@ -45,9 +45,8 @@ class PairScorer:
             np.array([place.setdefault(sentence, len(place)) for paradigm in paradigms for sentence in getattr(paradigm, side)])
             for side in ("good", "bad")
         )
-        entry_bytes = np.array([len(entry) for entry in tokenizer.token_bytes], dtype=np.uint32)
-        entry_bytes[END_ID] = 0
-        self._scorer = DocumentScorer(_as_split(list(place), tokenizer), entry_bytes, context, vocab_size)
+        sentences = TokenSplit.of_texts(list(place), tokenizer)
+        self._scorer = DocumentScorer(sentences, entry_bytes_of(tokenizer), context, vocab_size)
         self.pairs = len(self._good)
 
     def pair_nats(
@@ -70,10 +69,10 @@ def outcomes(good_nats: npt.NDArray[np.float64], bad_nats: npt.NDArray[np.float6
     return "".join(np.where(good_nats < bad_nats, "1", np.where(good_nats > bad_nats, "0", "=")).tolist())
 
 
-def score_run(run: Run, tokenizer_folder: Path, trial_folder: Path, tell: Callable[[str], None]) -> None:
+def score_run(run: Run, tokenizer_folder: Path, trial_folder: Path, on_progress: Callable[[float], None]) -> None:
     """Writes a finished run's minimal_pairs.json, unless that is done: the outcome of every pair, paradigm by paradigm.
 
-    tell: called after each batch with how far it is, in words.
+    on_progress: called after each batch with the share that is done.
     """
     path = run.folder / RUN_PAIRS_FILE
     pairs_fingerprint = minimal_pairs_fingerprint(trial_folder)
@@ -82,12 +81,10 @@ def score_run(run: Run, tokenizer_folder: Path, trial_folder: Path, tell: Callab
     if path.is_file() and artifact.read_json(path).get("fingerprint") == fingerprint:
         return
     paradigms, tokenizer = load_minimal_pairs(trial_folder), load_tokenizer(tokenizer_folder)
-    model = GPT(run.model, run.vocab_size, tokenizer.vocab_size)
-    load_weights(run.folder, model)
-    model.to(resolve_device(run.training.device))
+    model = load_model(run, tokenizer.vocab_size).to(resolve_device(run.training.device))
     started = time.monotonic()
     scorer = PairScorer(paradigms, tokenizer, run.model.context, run.vocab_size)
-    letters = outcomes(*scorer.pair_nats(model, lambda share: tell(f"{share:.0%} of {scorer.pairs:,} minimal pairs")))
+    letters = outcomes(*scorer.pair_nats(model, on_progress))
     ends = np.cumsum([len(paradigm.good) for paradigm in paradigms]).tolist()
     starts = [0, *ends[:-1]]
     found = {
@@ -135,13 +132,3 @@ def describe_known_pairs(paradigms: Sequence[Paradigm], training_documents: "Doc
         "known_words": len(known),
         "paradigms": [{"name": each.name, "field": each.field, "known": letters[each.name]} for each in paradigms],
     }
-
-
-def _as_split(sentences: list[str], tokenizer: Tokenizer) -> TokenSplit:
-    """Encodes sentences as if they were documents, each with its closing id 0."""
-    documents = [np.append(ids, END_ID) for ids in tokenizer.encode_batch(sentences)]
-    return TokenSplit(
-        ids=np.concatenate(documents),
-        offsets=np.cumsum([0, *map(len, documents)]).astype(np.uint64),
-        byte_lengths=np.array([len(sentence.encode()) for sentence in sentences], dtype=np.uint32),
-    )

@@ -1,7 +1,7 @@
-"""Measures every continuation of every run, and real validation stories cut alike, so that they compare.
+"""Measures every continuation of every run, and real validation documents cut alike, so that they compare.
 
 All texts of one prompt and seed are cut to the bytes of the shortest: a longer text repeats itself more, and says so of its
-length alone. A real story stands beside each: its beginning, as long as the prompt, stands for the prompt. The last step of
+length alone. A real document stands beside each: its beginning, as long as the prompt, stands for the prompt. The last step of
 evaluation: runs and their samples -> evaluation/samples/measures.json.
 """
 
@@ -23,14 +23,14 @@ from toktrial.evaluation.text_measures import Passage, count_measures, cut, word
 from toktrial.evaluation.words import known_words
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.load import load_tokenizer
-from toktrial.tokens.store import END_ID, TokenSplit
+from toktrial.tokens.store import TokenSplit, entry_bytes_of
 from toktrial.training.device import resolve_device
 from toktrial.training.model import GPT
-from toktrial.training.run import Run, load_weights
+from toktrial.training.run import Run, load_model
 
 MEASURES_FOLDER = "evaluation/samples"
 MEASURES_FILE = "measures.json"
-VERSION = 1  # raised when a measure changes its meaning: older files are then made anew
+VERSION = 2  # raised when a measure changes its meaning: older files are then made anew
 
 Samples = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -40,7 +40,7 @@ class MeasuredText:
     """A passage, and where it comes from."""
 
     track: str | None
-    """None: a real story."""
+    """None: a real document."""
     seed: int
     prompt: int
     """The prompt's place among the protocol's prompts, from 0 on."""
@@ -56,8 +56,8 @@ def measure_samples(
 ) -> None:
     """Writes evaluation/samples/measures.json, unless that is done; `runs` are the evaluated ones, by seed and track.
 
-    The file holds, for every text: its track (null: a real story), seed, prompt, bytes, `measures` (see `count_measures`) and
-    `bits` by track: (bits, bytes) under that track's model of the same seed (see `bits_under`).
+    The file holds, for every text: its track (null: a real document), seed, prompt, bytes, `measures` (see `count_measures`)
+    and `bits` by track: (bits, bytes) under that track's model of the same seed (see `bits_under`).
     """
     evaluated = {f"{track}/{seed}": each.folder / FINAL_FILE for seed, of in runs.items() for track, each in of.items()}
     finals = {name: artifact.read_json(path)["fingerprint"] for name, path in evaluated.items()}
@@ -89,14 +89,14 @@ def measure_samples(
         artifact.write_json(partial / MEASURES_FILE, described)
 
 
-def texts_of_equal_bytes(samples: Mapping[int, Samples], stories: Documents) -> Iterator[MeasuredText]:
-    """Yields every track's continuation of every prompt and seed, then a real story, all cut to the bytes of the shortest.
+def texts_of_equal_bytes(samples: Mapping[int, Samples], documents: Documents) -> Iterator[MeasuredText]:
+    """Yields every track's continuation of every prompt and seed, then a real document, all cut to the bytes of the shortest.
 
-    `samples` are those of samples.json, by seed and track. The stories are taken in order, each the next one that is long
+    `samples` are those of samples.json, by seed and track. The documents are taken in order, each the next one that is long
     enough, from the first again after the last; a text beside which none is long enough stands without.
     """
-    story_bytes = np.concatenate([np.diff(flat_buffers(batch)[0]) for batch in stories.batches()])
-    next_story = 0
+    document_bytes = np.concatenate([np.diff(flat_buffers(batch)[0]) for batch in documents.batches()])
+    next_document = 0
     for seed, by_track in samples.items():
         for prompt, of_prompt in enumerate(zip(*by_track.values(), strict=True)):
             shared_bytes = min(len(sample["continuation"].encode()) for sample in of_prompt)
@@ -105,49 +105,53 @@ def texts_of_equal_bytes(samples: Mapping[int, Samples], stories: Documents) -> 
                 ended = sample["ended"] and text == sample["continuation"]
                 yield MeasuredText(track, seed, prompt, Passage(sample["prompt"], text, ended))
             prompt_bytes = len(of_prompt[0]["prompt"].encode())
-            enough = np.flatnonzero(story_bytes >= prompt_bytes + shared_bytes)
+            enough = np.flatnonzero(document_bytes >= prompt_bytes + shared_bytes)
             if len(enough):
-                story = int(enough[np.searchsorted(enough, next_story) % len(enough)])
-                yield MeasuredText(None, seed, prompt, story_passage(stories[story], prompt_bytes, shared_bytes))
-                next_story = (story + 1) % len(stories)
+                document = int(enough[np.searchsorted(enough, next_document) % len(enough)])
+                yield MeasuredText(None, seed, prompt, document_passage(documents[document], prompt_bytes, shared_bytes))
+                next_document = (document + 1) % len(documents)
 
 
-def story_passage(story: str, prompt_bytes: int, text_bytes: int) -> Passage:
-    """Returns what follows the beginning of a story; that ends with a word and has at most `prompt_bytes`.
+def document_passage(document: str, prompt_bytes: int, text_bytes: int) -> Passage:
+    """Returns what follows the beginning of a document; that ends with a word and has at most `prompt_bytes`.
 
-    >>> story_passage("Once upon a time, there was a dog.", 14, 12)
+    >>> document_passage("Once upon a time, there was a dog.", 14, 12)
     Passage(prompt='Once upon a', text=' time, there', ended=False)
     """
-    beginning = re.sub(r"(?:\A|\s+)\S*\Z", "", cut(story, prompt_bytes))
-    text = cut(story[len(beginning) :], text_bytes)
-    return Passage(beginning, text, ended=len(beginning) + len(text) == len(story))
+    beginning = re.sub(r"(?:\A|\s+)\S*\Z", "", cut(document, prompt_bytes))
+    text = cut(document[len(beginning) :], text_bytes)
+    return Passage(beginning, text, ended=len(beginning) + len(text) == len(document))
 
 
 def bits_under(model: GPT, tokenizer: Tokenizer, passages: Sequence[Passage]) -> list[tuple[float, int]]:
     """Returns, for each passage, the bits that the model needs for its tokens, and the bytes of these tokens.
 
     Prompt and text are encoded as one, as a document's beginning (the closing id is not scored), and the tokens are scored
-    that begin within the text. So a token that spans the end of the prompt is context, for no track has to spell a cut that
-    its own tokenizer would not make; the bytes are those of the very tokens that are scored, so that bits and bytes agree. At
-    the text's end every text is cut alike, a real one too.
+    that begin within the text and end before its last word. So a token that spans the end of the prompt is context, for no
+    track has to spell a cut that its own tokenizer would not make. Nor does a model pay for half a word: the last one is left
+    out of every text alike, for all but the shortest were cut wherever so many bytes ended. The bytes are those of the very
+    tokens that are scored, so that bits and bytes agree; (0.0, 0) where there is none.
     """
     if not passages:
         return []
-    encoded = tokenizer.encode_batch([passage.prompt + passage.text for passage in passages])
-    lengths = np.array([len(entry) for entry in tokenizer.token_bytes], dtype=np.int64)
-    lengths[END_ID] = 0
-    split = _as_split(encoded, lengths)
-    config = model.config
-    scorer = DocumentScorer(split, lengths.astype(np.uint32), config.context, model.wte.weight.shape[0])
-    nats = scorer.id_nats(model)
+    split = TokenSplit.of_texts([passage.prompt + passage.text for passage in passages], tokenizer)
+    entry_bytes = entry_bytes_of(tokenizer)
+    nats = DocumentScorer(split, entry_bytes, model.config.context, model.vocab_size).id_nats(model)
     bits: list[tuple[float, int]] = []
     for document, passage in enumerate(passages):
-        token_bytes = lengths[encoded[document]]
-        begins_within = np.cumsum(token_bytes) - token_bytes >= len(passage.prompt.encode())
+        token_bytes = entry_bytes[split.document(document)[:-1]]
+        scored = _are_scored(passage, token_bytes)
         first = int(split.offsets[document])
-        token_nats = nats[first : first + len(token_bytes)][begins_within]
-        bits.append((float(token_nats.sum() / np.log(2)), int(token_bytes[begins_within].sum())))
+        token_nats = nats[first : first + len(token_bytes)][scored]
+        bits.append((float(token_nats.sum() / np.log(2)), int(token_bytes[scored].sum())))
     return bits
+
+
+def _are_scored(passage: Passage, token_bytes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
+    """Which tokens begin within the text and end before its last word; that counts where white space shows that it is whole."""
+    ends = np.cumsum(token_bytes, dtype=np.int64)
+    whole_words = re.sub(r"\s*\S*\Z", "", passage.prompt + passage.text)
+    return (ends - token_bytes >= len(passage.prompt.encode())) & (ends <= len(whole_words.encode()))
 
 
 def _bits_by_model(
@@ -160,20 +164,8 @@ def _bits_by_model(
         bits[track] = {}
         for seed, of_seed in runs.items():
             run = of_seed[track]
-            model = GPT(run.model, run.vocab_size, tokenizer.vocab_size)
-            load_weights(run.folder, model)
-            model.to(resolve_device(run.training.device))
+            model = load_model(run, tokenizer.vocab_size).to(resolve_device(run.training.device))
             places = [place for place, text in enumerate(texts) if text.seed == seed]
             scored = bits_under(model, tokenizer, [texts[place].passage for place in places])
             bits[track].update(zip(places, scored, strict=True))
     return bits
-
-
-def _as_split(encoded: Sequence[npt.NDArray[np.uint32]], lengths: npt.NDArray[np.int64]) -> TokenSplit:
-    """Returns texts as documents, each followed by id 0."""
-    ids = [part for document in encoded for part in (document, np.array([END_ID], dtype=np.uint32))]
-    return TokenSplit(
-        ids=np.concatenate(ids),
-        offsets=np.cumsum([0, *(len(document) + 1 for document in encoded)]).astype(np.uint64),
-        byte_lengths=np.array([lengths[document].sum() for document in encoded], dtype=np.uint32),
-    )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from toktrial import artifact
+from toktrial.errors import TrialError
 from toktrial.evaluation.bits_per_byte import DocumentScorer
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.evaluation.excerpt import cuts_of_excerpt, excerpt, first_texts
@@ -18,9 +19,8 @@ from toktrial.evaluation.vocabulary import MARKED_BYTES, Vocabulary, count_uses,
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.store import TokenStore
 from toktrial.training.device import resolve_device
-from toktrial.training.metrics import read_metrics
-from toktrial.training.model import GPT
-from toktrial.training.run import Run, load_weights
+from toktrial.training.metrics import METRICS_FILE, Metrics, read_metrics
+from toktrial.training.run import Run, load_model
 
 FINAL_FILE = "final.json"
 SAMPLES_FILE = "samples.json"
@@ -39,27 +39,27 @@ def run_evaluation_fingerprint(run: Run, tokens_fingerprint: str, config: Evalua
 
 
 def is_evaluated(run: Run, fingerprint: str) -> bool:
-    """Whether a run's final evaluation is done; final.json is written last."""
+    """Whether a run's final evaluation came to its end; final.json is written last."""
     path = run.folder / FINAL_FILE
     return path.is_file() and artifact.read_json(path).get("fingerprint") == fingerprint
 
 
 def evaluate_run(run: Run, tokenizer_folder: Path, config: EvaluationConfig) -> None:
-    """Writes a finished run's final.json, document_nats.npy and samples.json, unless that is done."""
+    """Writes a finished run's final.json, document_nats.npy and samples.json, unless that is done and all are still there."""
     store = TokenStore.open(run.tokens_folder)
     fingerprint = run_evaluation_fingerprint(run, store.manifest["fingerprint"], config)
-    if is_evaluated(run, fingerprint):
+    are_there = all((run.folder / name).is_file() for name in (SAMPLES_FILE, DOCUMENT_NATS_FILE))
+    if are_there and is_evaluated(run, fingerprint):
         return
-    model = GPT(run.model, run.vocab_size, store.entries)
-    load_weights(run.folder, model)
-    model.to(resolve_device(run.training.device))
+    last = _last_metrics(run.folder)
+    model = load_model(run, store.entries).to(resolve_device(run.training.device))
+    sampling_started = time.monotonic()
     samples = sample_continuations(model, load_tokenizer(tokenizer_folder), config.prompts, config)
     artifact.write_json(run.folder / SAMPLES_FILE, [asdict(sample) for sample in samples])
     started = time.monotonic()
     scorer = DocumentScorer(store.validation, store.entry_bytes, run.model.context, run.vocab_size)
     score = scorer.score(model)
     np.save(run.folder / DOCUMENT_NATS_FILE, score.document_nats)
-    last = read_metrics(run.folder)[-1]
     final: dict[str, Any] = {
         "fingerprint": fingerprint,
         "step": last.step,
@@ -72,8 +72,19 @@ def evaluate_run(run: Run, tokenizer_folder: Path, config: EvaluationConfig) -> 
         "training_loss": last.training_loss,
         "training_seconds": last.training_seconds,
         "seconds": time.monotonic() - started,
+        "sampling_seconds": started - sampling_started,
     }
     artifact.write_json(run.folder / FINAL_FILE, final)
+
+
+def _last_metrics(run_folder: Path) -> Metrics:
+    lines = read_metrics(run_folder)
+    if not lines:
+        raise TrialError(
+            f"{run_folder / METRICS_FILE} is missing or empty: delete {run_folder} and run the same command again, which "
+            "trains that run anew"
+        )
+    return lines[-1]
 
 
 def describe_vocabularies(

@@ -37,8 +37,9 @@ def count_measures(passage: Passage, known: Collection[str]) -> dict[str, Counts
     - `repetition`: n-grams of four words that stood in the text before, of all of them.
     - `distinct_1`, `distinct_2`, `distinct_3`: distinct n-grams of words, of all of them (Li et al. 2016, section 5.2: there
       over all texts that a model made, here within one text, which is what repeats itself).
-    - `sentence_words`: words, over the ends of sentences. Where a text is cut at both ends, as these are, this is the mean
-      length without a bias: the words of a sentence begun before and of one not finished make up for each other.
+    - `sentence_words`: words, over the ends of sentences, which is the mean length without a bias. A text loses the beginning
+      of its first sentence to the prompt; where it was cut, the words of the one left unfinished make up for that, and where it
+      ended, nothing does: there the words that the prompt holds of that sentence are counted too.
     - `known_words`: words that are known, of all.
     - `paired_quotation_marks`: see `count_paired_marks`.
     """
@@ -48,7 +49,7 @@ def count_measures(passage: Passage, known: Collection[str]) -> dict[str, Counts
     return {
         "repetition": (repeated[1] - repeated[0], repeated[1]),
         **{f"distinct_{n}": _distinct(words, n) for n in range(1, LONGEST_DISTINCT + 1)},
-        "sentence_words": (len(words), ends),
+        "sentence_words": (len(words) + _words_begun(passage), ends),
         "known_words": (sum(word in known for word in words), len(words)),
         "paired_quotation_marks": count_paired_marks(passage),
     }
@@ -104,7 +105,7 @@ def cut(text: str, most_bytes: int) -> str:
 
 
 def summarise(texts: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
-    """Returns every measure of the texts of one source (a track, or the real stories), one value a seed, by its name.
+    """Returns every measure of the texts of one source (a track, or the real documents), one value a seed, by its name.
 
     Bits per byte under a track's model are named by `bits_name`. None where nothing was there to count.
     """
@@ -121,6 +122,14 @@ def summarise(texts: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None
 def bits_name(track: str) -> str:
     """Returns what bits per byte under a track's model are called among the measures."""
     return f"bits_per_byte_under_{track}"
+
+
+def _words_begun(passage: Passage) -> int:
+    """Words of the sentence that the prompt leaves open; none where an unfinished one at the end makes up for them."""
+    if not passage.ended:
+        return 0
+    open_sentence = _SENTENCE_END.split(passage.prompt)[-1].rpartition("\n")[2]
+    return len(words_of(open_sentence))
 
 
 def _opens(text: str, place: int) -> bool:

@@ -6,6 +6,7 @@ holds the length of every entry in bytes (uint32). All little-endian. After this
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -25,7 +26,7 @@ FILE_PREFIX = {"train": "train", "validation": "val"}  # of each split's files
 
 @dataclass(frozen=True)
 class TokenSplit:
-    """The ids of one split, memory-mapped."""
+    """The ids of one split, memory-mapped where they were written to disk."""
 
     ids: npt.NDArray[np.integer[Any]]
     """Flat ids, each document followed by id 0; uint16 or uint32."""
@@ -33,6 +34,19 @@ class TokenSplit:
     """(documents + 1,): where each document begins in `ids`, its closing id 0 included."""
     byte_lengths: npt.NDArray[np.uint32]
     """(documents,): UTF-8 bytes of each document; id 0 has none."""
+
+    @classmethod
+    def of_texts(cls, texts: Sequence[str], tokenizer: "Tokenizer") -> "TokenSplit":
+        """Encodes texts, at least one, as documents, each followed by id 0; the ids are uint32.
+
+        Raises ValueError for a lone surrogate, which UTF-8 cannot hold.
+        """
+        documents = [np.append(ids, np.uint32(END_ID)) for ids in tokenizer.encode_batch(texts)]
+        return cls(
+            ids=np.concatenate(documents),
+            offsets=np.cumsum([0, *map(len, documents)]).astype(np.uint64),
+            byte_lengths=np.array([len(text.encode()) for text in texts], dtype=np.uint32),
+        )
 
     @property
     def documents(self) -> int:
@@ -71,6 +85,13 @@ class TokenStore:
         return len(self.entry_bytes)
 
 
+def entry_bytes_of(tokenizer: "Tokenizer") -> npt.NDArray[np.uint32]:
+    """Returns the bytes of every entry of a tokenizer: (entries,) little-endian uint32, 0 for the closing id 0."""
+    entry_bytes = np.array([len(entry) for entry in tokenizer.token_bytes], dtype="<u4")
+    entry_bytes[END_ID] = 0
+    return entry_bytes
+
+
 def tokens_fingerprint(tokenizer_fingerprint: str) -> str:
     """Returns what identifies the token files of a tokenizer, whose own fingerprint covers the corpus."""
     return artifact.fingerprint("tokens", {"tokenizer": tokenizer_fingerprint})
@@ -88,8 +109,7 @@ def write_tokens(
         return fingerprint
     started = time.monotonic()
     dtype = np.dtype("<u2" if tokenizer.vocab_size <= np.iinfo(np.uint16).max + 1 else "<u4")
-    entry_bytes = np.array([len(entry) for entry in tokenizer.token_bytes], dtype="<u4")
-    entry_bytes[END_ID] = 0
+    entry_bytes = entry_bytes_of(tokenizer)
     manifest: dict[str, Any] = {"tokenizer": name, "entries": tokenizer.vocab_size, "dtype": dtype.name}
     with artifact.publish(folder, fingerprint, manifest) as partial:
         entry_bytes.tofile(partial / "entry_bytes.bin")
