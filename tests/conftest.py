@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from toktrial.corpus.documents import Documents
+    from toktrial.protocol import Protocol
     from toktrial.tokenizer.base import Tokenizer
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# One thread for torch, here and in children: rounding depends on how many there are, and small models need no more. Set here,
+# before any test module or folder's conftest imports torch, which reads it then.
+os.environ["OMP_NUM_THREADS"] = "1"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -25,6 +30,27 @@ def ctrl_c_reaches_the_children() -> None:
     """A shell starts what it runs in the background with SIGINT ignored, and children of pytest would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def tiny_protocol() -> "Protocol":
+    """A protocol that runs in seconds, for tests to change by `dataclasses.replace`."""
+    from toktrial import presets
+    from toktrial.tokenizer.config import BPERecipe, BTMRecipe
+    from toktrial.training.config import ModelConfig
+
+    demo = presets.demo()
+    return replace(
+        demo,
+        name="tiny",
+        seeds=2,
+        vocab_size=500,
+        corpus=replace(demo.corpus, max_megabytes=0.3, validation_share=0.05),
+        tracks={"bpe": BPERecipe(), "btm": BTMRecipe(primitive_vocab_size=400)},
+        model=ModelConfig(n_layer=1, n_head=2, width=32, context=32),
+        training=replace(demo.training, batch_size=4, steps=20, warmup_steps=2, log_every=10, checkpoint_every=10),
+        evaluation=replace(demo.evaluation, eval_documents=5, prompts=("Once upon a time", "One day, a"), max_new_bytes=30),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,29 +1,23 @@
 """Settings of the training tests, and the processes in which they train what may be killed."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
+from toktrial.training.metrics import read_metrics
 from toktrial.training.run import Run
 
-
-@pytest.fixture(scope="package", autouse=True)
-def one_thread() -> Iterator[None]:
-    """So small a model is fastest on one thread, and where other programs compute too, very much so."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+EqualRuns = Callable[[Path, Path], None]
+FILES_AT_THE_END = {"manifest.json", "metrics.jsonl", "record.json", "weights.safetensors"}
+TIMES = ("timestamp", "training_seconds", "evaluation_seconds")
 
 
 class Children:
@@ -73,11 +67,24 @@ class Children:
 @pytest.fixture(scope="session")
 def children(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Children]:
     script = Path(__file__).with_name("child_runs.py")
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    command = [sys.executable, str(script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield Children(process, tmp_path_factory.mktemp("children") / "log")
+
+
+@pytest.fixture(scope="session")
+def assert_equal_runs() -> EqualRuns:
+    """Two finished runs' folders hold the same files, weights and metrics, times aside."""
+
+    def metrics_of(folder: Path) -> list[dict[str, Any]]:
+        return [{name: value for name, value in asdict(line).items() if name not in TIMES} for line in read_metrics(folder)]
+
+    def check(folder: Path, expected: Path) -> None:
+        assert metrics_of(folder) == metrics_of(expected)
+        assert (folder / "weights.safetensors").read_bytes() == (expected / "weights.safetensors").read_bytes()
+        assert {path.name for path in folder.iterdir()} == {path.name for path in expected.iterdir()} == FILES_AT_THE_END
+
+    return check
 
 
 def _free_port() -> int:

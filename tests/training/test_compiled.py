@@ -14,7 +14,7 @@ from toktrial.training.metrics import read_metrics
 from toktrial.training.run import Run
 
 if TYPE_CHECKING:
-    from tests.training.conftest import Children
+    from tests.training.conftest import Children, EqualRuns
 
 MODEL = ModelConfig(n_layer=1, n_head=2, width=32, context=32)
 TRAINING = TrainingConfig(
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compi
 
 
 def test_a_compiled_run_repeats_bitwise_however_often_it_is_killed(
-    tmp_path: Path, story_tokens: dict[str, Path], children: "Children"
+    tmp_path: Path, story_tokens: dict[str, Path], children: "Children", assert_equal_runs: "EqualRuns"
 ) -> None:
     """Three processes: one trains undisturbed, one is killed when its second checkpoint is written, one goes on from that."""
     undisturbed, killed = (Run("bpe", 1, 616, MODEL, TRAINING, story_tokens["bpe"], tmp_path / name) for name in ("1", "2"))
@@ -45,14 +45,8 @@ def test_a_compiled_run_repeats_bitwise_however_often_it_is_killed(
     code, said = children.train(killed)
     assert code == 0, said
     assert "going on from step 8\n" in said
-    ours, theirs = (
-        [(line.step, line.training_loss, line.bits_per_byte, line.bytes_seen) for line in read_metrics(run.folder)]
-        for run in (killed, undisturbed)
-    )
-    assert ours == theirs
-    assert [step for step, *_ in ours] == [3, 6, 9, 12]
-    weights = [(run.folder / "weights.safetensors").read_bytes() for run in (killed, undisturbed)]
-    assert weights[0] == weights[1]
+    assert_equal_runs(killed.folder, undisturbed.folder)
+    assert [line.step for line in read_metrics(killed.folder)] == [3, 6, 9, 12]
 
 
 def test_where_one_process_cannot_compile_none_does(

@@ -87,3 +87,7 @@ class TrainingConfig:
         for name in ("beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise TrialError(f"training.{name} must be at least 0 and below 1, but is {getattr(self, name)}")
+        if self.micro_batch_size and self.batch_size % self.micro_batch_size:
+            raise TrialError(
+                f"training.micro_batch_size must divide training.batch_size {self.batch_size}, but is {self.micro_batch_size}"
+            )

@@ -17,7 +17,7 @@ from toktrial.errors import TrialError
 from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
 from toktrial.training.checkpoint import load_newest_checkpoint, remove_checkpoints, save_checkpoint
-from toktrial.training.clock import Clock
+from toktrial.training.clock import LARGEST_WAITED_SHARE, Clock
 from toktrial.training.compilation import resolve_compile
 from toktrial.training.device import determinism, resolve_device, resolve_precision
 from toktrial.training.distributed import Processes, local_device, processes
@@ -26,7 +26,7 @@ from toktrial.training.feed import make_feed
 from toktrial.training.interrupt import Interruption, interruption
 from toktrial.training.metrics import Metrics, MetricsLog
 from toktrial.training.model import GPT
-from toktrial.training.record import write_record
+from toktrial.training.record import add_to_record, write_record
 from toktrial.training.run import Run, save_weights, steps_of
 from toktrial.training.schedule import learning_rate
 from toktrial.training.step import StartUp, TrainingStep
@@ -150,6 +150,9 @@ class _Trainer:
             return
         folder = self._run.folder
         save_weights(folder, self._model)
+        waited_share = self._clock.waited_share()
+        shared_device = waited_share is not None and waited_share > LARGEST_WAITED_SHARE
+        add_to_record(folder, waited_share=waited_share, shared_device=shared_device)
         artifact.write_json(folder / artifact.MANIFEST, {"fingerprint": fingerprint, "steps": self._step})
         remove_checkpoints(folder)
 
@@ -238,6 +241,7 @@ class _Trainer:
             "lowest_loss": self._lowest_loss,
             "bytes_seen": int(self._together.sum(self._bytes_seen)),
             "training_seconds": self._clock.seconds,
+            "waited_seconds": self._clock.waited_seconds,
             "evaluation_seconds": self._evaluation_seconds,
         }
         if self._together.is_first:
@@ -264,7 +268,7 @@ class _Trainer:
         self._norms.copy_(state["norms"])
         self._lowest_loss = state["lowest_loss"]
         self._bytes_seen.fill_(state["bytes_seen"] if self._together.is_first else 0)
-        self._clock.seconds = state["training_seconds"]
+        self._clock.seconds, self._clock.waited_seconds = state["training_seconds"], state["waited_seconds"]
         self._evaluation_seconds = state["evaluation_seconds"]
         self._say(f"{self._name}: going on from step {self._step}")
         for what, now in (("threads", torch.get_num_threads()), ("processes", self._together.count)):
@@ -289,7 +293,6 @@ class _Trainer:
             "stream_tokens": self._batches.epoch_tokens,
             "compile_seconds": start_up.compile_seconds,
             "warm_up_seconds": start_up.warm_up_seconds,
-            "shared_device": False,
         }
 
 

@@ -40,6 +40,12 @@ def write_record(folder: Path, run: dict[str, Any], model: GPT, device: torch.de
     artifact.write_json(folder / RECORD_FILE, record)
 
 
+def add_to_record(folder: Path, **facts: Any) -> None:
+    """Adds to the record what only the end of a run tells."""
+    path = folder / RECORD_FILE
+    artifact.write_json(path, artifact.read_json(path) | facts)
+
+
 def source_commit(folder: Path) -> str | None:
     """Returns the git commit that the code in `folder` stands at, with `-dirty` where tracked files differ from it.
 

@@ -50,6 +50,16 @@ def save_weights(run_folder: Path, model: GPT) -> None:
     partial.replace(run_folder / WEIGHTS_FILE)
 
 
+def load_model(run: Run, entries: int) -> GPT:
+    """Returns a finished run's model (float32, on the CPU); `entries` are those of the track's tokenizer.
+
+    Raises TrialError as `load_weights`.
+    """
+    model = GPT(run.model, run.vocab_size, entries)
+    load_weights(run.folder, model)
+    return model
+
+
 def load_weights(run_folder: Path, model: GPT) -> None:
     """Loads a finished run's weights into a model of its shape. Raises TrialError where they are missing or do not fit."""
     from safetensors import SafetensorError
