@@ -122,7 +122,8 @@ def describe_noise(noise: Noise, baseline: str, confidence: float) -> str:
     if noise.source == "control":
         return (
             f"Noise: {baseline} trained twice differs by {size} {of}, the root mean square over {pairs} of seeds of the A/A "
-            f"control; {interval}. It bounds the noise of paired tracks from above."
+            f"control; {interval}. It bounds the noise of a pair from above where the other track is no noisier than the "
+            "baseline."
         )
     return f"Noise: the differences of {noise.track} and {baseline} deviate by {size} {of}, over {pairs} of runs; {interval}."
 
@@ -144,8 +145,8 @@ def _asked_of_trial(call: Power, inputs: TrialInputs) -> tuple[Question, str]:
     noise = measured_noise(inputs)
     if noise is None:
         raise TrialError(
-            f"{call.trial} says nothing of chance: it has one pair of runs and no A/A control. Give the noise with --noise, or "
-            "run a trial with --seeds 2 or more"
+            f"{call.trial} says nothing of chance: it has no two pairs of runs that differ, and no A/A control. Give the noise "
+            "with --noise, or run a trial with --seeds 2 or more"
         )
     confidence = call.confidence or inputs.protocol["verdict"]["confidence"]
     low, spread, high = (value / noise.baseline_bits_per_byte for value in (noise.low, noise.standard_deviation, noise.high))

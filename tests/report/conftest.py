@@ -1,7 +1,8 @@
-"""Trial folders with known answers: simulated curves, written as the stages before the report write them."""
+"""Trial folders with known answers (simulated curves, written as the stages before the report write them), and one that ran."""
 
+import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ class SimulatedTrack:
     control_bits_per_byte: Sequence[float] = ()
 
 
+NOUNS = ("bear", "bird", "boy", "dog", "friend", "frog", "girl", "horse", "mother", "rabbit", "tree")
+ADJECTIVES = ("big", "brave", "happy", "kind", "little", "new", "old", "red", "small", "soft", "warm", "wet")
 BPE: dict[str, Any] = {"final_bits_per_byte": [1.500, 1.510, 1.490]}
 BTM: dict[str, Any] = {"final_bits_per_byte": [1.800, 1.815, 1.795], "bytes_per_token": 6.0, "seconds_per_step": 0.21}
 TrialWriter = Callable[..., Path]
@@ -66,6 +69,49 @@ def reported_trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_report(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def whole_trial(tmp_path_factory: pytest.TempPathFactory, shared_data: Path, tiny_protocol: Protocol) -> Path:
+    """A trial that ran, with all that a report may hold: a control, minimal pairs, votes on its samples, a target."""
+    from toktrial.blind_pairs import ANSWERS, Questionnaire
+    from toktrial.trial import Trial
+
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "pairs").mkdir()
+    of_unknown_words = (shared_data / "blimp/adjunct_island.jsonl").read_text(encoding="utf-8").splitlines()[:40]
+    (folder / "pairs/adjunct_island.jsonl").write_text("\n".join(of_unknown_words), encoding="utf-8")
+    of_known_words = [json.dumps(pair) for pair in word_order_pairs()]
+    (folder / "pairs/word_order.jsonl").write_text("\n".join(of_known_words), encoding="utf-8")
+    plan = replace(
+        tiny_protocol,
+        control=True,
+        training=replace(tiny_protocol.training, steps=30, log_every=5),
+        evaluation=replace(
+            tiny_protocol.evaluation, prompts=("Once upon a time",), max_new_bytes=60, minimal_pairs=str(folder / "pairs")
+        ),
+    )
+    trial = Trial(folder / "trial", plan)
+    trial.evaluate()
+    questionnaire = Questionnaire(trial, "somebody")
+    for number in range(len(questionnaire)):
+        questionnaire.vote(number, ANSWERS[number % len(ANSWERS)])
+    trial.write_report(target=7.5)
+    return trial.folder
+
+
+def word_order_pairs() -> Iterator[dict[str, Any]]:
+    """Yields minimal pairs as BLiMP's files have them, of words that stand in any storybook: 132 of each of two paradigms.
+
+    Both sentences of a pair hold the same words, so that no model finds all of them out by counting.
+    """
+    for verb in ("was", "is"):
+        for number, (noun, adjective) in enumerate(itertools.product(NOUNS, ADJECTIVES)):
+            yield {
+                "sentence_good": f"The {adjective} {noun} {verb} there.",
+                "sentence_bad": f"The {noun} {adjective} {verb} there.",
+                "field": "syntax", "linguistics_term": "word_order", "UID": f"word_order_{verb}", "pairID": str(number),
+            }  # fmt: skip
 
 
 def protocol_with(tracks: Sequence[str], seeds: int, control: bool = False, **training: Any) -> Protocol:

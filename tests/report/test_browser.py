@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from toktrial.report.charts import CUT, chart_data, learning_curves
+from toktrial.report.inputs import read_trial
+from toktrial.report.page import render_page
+from toktrial.report.results import gather
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
 
@@ -20,7 +25,8 @@ AXIS_TITLES = {
 }  # fmt: skip
 ALL_DRAWN = ".figures[aria-busy=false]"
 LEAST_CONTRAST = 4.5  # WCAG 2.2, success criterion 1.4.3, level AA
-# Every colour of text with the background behind it, as CSS writes them: 'rgb(27, 29, 32)'. In an SVG, text is filled.
+# Every colour of text of each kind of element, with the background behind it, as CSS writes them: 'rgb(27, 29, 32)'. In an
+# SVG, text is filled.
 COLOURS = """() => {
   const found = new Map();
   const opaque = (element) => {
@@ -35,7 +41,7 @@ COLOURS = """() => {
     if (!text || !element.checkVisibility() || ['SCRIPT', 'STYLE'].includes(element.tagName)) continue;
     const style = getComputedStyle(element);
     const pair = [element instanceof SVGElement ? style.fill : style.color, opaque(element)];
-    found.set(pair.join(), [...pair, text.textContent.trim()]);
+    found.set([...pair, element.tagName].join(), [...pair, text.textContent.trim()]);
   }
   return [...found.values()];
 }"""
@@ -44,6 +50,10 @@ OVERFLOWING = """() => [...document.body.querySelectorAll('*')]
   .filter((element) => element.checkVisibility() && !element.parentElement.closest('.scroll, pre, .skip, .visually-hidden'))
   .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
   .map((element) => element.outerHTML.slice(0, 120))"""
+OPEN_ALL_DETAILS = "document.querySelectorAll('details').forEach((element) => { element.open = true; })"
+# How many closed details there are, and how many of them show what they hold.
+CLOSED_DETAILS = """() => [...document.querySelectorAll('details:not([open])')]
+  .map((element) => [...element.children].slice(1).every((child) => child.checkVisibility()))"""
 
 
 @dataclass
@@ -88,6 +98,22 @@ def visited(browser: "Browser", address: str) -> Iterator[Visit]:
     """The report on a wide screen, in light colours; every test begins with the charts as they first are."""
     found = visit(browser, address, viewport={"width": 1280, "height": 900}, color_scheme="light")
     yield found
+    found.page.close()
+
+
+@pytest.fixture(scope="module", params=["reported_trial", "whole_trial"])
+def any_address(request: pytest.FixtureRequest) -> str:
+    """First an older trial with hostile texts, then one with all that a report may hold."""
+    folder: Path = request.getfixturevalue(request.param)
+    return (folder / "report" / "index.html").as_uri()
+
+
+@pytest.fixture
+def any_page(browser: "Browser", any_address: str) -> "Iterator[Page]":
+    """Either report on a wide screen, with all details open."""
+    found = visit(browser, any_address, viewport={"width": 1280, "height": 900}, color_scheme="light")
+    found.page.evaluate(OPEN_ALL_DETAILS)
+    yield found.page
     found.page.close()
 
 
@@ -189,6 +215,28 @@ def test_hovering_gives_values(page: "Page") -> None:
         assert value in tooltip.inner_text()
 
 
+def test_hovering_tells_a_run_that_lies_above_the_chart(browser: "Browser", write_trial: Any, tmp_path: Path) -> None:
+    trial = write_trial()
+    for seed, first in ((1, 2.5), (2, 2.6), (3, 6.5)):
+        path = trial / f"runs/btm/seed-{seed}/metrics.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        rows[0]["bits_per_byte"] = first
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    results = gather(read_trial(trial))
+    datasets = chart_data(results)
+    charts = learning_curves(results, datasets)
+    assert charts[0].domain[1] < 6.5 and charts[0].caption == CUT
+    path = tmp_path / "index.html"
+    path.write_text(render_page(results, charts, datasets, {chart.name: "" for chart in charts}), encoding="utf-8")
+    page = visit(browser, path.as_uri(), viewport={"width": 1280, "height": 900}).page
+    points = page.locator("#bits_per_byte svg path[aria-roledescription='point']")
+    points.nth(points.count() - 15).hover(force=True)  # the last 15 are those of btm
+    tooltip = page.locator("#vg-tooltip-element.visible")
+    tooltip.wait_for()
+    assert "lowest run 2.5000 highest run 6.5000" in " ".join(tooltip.inner_text().split())
+    page.close()
+
+
 def test_hostile_text_stays_text(page: "Page", visited: Visit) -> None:
     assert HOSTILE in page.locator("main").inner_text()
     assert page.locator("img").count() == 0
@@ -197,12 +245,12 @@ def test_hostile_text_stays_text(page: "Page", visited: Visit) -> None:
 
 
 @pytest.mark.parametrize(("scheme", "background"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(21, 23, 26)")])
-def test_text_is_legible_in_both_schemes(page: "Page", scheme: Any, background: str) -> None:
-    page.emulate_media(color_scheme=scheme)
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == background
-    too_faint = [found for found in page.evaluate(COLOURS) if contrast(found[0], found[1]) < LEAST_CONTRAST]
-    page.emulate_media(color_scheme="light")
-    assert too_faint == []
+def test_text_is_legible_in_both_schemes(any_page: "Page", scheme: Any, background: str) -> None:
+    any_page.emulate_media(color_scheme=scheme)
+    assert any_page.evaluate("getComputedStyle(document.body).backgroundColor") == background
+    colours = any_page.evaluate(COLOURS)
+    assert len(colours) > 5
+    assert [found for found in colours if contrast(found[0], found[1]) < LEAST_CONTRAST] == []
 
 
 def contrast(one: str, other: str) -> float:
@@ -223,20 +271,23 @@ def test_contrast_is_that_of_the_definition() -> None:
     assert contrast("rgb(119, 119, 119)", "rgb(255, 255, 255)") == pytest.approx(4.48, abs=0.005)  # #777 on white fails AA
 
 
-def test_the_keyboard_skips_to_the_report_and_reaches_every_section(page: "Page") -> None:
-    page.reload()
-    page.wait_for_selector(ALL_DRAWN)
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.innerText") == "Skip to the report"
-    page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.tagName") == "MAIN"
-    targets = page.locator("nav a").evaluate_all("links => links.map((link) => link.getAttribute('href').slice(1))")
-    headings = page.locator("section > h2").evaluate_all("headings => headings.map((heading) => heading.id)")
+def test_the_keyboard_skips_to_the_report_and_reaches_every_section(any_page: "Page") -> None:
+    any_page.keyboard.press("Tab")
+    assert any_page.evaluate("document.activeElement.innerText") == "Skip to the report"
+    any_page.keyboard.press("Enter")
+    assert any_page.evaluate("document.activeElement.tagName") == "MAIN"
+    targets = any_page.locator("nav a").evaluate_all("links => links.map((link) => link.getAttribute('href').slice(1))")
+    headings = any_page.locator("section > h2").evaluate_all("headings => headings.map((heading) => heading.id)")
     assert [heading for heading in headings if heading != "notes"] == targets
+    for target in targets:
+        any_page.locator(f"nav a[href='#{target}']").press("Enter")
+        assert any_page.evaluate("location.hash") == f"#{target}"
+        assert any_page.locator(f"#{target}").evaluate("heading => heading.getBoundingClientRect().bottom") <= 900
 
 
-def test_nothing_overflows_on_a_phone(browser: "Browser", address: str) -> None:
-    phone = visit(browser, address, viewport={"width": 390, "height": 844}, device_scale_factor=2, has_touch=True)
+def test_nothing_overflows_on_a_phone(browser: "Browser", any_address: str) -> None:
+    phone = visit(browser, any_address, viewport={"width": 390, "height": 844}, device_scale_factor=2, has_touch=True)
+    phone.page.evaluate(OPEN_ALL_DETAILS)
     assert phone.page.evaluate("document.documentElement.scrollWidth") == 390
     assert phone.page.evaluate(OVERFLOWING) == []
     phone.page.close()
@@ -250,6 +301,15 @@ def test_it_prints_with_the_chosen_axis_and_without_controls(page: "Page") -> No
     assert page.locator("#bits_per_byte svg").get_by_text("training FLOPs").is_visible()
     assert page.pdf(format="A4").startswith(b"%PDF-")
     page.emulate_media(media="screen")
+
+
+def test_closed_details_are_open_on_paper(browser: "Browser", whole_trial: Path) -> None:
+    page = visit(browser, (whole_trial / "report/index.html").as_uri()).page
+    shown = page.evaluate(CLOSED_DETAILS)
+    assert len(shown) > 5 and not any(shown)
+    page.emulate_media(media="print")
+    assert all(page.evaluate(CLOSED_DETAILS))
+    page.close()
 
 
 def test_without_scripts_the_charts_are_pictures(browser: "Browser", address: str) -> None:

@@ -40,7 +40,8 @@ def test_it_is_told_in_words_and_beside_the_tracks(write_trial: Any) -> None:
     said = " ".join(control_sentences(results))
     assert "The same tokenizer (bpe) trained twice differs by 0.0029 bits per byte (root mean square over 3 pairs" in said
     assert "btm differs from bpe by 17.3 times that." in said
-    assert "bounds the noise between paired tracks from above" in said
+    assert "From seed to seed, btm minus bpe deviates by 0.0050: the noise that the verdict reckons with." in said
+    assert "the other track's own noise is not in it, and may be larger" in said
     assert control_table(results).rows[0] == ["1 and 4", "+0.0030", "\N{MINUS SIGN}0.0500"]
 
 
@@ -49,6 +50,8 @@ def test_one_pair_has_a_spread_but_no_interval(write_trial: Any) -> None:
     results = gather(read_trial(write_trial(one, seeds=1)))
     assert (results["control"]["root_mean_square"], results["control"]["low"]) == (pytest.approx(0.02), None)
     assert "over 1 pair of seeds" in control_sentences(results)[0]
+    assert results["control"]["deviations"] == {"btm": None}
+    assert not any("From seed to seed" in sentence for sentence in control_sentences(results))
 
 
 def test_an_interrupted_control_is_provisional_and_one_without_pairs_absent(write_trial: Any) -> None:

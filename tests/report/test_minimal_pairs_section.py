@@ -1,7 +1,6 @@
 """Minimal pairs in the report: planted outcomes come out as planted, and page, Markdown and results say the same."""
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,8 @@ from toktrial.report.minimal_pairs_section import (
 )
 from toktrial.report.page import render_page
 from toktrial.report.results import gather
+
+from .shown_numbers import NUMBER, renderings, unknown_numbers
 
 TrialWriter = Callable[..., Path]
 HOSTILE = "island</td><script>alert(3)</script>|`x`"
@@ -182,12 +183,16 @@ def test_page_and_markdown_and_results_say_the_same(trial: Path) -> None:
     for sentence in (*minimal_pairs_sentences(results), *counted_sentences(results)):
         assert sentence in markdown.replace("\\", "")
     assert f"{LEAST_KNOWN_PAIRS} known pairs or more" in page and "agreement_1, agreement_2" in page
-    known = [value * scale for value in numbers_in(results["minimal_pairs"]) for scale in (1, 100)]
-    known += [len(results["minimal_pairs"][side]) for side in ("counted", "not_counted", "paradigms")]
     cells = [cell for table in (fields_table(results), paradigms_table(results)) for row in table.rows for cell in row[2:]]
-    for shown in re.findall(r"\d[\d,]*(?:\.\d+)?", " ".join(cells)):
-        digits = len(shown.partition(".")[2])
-        assert any(f"{abs(value):,.{digits}f}" == shown for value in known), shown
+    assert len(NUMBER.findall("\n".join(cells))) > 50
+    assert unknown_numbers("\n".join(cells), renderings(results["minimal_pairs"])) == []
+
+
+def test_the_confidence_of_the_intervals_is_not_rounded(trial: Path) -> None:
+    results = gather(read_trial(trial))
+    results["minimal_pairs"]["confidence"] = 0.975
+    for table in (fields_table(results), paradigms_table(results)):
+        assert "with 97.5% intervals" in table.caption
 
 
 def test_where_no_paradigm_counts_the_report_says_so(trial: Path) -> None:
@@ -199,14 +204,6 @@ def test_where_no_paradigm_counts_the_report_says_so(trial: Path) -> None:
     results, page, _ = rendered(trial)
     assert results["minimal_pairs"]["fields"] == [] and results["minimal_pairs"]["counted"] == []
     assert "0 of 5 paradigms count" in page
-
-
-def numbers_in(value: Any) -> list[float]:
-    if isinstance(value, dict):
-        return [number for item in value.values() for number in numbers_in(item)]
-    if isinstance(value, list):
-        return [number for item in value for number in numbers_in(item)]
-    return [float(value)] if isinstance(value, int | float) and not isinstance(value, bool) else []
 
 
 @given(st.integers(1, 2000), st.data(), st.floats(0.5, 0.999))

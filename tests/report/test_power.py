@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from toktrial.errors import TrialError
+from toktrial.power import power
 from toktrial.report.inputs import read_trial
 from toktrial.report.power import corrected_confidence, measured_noise, power_of, seeds_needed, smallest_effect, spread_interval
+
+THREE_TRACKS = {
+    "bpe": {"final_bits_per_byte": [1.50, 1.51, 1.49]},
+    "btm": {"final_bits_per_byte": [1.40, 1.42, 1.39]},
+    "words": {"final_bits_per_byte": [1.60, 1.57, 1.62]},
+}
+DIFFERENCES_OF_WORDS = [0.10, 0.06, 0.13]
 
 
 @pytest.mark.parametrize(("effect", "needed"), [(0.2, 199), (0.5, 34), (0.8, 15)])
@@ -55,15 +64,10 @@ def test_holm_asks_more_confidence_of_more_tracks() -> None:
 
 
 def test_noise_is_the_deviation_of_paired_differences(write_trial: Any) -> None:
-    tracks = {
-        "bpe": {"final_bits_per_byte": [1.50, 1.51, 1.49]},
-        "btm": {"final_bits_per_byte": [1.40, 1.42, 1.39]},
-        "words": {"final_bits_per_byte": [1.60, 1.57, 1.62]},
-    }
-    noise = measured_noise(read_trial(write_trial(tracks)))
+    noise = measured_noise(read_trial(write_trial(THREE_TRACKS)))
     assert noise is not None
     assert (noise.track, noise.source, noise.pairs, noise.degrees_of_freedom) == ("words", "tracks", 3, 2)
-    assert noise.standard_deviation == pytest.approx(np.std([0.10, 0.06, 0.13], ddof=1))
+    assert noise.standard_deviation == pytest.approx(np.std(DIFFERENCES_OF_WORDS, ddof=1))
     assert (noise.low, noise.high) == pytest.approx(spread_interval(noise.standard_deviation, 2, 0.95))
     assert noise.baseline_bits_per_byte == pytest.approx(1.5)
 
@@ -76,3 +80,17 @@ def test_one_seed_falls_back_on_the_control_and_without_it_knows_nothing(write_t
     assert noise.standard_deviation == pytest.approx(0.02)
     (tmp_path / "trial").rename(tmp_path / "with control")
     assert measured_noise(read_trial(write_trial({"bpe": {"final_bits_per_byte": [1.5]}, "btm": btm}, seeds=1))) is None
+
+
+def test_a_trial_is_asked_for_its_noisiest_track_and_by_the_strictest_test(write_trial: Any, capsys: Any) -> None:
+    power([str(write_trial(THREE_TRACKS)), "--effect", "5"])
+    said = capsys.readouterr().out
+    seeds = seeds_needed(0.05, float(np.std(DIFFERENCES_OF_WORDS, ddof=1)) / 1.5, 0.8, 0.975)
+    assert f"To find a difference of 5% in 80% of trials, at 97.5% confidence, takes {seeds} seeds." in said
+    assert "Noise: the differences of words and bpe deviate by 0.0351 bits per byte (2.34% of bpe's 1.5000)" in said
+
+
+def test_a_trial_of_one_seed_without_a_control_is_refused(write_trial: Any) -> None:
+    trial = write_trial({"bpe": {"final_bits_per_byte": [1.5]}, "btm": {"final_bits_per_byte": [1.4]}}, seeds=1)
+    with pytest.raises(TrialError, match="says nothing of chance"):
+        power([str(trial)])

@@ -1,7 +1,6 @@
 """Votes in the report: counted by hand, with an interval against its definition, and those on other texts left out."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ from toktrial.report.markdown import render_markdown
 from toktrial.report.page import write_report
 from toktrial.report.ratings_section import WHAT_IT_COVERS, ratings_tables
 from toktrial.report.results import gather
+
+from .shown_numbers import renderings, unknown_numbers
 
 
 def vote(trial: Path, better: str, criterion: str = "coherence", rater: str = "anna", place: int = 0, seed: int = 1) -> None:
@@ -76,17 +77,13 @@ def test_page_and_markdown_say_the_same_with_every_number_in_the_results(rated: 
     markdown = (rated / "report" / "report.md").read_text(encoding="utf-8").replace("\\", "")
     (table,) = ratings_tables(results)
     assert WHAT_IT_COVERS in page and WHAT_IT_COVERS in markdown and table.caption in page and table.caption in markdown
-    known = [
-        float(value)
-        for counted in results["ratings"]["comparisons"][0]["criteria"].values()
-        for value in counted.values()
-        if value is not None
-    ]
+    written = renderings(results["ratings"]["comparisons"][0]["criteria"])
     for row in table.rows:
         assert "| " + " | ".join(row) + " |" in markdown
-        for shown in re.findall(r"\d+(?:\.\d+)?", " ".join(row)):
-            digits = len(shown.partition(".")[2])
-            assert any(f"{value * scale:.{digits}f}" == shown for value in known for scale in (1, 100)), shown
+        assert unknown_numbers("\n".join(row), written) == []
+    assert "95% interval" in table.headers
+    (of_another_confidence,) = ratings_tables({"ratings": results["ratings"] | {"confidence": 0.975}})
+    assert "97.5% interval" in of_another_confidence.headers
 
 
 def test_damaged_votes_are_named(rated: Path) -> None:

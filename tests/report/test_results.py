@@ -159,6 +159,31 @@ def test_compilation_is_counted_and_told_where_it_differs(write_trial: Any) -> N
     assert "The runs differ in processes: 1 and 2." in notes
 
 
+def test_the_seconds_of_every_stage_are_told(whole_trial: Path) -> None:
+    taken = gather(read_trial(whole_trial))["seconds_by_stage"]
+    of_runs = ("compilation and warm-up", "training", "evaluation during training", "final evaluation", "samples")
+    assert list(taken) == [
+        "corpus", "tokenizer bpe_baseline_tokenizer", "tokenizer btm_experimental_tokenizer",
+        "tokenizer btm_primitive_tokenizer", "pair graph of btm_primitive_tokenizer", "tokens of bpe", "tokens of btm",
+        *(f"{stage}, {track}" for track in ("bpe", "btm") for stage in (*of_runs, "minimal pairs")),
+        *(f"{stage}, A/A control" for stage in of_runs),
+        "account of the vocabularies", "measures of the samples", "known words of the minimal pairs",
+    ]  # fmt: skip
+    assert all(seconds > 0 for stage, seconds in taken.items() if not stage.startswith("compilation"))
+    runs = [whole_trial / f"runs/btm/seed-{seed}" for seed in (1, 2)]
+    for stage, file, field in (
+        ("samples", "final.json", "sampling_seconds"),
+        ("final evaluation", "final.json", "seconds"),
+        ("minimal pairs", "minimal_pairs.json", "seconds"),
+    ):
+        assert taken[f"{stage}, btm"] == pytest.approx(sum(json.loads((run / file).read_text())[field] for run in runs))
+
+
+def test_seconds_that_an_older_version_did_not_take_are_not_guessed(reported_trial: Path) -> None:
+    taken = gather(read_trial(reported_trial))["seconds_by_stage"]
+    assert taken["samples, bpe"] is None and taken["final evaluation, bpe"] == pytest.approx(3 * 0.8)
+
+
 def test_an_evaluation_without_a_number_becomes_null(write_trial: Any, tmp_path: Path) -> None:
     trial = write_trial()
     metrics = trial / "runs/btm/seed-1/metrics.jsonl"
@@ -225,9 +250,9 @@ def test_document_nats_of_another_split_are_refused(write_trial: Any) -> None:
 def test_the_outcome_and_its_criterion_come_first_in_the_report(reported_trial: Path) -> None:
     verdict = json.loads((reported_trial / "report/results.json").read_text(encoding="utf-8"))["verdict"]
     assert verdict["outcome"] == "So far, with 2 of 3 seeds: not met, bpe learned faster."
-    title, first = (reported_trial / "report/report.md").read_text(encoding="utf-8").split("\n\n")[:2]
-    assert title == "# Trial demo"
-    assert first == f"**{verdict['outcome']}** {verdict['criterion']}"
+    markdown = (reported_trial / "report/report.md").read_text(encoding="utf-8").split("\n\n")
+    assert markdown[:2] == [f"# {verdict['outcome']}", verdict["criterion"]]
+    assert markdown[markdown.index(verdict["rule"]) + 1] == "Trial demo: which tokenizer made the model learn faster?"
     page = (reported_trial / "report/index.html").read_text(encoding="utf-8")
     first_on_the_page = re.search(r"<main[^>]*>\s*<header>\s*<h1>(.*?)</h1>\s*<p class=\"criterion\">(.*?)</p>", page)
     assert first_on_the_page is not None

@@ -14,11 +14,13 @@ from toktrial.report.page import write_report
 from toktrial.report.results import gather
 from toktrial.report.samples_section import CAVEAT, MEASURES, meanings, measures_table
 
+from .shown_numbers import NUMBER, renderings, unknown_numbers
+
 BACKTICKS = "````\n# no heading\n<script>alert(3)</script>"
 
 
 def write_measures(trial: Path, seeds: int = 3) -> list[dict[str, Any]]:
-    """Counts by chance, of five prompts; the real stories come last of each prompt, and one is missing."""
+    """Counts by chance, of five prompts; the real documents come last of each prompt, and one is missing."""
     random = np.random.default_rng(5)
     texts = []
     for seed in range(1, seeds + 1):
@@ -40,7 +42,7 @@ def test_measures_are_means_over_seeds_of_sums(write_trial: Any) -> None:
     trial = write_trial()
     texts = write_measures(trial)
     found = gather(read_trial(trial))["sample_measures"]
-    assert (found["seeds"], found["prompts"], found["texts"], found["real_stories"]) == (
+    assert (found["seeds"], found["prompts"], found["texts"], found["real_documents"]) == (
         [1, 2, 3], 5, {"bpe": 15, "btm": 15}, 14,
     )  # fmt: skip
     for name in (*MEASURES, "bits_per_byte_under_btm"):
@@ -53,7 +55,7 @@ def test_measures_are_means_over_seeds_of_sums(write_trial: Any) -> None:
                     if text["track"] == track and text["seed"] == seed
                 ]
                 by_seed.append(sum(part for part, _ in counts) / sum(whole for _, whole in counts))
-            measured = found["measures"][name]["tracks"][track] if track else found["measures"][name]["real_stories"]
+            measured = found["measures"][name]["tracks"][track] if track else found["measures"][name]["real_documents"]
             assert measured["by_seed"] == pytest.approx(by_seed)
             assert measured["mean"] == pytest.approx(np.mean(by_seed))
             assert measured["standard_deviation"] == pytest.approx(np.std(by_seed, ddof=1))
@@ -64,13 +66,12 @@ def test_every_number_of_the_table_is_in_the_results(write_trial: Any) -> None:
     write_measures(trial)
     results = gather(read_trial(trial))
     table = measures_table(results)
-    assert table.headers == ("", "bpe", "btm", "real stories")
+    assert table.headers == ("", "bpe", "btm", "real documents")
     assert len(table.rows) == len(MEASURES) + 2
-    known = numbers_in(results["sample_measures"]["measures"])
+    written = renderings(results["sample_measures"]["measures"])
     for row in table.rows:
-        for shown in re.findall(r"\d[\d,]*(?:\.\d+)?", " ".join(row[1:])):
-            digits = len(shown.partition(".")[2])
-            assert any(f"{value * scale:,.{digits}f}" == shown for value in known for scale in (1, 100)), (row, shown)
+        assert NUMBER.search("\n".join(row[1:])), row
+        assert unknown_numbers("\n".join(row[1:]), written) == []
     assert [name for name, _ in meanings(results)][: len(MEASURES)] == [label for label, _ in MEASURES.values()]
 
 
@@ -113,15 +114,24 @@ def test_page_and_markdown_show_measures_and_hostile_samples_as_text(write_trial
     assert CAVEAT in page and CAVEAT in markdown
 
 
+def test_prompts_that_are_alike_keep_their_own_continuations(write_trial: Any) -> None:
+    trial = write_trial()
+    for track in ("bpe", "btm"):
+        samples = [{"prompt": "One day", "continuation": f" {track} {place}", "ended": place == 2} for place in range(3)]
+        (trial / f"runs/{track}/seed-1/samples.json").write_text(json.dumps(samples))
+    prompts = gather(read_trial(trial))["samples"]["prompts"]
+    assert prompts == [
+        {
+            "prompt": "One day",
+            "tracks": {track: {"continuation": f" {track} {place}", "ended": place == 2} for track in ("bpe", "btm")},
+        }
+        for place in range(3)
+    ]
+
+
 def test_the_report_is_of_the_measures_and_votes_that_there_are(write_trial: Any) -> None:
     trial = write_trial()
     before = input_checksums(trial)
     write_measures(trial)
     (trial / "ratings.jsonl").write_text("")
     assert set(input_checksums(trial)) - set(before) == {SAMPLE_MEASURES_FILE, "ratings.jsonl"} <= set(INPUT_FILES)
-
-
-def numbers_in(value: Any) -> list[float]:
-    if isinstance(value, dict | list):
-        return [number for item in (value.values() if isinstance(value, dict) else value) for number in numbers_in(item)]
-    return [float(value)] if isinstance(value, int | float) else []

@@ -8,6 +8,7 @@ import pytest
 from toktrial.report.inputs import read_trial, report_fingerprint
 from toktrial.report.page import write_report
 from toktrial.report.results import gather
+from toktrial.report.tables import reach_table
 from toktrial.report.target_section import target_tables
 
 TRACKS = {
@@ -23,10 +24,18 @@ def test_the_final_value_of_the_baseline_is_told_seed_by_seed(write_trial: Any) 
     assert found["bpe"]["step"]["reached"] == 3
     assert (found["btm"]["step"]["reached"], found["btm"]["step"]["seeds"]) == (1, 3)
     assert (found["btm"]["step"]["median"], found["btm"]["step"]["more_than"]) == (None, 300.0)
-    rows = {row[0]: row[1:] for row in target_tables(results)[0].rows}
+    (table,) = target_tables(results)
+    assert table.caption.startswith("What each track needs to reach the value at which bpe's curve of bits per byte ends.")
+    assert table.caption.endswith("linear between evaluations, on the curves' fixed subset of documents.")
+    rows = {row[0]: row[1:] for row in table.rows}
     assert rows["steps"][2:] == ["> 300", "1 of 3"]
     assert rows["training seconds"][2:] == ["> 120", "1 of 3"]
     assert rows["FLOPs"][2:] == ["> 3.99e+12", "1 of 3"]
+
+
+def test_what_is_reached_in_one_seed_of_three_counts_as_never(write_trial: Any) -> None:
+    (comparison,) = gather(read_trial(write_trial(TRACKS)))["comparisons"]
+    assert {tuple(row[1:3]) for row in reach_table(comparison).rows} == {("never", "1 of 3")}
 
 
 def test_a_target_that_was_asked_for_is_found_on_the_curves(write_trial: Any) -> None:

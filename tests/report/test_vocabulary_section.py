@@ -5,7 +5,6 @@ import html.parser
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,8 @@ from toktrial.report.vocabulary_section import (
     vocabulary_content,
 )
 from toktrial.tokenizer.base import Tokenizer
+
+from .shown_numbers import NUMBER, renderings, unknown_numbers
 
 HOSTILE = "Tom said <script>alert(1)</script> & saw | a ```dog```.\nThen he went to the \u202e park \U0001f44d."
 
@@ -98,28 +99,16 @@ def page(results: dict[str, Any]) -> str:
     return render_page(results, charts, datasets, {chart.name: "" for chart in charts})
 
 
-def numbers_in(value: Any) -> Iterator[float]:
-    if isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from numbers_in(item)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield float(value)
-
-
 def test_every_number_is_in_the_results(results: dict[str, Any]) -> None:
-    known = set(numbers_in([results["tracks"], results["shared_entries"], results["cuts"]]))
+    written = renderings([results["tracks"], results["shared_entries"], results["cuts"]])
     vocabularies = {name: track["vocabulary"] for name, track in results["tracks"].items()}
     tables = [*overview_tables(results), *(table for name, v in vocabularies.items() for table in entry_tables(name, v))]
     assert len(tables) == 4 + 2 * 3
-    checked = 0
-    for table in tables:
-        for row in table.rows:
-            for cell, kind in zip(row, table.kinds, strict=True):
-                for shown in re.findall(r"\d[\d,]*(?:\.\d+)?%?", cell) if kind == "number" else []:
-                    digits, scale = len(shown.rstrip("%").partition(".")[2]), 100 if shown.endswith("%") else 1
-                    assert any(f"{value * scale:,.{digits}f}" == shown.rstrip("%") for value in known), (table.caption, row)
-                    checked += 1
-    assert checked > 300
+    cells = [
+        cell for table in tables for row in table.rows for cell, kind in zip(row, table.kinds, strict=True) if kind == "number"
+    ]
+    assert len(NUMBER.findall("\n".join(cells))) > 300
+    assert unknown_numbers("\n".join(cells), written) == []
 
 
 def test_page_and_markdown_have_the_same_tables(page: str, results: dict[str, Any]) -> None:

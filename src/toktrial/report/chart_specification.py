@@ -74,13 +74,16 @@ def specification(
     }  # fmt: skip
 
 
-def with_values_under_the_pointer(chart: dict[str, Any], height: int) -> dict[str, Any]:
-    """Returns the page's variant: as wide as its container, without a background, and with a tooltip at every point."""
+def with_values_under_the_pointer(chart: dict[str, Any], measure: str, height: int) -> dict[str, Any]:
+    """Returns the page's variant: as wide as its container, without a background, and with a tooltip at every point.
+
+    The tooltip says what the rows hold: `lowest` and `highest`, which bands are drawn from, end at `top`.
+    """
     values = [
         {"field": "name", "title": "track"},
         {"field": "y", "title": chart["encoding"]["y"]["title"], "format": ".4f"},
-        {"field": "lowest", "title": "lowest run", "format": ".4f"},
-        {"field": "highest", "title": "highest run", "format": ".4f"},
+        {"field": f"{measure}_lowest", "title": "lowest run", "format": ".4f"},
+        {"field": f"{measure}_highest", "title": "highest run", "format": ".4f"},
         {"field": "runs", "title": "runs"},
         *({"field": name, "title": axis_title, "format": form} for name, axis_title, form in NUMBERS),
     ]

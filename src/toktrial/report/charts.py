@@ -107,10 +107,9 @@ def interactive_charts(charts: Sequence[LearningCurve], datasets: Datasets) -> d
     """Returns what sections/charts.js draws from: the rows, and for each measure its Vega-Lite and what an axis changes."""
     measures: dict[str, Any] = {}
     for chart in charts:
-        rows = datasets[chart.dataset]
-        without = [row for row in rows if not row["control"]]
-        first = {name: _interactive_specification(chart, kept) for name, kept in (("plain", without), ("control", rows))}
-        measures.setdefault(chart.measure, {"specifications": first, "axes": {}})["axes"][chart.axis] = _changes(chart)
+        if chart.measure not in measures:
+            measures[chart.measure] = {"specifications": _specifications(chart, datasets[chart.dataset]), "axes": {}}
+        measures[chart.measure]["axes"][chart.axis] = _changes(chart)
     return {"measures": measures, "datasets": datasets}
 
 
@@ -228,8 +227,13 @@ def _specification(chart: LearningCurve, rows: Rows) -> dict[str, Any]:
     return specification(chart.measure, chart.axis, titles, chart.domain, names, control)
 
 
+def _specifications(chart: LearningCurve, rows: Rows) -> dict[str, Any]:
+    without = [row for row in rows if not row["control"]]
+    return {"plain": _interactive_specification(chart, without), "control": _interactive_specification(chart, rows)}
+
+
 def _interactive_specification(chart: LearningCurve, rows: Rows) -> dict[str, Any]:
-    return with_values_under_the_pointer(_specification(chart, rows), PAGE_HEIGHTS[chart.measure])
+    return with_values_under_the_pointer(_specification(chart, rows), chart.measure, PAGE_HEIGHTS[chart.measure])
 
 
 def _changes(chart: LearningCurve) -> dict[str, Any]:

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from toktrial.report.inputs import TrialInputs
+from toktrial.report.over_seeds import standard_deviation_over_seeds
 from toktrial.report.tables import Table, text_then_numbers
 from toktrial.report.verdict import paired_interval
 from toktrial.report.wording import decimal, joined, plural, short_percent, signed
 
 WHAT_IT_BOUNDS = (
-    "The two trainings of a pair differ in their initial weights and in the order of the stories, which two tracks of "
-    "one seed have in common. So the control bounds the noise between paired tracks from above: a difference as small as this "
-    "one may be nothing, and a difference that the verdict finds may be smaller than this one. It decides nothing."
+    "The two trainings of a pair differ in their initial weights and in the order of the documents, which two tracks of one "
+    "seed have in common; the other track's own noise is not in it, and may be larger. A difference as small as this one may "
+    "be nothing, and one that the verdict finds may be smaller than this one. It decides nothing."
 )
 
 
@@ -25,7 +26,8 @@ def gather_control(inputs: TrialInputs, comparisons: Sequence[dict[str, Any]]) -
 
     Seed n of the baseline is paired with its seed `seeds` + n. `root_mean_square` is the control's standard deviation around
     0, which is what two trainings of one tokenizer differ by on average: it has as many degrees of freedom as pairs.
-    `comparisons` are those of the results; each one's difference is told as a multiple of it.
+    `comparisons` are those of the results; each one's difference is told as a multiple of it, and `deviations` are the
+    standard deviations of their differences over the seeds.
     """
     seeds, confidence = inputs.protocol["seeds"], inputs.protocol["verdict"]["confidence"]
     again = {run.seed: run.final["bits_per_byte"] for run in inputs.control_runs}
@@ -52,13 +54,15 @@ def gather_control(inputs: TrialInputs, comparisons: Sequence[dict[str, Any]]) -
         "multiples": {
             item["track"]: abs(item["difference"]) / root_mean_square if root_mean_square else None for item in comparisons
         },
+        "deviations": {item["track"]: standard_deviation_over_seeds(item["differences"]) for item in comparisons},
     }  # fmt: skip
 
 
 def control_sentences(results: dict[str, Any]) -> list[str]:
     """Returns what the control says of the trial's differences, in words."""
     control = results["control"]
-    return [_what_nothing_looks_like(control), *_interval_sentence(control, results), _multiples(results), WHAT_IT_BOUNDS]
+    differences = [*_interval_sentence(control, results), _multiples(results), *_deviations(results)]
+    return [_what_nothing_looks_like(control), *differences, WHAT_IT_BOUNDS]
 
 
 def control_table(results: dict[str, Any]) -> Table:
@@ -102,3 +106,12 @@ def _multiples(results: dict[str, Any]) -> str:
         if multiple is not None
     ]
     return f"{joined(parts)}." if parts else "Both trainings ended at exactly the same value, which chance alone does not do."
+
+
+def _deviations(results: dict[str, Any]) -> list[str]:
+    parts = [
+        f"{track} minus {results['baseline']} deviates by {decimal(deviation, 4)}"
+        for track, deviation in results["control"]["deviations"].items()
+        if deviation is not None
+    ]
+    return [f"From seed to seed, {joined(parts)}: the noise that the verdict reckons with."] if parts else []

@@ -31,8 +31,8 @@ SAMPLE_MEASURES_FILE = "evaluation/samples/measures.json"
 KNOWN_PAIRS_FILE = "evaluation/known_pairs/known_pairs.json"
 INPUT_FILES = (
     "protocol.toml", "corpus/manifest.json", "tokenizers/*/manifest.json", "graphs/*/manifest.json",
-    "tokens/*/manifest.json", "tokens/*/val_bytes.bin", "evaluation/vocabulary/vocabulary.json", "runs/*/seed-*/samples.json",
-    SAMPLE_MEASURES_FILE, VOTES_FILE, KNOWN_PAIRS_FILE, "runs/*/seed-*/minimal_pairs.json",
+    "tokens/*/manifest.json", "tokens/*/val_bytes.bin", "evaluation/*/manifest.json", "evaluation/vocabulary/vocabulary.json",
+    SAMPLE_MEASURES_FILE, VOTES_FILE, KNOWN_PAIRS_FILE, "runs/*/seed-*/samples.json", "runs/*/seed-*/minimal_pairs.json",
     *(f"runs/*/seed-*/{name}" for name in RUN_FILES),
 )  # fmt: skip
 
@@ -68,13 +68,15 @@ class TrialInputs:
     """Manifest of each pair graph."""
     tokens: dict[str, dict[str, Any]]
     """Manifest of each track's token files."""
+    accounts: dict[str, dict[str, Any]]
+    """Manifest of each account that the evaluation gives of the whole trial: `vocabulary`, `samples`, `known_pairs`."""
     runs: dict[str, list[EvaluatedRun]]
     """The finished runs of each track under the seeds that the verdict pairs, by ascending seed."""
     control_runs: list[EvaluatedRun]
     """The finished runs of the A/A control: the baseline under other seeds, by ascending seed."""
     vocabulary: dict[str, Any]
     sample_measures: list[dict[str, Any]]
-    """Counts of every measured sample and real story; none where they were not measured."""
+    """Counts of every measured sample and real document; none where they were not measured."""
     votes: list[Vote]
     """What people said of the samples."""
     known_pairs: dict[str, Any] | None
@@ -112,6 +114,7 @@ def read_trial(trial_folder: Path) -> TrialInputs:
         tokenizers=_manifests(trial_folder / "tokenizers"),
         graphs=_manifests(trial_folder / "graphs"),
         tokens={track: read_manifest(trial_folder / "tokens" / track) for track in tracks},
+        accounts=_manifests(trial_folder / "evaluation"),
         runs={
             track: [_read_run(trial_folder / "runs" / track, seed, len(document_bytes)) for seed in seeds]
             for track, seeds in wanted.items()

@@ -39,10 +39,11 @@ from toktrial.report.vocabulary_section import (
 def render_markdown(results: dict[str, Any], charts: list[LearningCurve]) -> str:
     """Returns the report as Markdown. Text of the corpus or of a model stands in code blocks that it cannot leave."""
     sections = [
-        f"# Trial {_escaped(results['trial'])}",
-        f"**{_escaped(results['verdict']['outcome'])}** {_escaped(results['verdict']['criterion'])}",
+        f"# {_escaped(results['verdict']['outcome'])}",
+        _escaped(results["verdict"]["criterion"]),
         *(_escaped(detail) for detail in results["verdict"]["details"]),
         results["verdict"]["rule"],
+        f"Trial {_escaped(results['trial'])}: which tokenizer made the model learn faster?",
         "\n".join(f"- {_escaped(note)}" for note in results["notes"]),
         "## Learning curves",
         HOW_TO_READ,
@@ -180,10 +181,10 @@ def _table(table: Table) -> str:
     rulers = [":---" if kind != "number" else "---:" for kind in table.kinds]
     lines = [[_escaped(header) for header in table.headers], rulers, *([_escaped(cell) for cell in row] for row in table.rows)]
     rows = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return f"{rows}\n\n*{table.caption}*"
+    return f"{rows}\n\n*{_escaped(table.caption)}*"
 
 
 def _escaped(text: str) -> str:
     """Returns text that Markdown shows as it stands, on one line."""
-    marked = re.sub(r"([\\`*_\[\]<>|])", r"\\\1", text)
+    marked = re.sub(r"([\\`*_\[\]<>|&~])", r"\\\1", text)
     return marked.replace("\n", " ")

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from toktrial.report.curves import Curve
+from toktrial.report.curves import AXES, Curve, common_steps, values_at
 from toktrial.report.inputs import EvaluatedRun, TrialInputs
 
-AXES = ("step", "training_seconds", "tokens", "bytes_seen", "flops")
 MEASURES = ("bits_per_byte", "validation_loss", "training_loss")
 
 
@@ -26,10 +25,11 @@ def gather_mean_curves(inputs: TrialInputs) -> dict[str, Any]:
     groups = [(track, False, runs) for track, runs in inputs.runs.items()]
     groups += [(inputs.baseline, True, inputs.control_runs)] if inputs.control_runs else []
     timed = [(track, control, [run for run in runs if not run.curve.shared_device]) for track, control, runs in groups]
+    some_shared = any(run.curve.shared_device for _, _, runs in groups for run in runs)
     all_compare = all(runs for _, control, runs in timed if not control)
     return {
         "all_runs": [_mean_curve(*group) for group in groups],
-        "timed_runs": [_mean_curve(*group) for group in timed if group[2]] if all_compare and timed != groups else None,
+        "timed_runs": [_mean_curve(*group) for group in timed if group[2]] if some_shared and all_compare else None,
     }
 
 
@@ -39,11 +39,10 @@ def _mean_curve(track: str, control: bool, runs: Sequence[EvaluatedRun]) -> dict
 
 
 def _mean_columns(curves: Sequence[Curve]) -> dict[str, list[float]]:
-    steps = set.intersection(*(set(curve.columns["step"].tolist()) for curve in curves))
-    kept = [np.isin(curve.columns["step"], list(steps)) for curve in curves]
+    steps = common_steps(curves)
     columns: dict[str, list[float]] = {}
-    for name in (*AXES, *MEASURES):
-        values = np.array([curve.columns[name][mask] for curve, mask in zip(curves, kept, strict=True)])
+    for name in (*AXES, "tokens", *MEASURES):
+        values = np.stack([values_at(curve, name, steps) for curve in curves])
         columns[name] = values.mean(axis=0).tolist()
         if name in MEASURES:
             columns[f"{name}_lowest"] = values.min(axis=0).tolist()

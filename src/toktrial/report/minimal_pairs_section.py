@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toktrial.report.inputs import EvaluatedRun, TrialInputs
+from toktrial.report.over_seeds import standard_deviation_over_seeds
 from toktrial.report.tables import Kind, Table, text_then_numbers
 from toktrial.report.verdict import Floats
-from toktrial.report.wording import NOT_MEASURED, count, decimal, joined, percent, plural, signed
+from toktrial.report.wording import NOT_MEASURED, count, decimal, joined, percent, plural, short_percent, signed
 
 # With so many pairs the 95% interval of an accuracy reaches less than 10 points to either side. With fewer, the accuracy of a
 # paradigm is mostly chance, and it would weigh as much as any other in the mean.
@@ -63,6 +64,7 @@ def gather_minimal_pairs(inputs: TrialInputs) -> dict[str, Any] | None:
         "known_words": account["known_words"],
         "pairs": sum(map(len, known.values())),
         "known_pairs": sum(sizes.values()),
+        "share_of_known_pairs": sum(sizes.values()) / sum(map(len, known.values())),
         "least_known_pairs": LEAST_KNOWN_PAIRS,
         "counted": counted,
         "not_counted": [name for name in known if name not in counted],
@@ -119,10 +121,9 @@ def minimal_pairs_sentences(results: dict[str, Any]) -> list[str]:
     """Returns what was judged, what the corpus knows of it, which paradigms count, and what the intervals cover."""
     found = results["minimal_pairs"]
     paradigms, counted = len(found["paradigms"]), found["counted"]
-    share = percent(found["known_pairs"] / found["pairs"])
     known = (
         f"The corpus knows {count(found['known_words'])} of the {count(found['words'])} words in the pairs, and so all words "
-        f"of {count(found['known_pairs'])} of {count(found['pairs'])} pairs ({share}). "
+        f"of {count(found['known_pairs'])} of {count(found['pairs'])} pairs ({percent(found['share_of_known_pairs'])}). "
         "A word is known where it occurs in the training text at all, in upper or lower case. A paradigm counts where it has "
         f"{found['least_known_pairs']} known pairs or more, and then with those alone: {len(counted)} of "
         f"{plural(paradigms, 'paradigm')} count."
@@ -155,8 +156,8 @@ def fields_table(results: dict[str, Any]) -> Table:
     ]  # fmt: skip
     headers = ("field", "paradigms", "known pairs", *tracks, *differences)
     caption = (
-        f"Right sentence found likelier, by field: mean over the paradigms that count, with {found['confidence']:.0%} "
-        "intervals. Chance is 50%."
+        "Right sentence found likelier, by field: mean over the paradigms that count, with "
+        f"{short_percent(found['confidence'])} intervals. Chance is 50%."
     )
     return Table(caption, headers, rows, text_then_numbers(len(headers) - 1))
 
@@ -171,7 +172,8 @@ def paradigms_table(results: dict[str, Any]) -> Table:
     ]  # fmt: skip
     headers = ("paradigm", "field", "counts", "known pairs", *found["tracks"])
     kinds: tuple[Kind, ...] = ("code", "text", *text_then_numbers(1 + len(found["tracks"])))
-    caption = f"Right sentence found likelier, by paradigm, over its known pairs, with {found['confidence']:.0%} intervals."
+    confidence = short_percent(found["confidence"])
+    caption = f"Right sentence found likelier, by paradigm, over its known pairs, with {confidence} intervals."
     return Table(caption, headers, rows, kinds)
 
 
@@ -209,7 +211,7 @@ def _paradigm(by_seed: Sequence[float], pairs: int, confidence: float) -> dict[s
         return {"accuracy": None, "low": None, "high": None, "standard_deviation": None}
     accuracy = statistics.fmean(by_seed)
     low, high = wilson_interval(accuracy, pairs, confidence)
-    return {"accuracy": accuracy, "low": low, "high": high, "standard_deviation": _spread(by_seed)}
+    return {"accuracy": accuracy, "low": low, "high": high, "standard_deviation": standard_deviation_over_seeds(by_seed)}
 
 
 def _field(
@@ -233,12 +235,13 @@ def _field(
 
 def _mean_over(names: Sequence[str], by_seed: dict[int, dict[str, float]], confidence: float) -> dict[str, float | None]:
     of_paradigms = [statistics.fmean(of_seed[name] for of_seed in by_seed.values()) for name in names]
+    of_seeds = [statistics.fmean(of_seed[name] for name in names) for of_seed in by_seed.values()]
     low, high = mean_interval(of_paradigms, confidence) or (None, None)
     return {
         "accuracy": statistics.fmean(of_paradigms),
         "low": None if low is None else max(0.0, low),
         "high": None if high is None else min(1.0, high),
-        "standard_deviation": _spread([statistics.fmean(of_seed[name] for name in names) for of_seed in by_seed.values()]),
+        "standard_deviation": standard_deviation_over_seeds(of_seeds),
     }
 
 
@@ -252,10 +255,6 @@ def _mean_difference(
     of_paradigms = [statistics.fmean(other[seed][name] - baseline[seed][name] for seed in seeds) for name in names]
     low, high = mean_interval(of_paradigms, confidence) or (None, None)
     return {"seeds": seeds, "difference": statistics.fmean(of_paradigms), "low": low, "high": high}
-
-
-def _spread(values: Sequence[float]) -> float | None:
-    return statistics.stdev(values) if len(values) > 1 else None
 
 
 def _ties(found: dict[str, Any]) -> str:

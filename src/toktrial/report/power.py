@@ -94,10 +94,11 @@ def corrected_confidence(confidence: float, comparisons: int) -> float:
 
 
 def measured_noise(inputs: TrialInputs) -> Noise | None:
-    """Returns the noise that a trial measured; None where it has one pair of seeds and no control.
+    """Returns the noise that a trial measured; None where it has no two pairs that differ, and no control.
 
     Of several other tracks, that of the noisiest. Where every other track has one pair only, the control's spread stands in,
-    which bounds the paired noise from above; its true mean is 0, so it has as many degrees of freedom as pairs.
+    which bounds the paired noise from above where the other track is no noisier than the baseline; its true mean is 0, so it
+    has as many degrees of freedom as pairs.
     """
     measured = [noise for track in inputs.others if (noise := _noise_of_pairs(inputs, track))]
     if measured:

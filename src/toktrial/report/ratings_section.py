@@ -9,7 +9,7 @@ from typing import Any
 from toktrial.evaluation.votes import CRITERIA, Vote, texts_hash
 from toktrial.report.inputs import TrialInputs
 from toktrial.report.tables import Table, text_then_numbers
-from toktrial.report.wording import NOT_MEASURED, count, percent, plural
+from toktrial.report.wording import NOT_MEASURED, count, percent, plural, short_percent
 
 WHAT_IT_COVERS = (
     "The interval covers the chance of which way a vote falls, as if votes were independent. They are not: several raters "
@@ -100,7 +100,7 @@ def _table(comparison: dict[str, Any], confidence: float) -> Table:
     track, baseline = comparison["track"], comparison["baseline"]
     headers = (
         "", f"{track} better", f"{baseline} better", "equal", f"share of {track} without the equal ones",
-        f"{100 * confidence:g}% interval",
+        f"{short_percent(confidence)} interval",
     )  # fmt: skip
     rows = [
         [criterion, count(counted["track"]), count(counted["baseline"]), count(counted["equal"]), percent(counted["share"]),

@@ -5,7 +5,7 @@ Inputs -> results -> charts, page, Markdown: these read nothing else, so every n
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from toktrial.report.control_section import gather_control
-from toktrial.report.curves import AXES, Curve, Pair, crossings, lower, reach, swapped
+from toktrial.report.curves import AXES, Pair, crossings, lower, reach, swapped
 from toktrial.report.inputs import EvaluatedRun, TrialInputs
 from toktrial.report.mean_curves import gather_mean_curves
 from toktrial.report.minimal_pairs_section import gather_minimal_pairs
 from toktrial.report.notes import notes
+from toktrial.report.over_seeds import mean_over_seeds, standard_deviation_over_seeds
 from toktrial.report.ratings_section import gather_ratings
 from toktrial.report.samples_section import gather_sample_measures, gather_samples
 from toktrial.report.target_section import gather_targets
@@ -28,8 +29,8 @@ from toktrial.report.wording import criterion, outcome, overall_word, verdict_de
 RULE = (
     "The word is decided by one rule, fixed in the protocol: the two-sided paired t-interval, over seeds, of the "
     "difference in final bits per byte on every validation document. Nothing else on this page decides it. The interval "
-    "covers what differs from seed to seed: initial weights and the order of the stories. It says nothing of another corpus, "
-    "model or budget."
+    "covers what differs from seed to seed: initial weights and the order of the documents. It says nothing of another "
+    "corpus, model or budget."
 )
 
 
@@ -153,10 +154,8 @@ def _track(inputs: TrialInputs, track: str) -> dict[str, Any]:
     runs, tokens, record = inputs.runs[track], inputs.tokens[track], inputs.runs[track][0].record
     described = [_run(run) for run in runs]
     timed = [run for run in described if not run["shared_device"]] or described
-    final = {name: _over_seeds(statistics.fmean, name, described) for name in FINAL_MEASURES}
-    spread = {name: _over_seeds(_spread, name, described) for name in FINAL_MEASURES}
-    final["training_seconds"] = _over_seeds(statistics.fmean, "training_seconds", timed)
-    spread["training_seconds"] = _over_seeds(_spread, "training_seconds", timed)
+    by_seed = {name: [run[name] for run in described] for name in FINAL_MEASURES}
+    by_seed["training_seconds"] = [run["training_seconds"] for run in timed]
     return {
         "tokenizer": tokens["tokenizer"],
         "entries": tokens["entries"],
@@ -174,8 +173,8 @@ def _track(inputs: TrialInputs, track: str) -> dict[str, Any]:
         "epochs": record["steps"] * record["tokens_per_step"] / record["stream_tokens"],
         "seeds_in_protocol": inputs.protocol["seeds"],
         "seeds_finished": [run.seed for run in runs],
-        "final": final,
-        "standard_deviation": spread,
+        "final": {name: mean_over_seeds(values) for name, values in by_seed.items()},
+        "standard_deviation": {name: standard_deviation_over_seeds(values) for name, values in by_seed.items()},
         "training_seconds_compare": any(not run["shared_device"] for run in described),
         "runs": described,
     }
@@ -199,17 +198,9 @@ def _run(run: EvaluatedRun) -> dict[str, Any]:
         "warm_up_seconds": run.record["warm_up_seconds"],
         "evaluation_seconds": float(columns["evaluation_seconds"][-1]),
         "final_evaluation_seconds": run.final["seconds"],
+        "sampling_seconds": run.final.get("sampling_seconds"),
         "curve": {name: values.tolist() for name, values in columns.items()},
     }
-
-
-def _over_seeds(summary: Callable[[list[float]], float | None], name: str, runs: list[dict[str, Any]]) -> float | None:
-    values = [run[name] for run in runs if run[name] is not None and math.isfinite(run[name])]
-    return summary(values) if values else None
-
-
-def _spread(values: list[float]) -> float | None:
-    return statistics.stdev(values) if len(values) > 1 else None
 
 
 def _environment(inputs: TrialInputs) -> dict[str, list[str]]:
@@ -231,23 +222,37 @@ def _distinct(values: Any) -> list[str]:
     return list(dict.fromkeys(str(value) for value in values))
 
 
+# What the evaluation says of the whole trial: the folder of its file, and what a reader calls it.
+ACCOUNTS = {
+    "vocabulary": "account of the vocabularies",
+    "samples": "measures of the samples",
+    "known_pairs": "known words of the minimal pairs",
+}
+
+
 def _seconds_by_stage(inputs: TrialInputs) -> dict[str, float | None]:
+    """Returns the seconds of every stage, in the order of the flow; None where an older version did not take them."""
     seconds: dict[str, float | None] = {"corpus": inputs.corpus.get("seconds")}
-    for kind, manifests in (("tokenizer", inputs.tokenizers), ("graph", inputs.graphs), ("tokens", inputs.tokens)):
+    for kind, manifests in (("tokenizer", inputs.tokenizers), ("pair graph of", inputs.graphs), ("tokens of", inputs.tokens)):
         seconds.update({f"{kind} {name}": manifest.get("seconds") for name, manifest in manifests.items()})
     control = {"A/A control": inputs.control_runs} if inputs.control_runs else {}
     for track, runs in (inputs.runs | control).items():
-        seconds[f"compilation and warm-up, {track}"] = sum(
-            run.record["compile_seconds"] + run.record["warm_up_seconds"] for run in runs
-        )
-        seconds[f"training, {track}"] = sum(run.final["training_seconds"] for run in runs)
-        seconds[f"evaluation during training, {track}"] = sum(_last_evaluation_seconds(run.curve) for run in runs)
-        seconds[f"final evaluation, {track}"] = sum(run.final["seconds"] for run in runs)
+        seconds.update({f"{stage}, {track}": taken for stage, taken in _seconds_of_runs(runs).items()})
+    seconds.update({name: inputs.accounts[each].get("seconds") for each, name in ACCOUNTS.items() if each in inputs.accounts})
     return seconds
 
 
-def _last_evaluation_seconds(curve: Curve) -> float:
-    return float(curve.columns["evaluation_seconds"][-1])
+def _seconds_of_runs(runs: Sequence[EvaluatedRun]) -> dict[str, float | None]:
+    sampling: list[Any] = [run.final.get("sampling_seconds") for run in runs]
+    judging = [run.minimal_pairs["seconds"] for run in runs if run.minimal_pairs]
+    return {
+        "compilation and warm-up": sum(run.record["compile_seconds"] + run.record["warm_up_seconds"] for run in runs),
+        "training": sum(run.final["training_seconds"] for run in runs),
+        "evaluation during training": sum(float(run.curve.columns["evaluation_seconds"][-1]) for run in runs),
+        "final evaluation": sum(run.final["seconds"] for run in runs),
+        "samples": None if None in sampling else sum(sampling),
+        **({"minimal pairs": sum(judging)} if judging else {}),
+    }
 
 
 def _strict(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the models wrote: the continuations side by side, and their measures beside those of real stories.
+"""What the models wrote: the continuations side by side, and their measures beside those of real documents.
 
 Beside results.py in the flow, inputs -> results -> tables: gathers results["samples"] and results["sample_measures"].
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 from toktrial.evaluation.text_measures import bits_name, summarise
 from toktrial.report.inputs import TrialInputs
+from toktrial.report.over_seeds import mean_over_seeds, standard_deviation_over_seeds
 from toktrial.report.tables import Table, text_then_numbers
 from toktrial.report.wording import count, decimal, joined, percent, plural, with_spread
 
@@ -16,17 +17,17 @@ from toktrial.report.wording import count, decimal, joined, percent, plural, wit
 MEASURES = {
     "repetition": (
         "repeated 4-grams",
-        "Runs of four words that stood in the text before. More than in real stories: the model goes in circles.",
+        "Runs of four words that stood in the text before. More than in real documents: the model goes in circles.",
     ),
     "distinct_1": (
         "distinct-1: words",
-        "Different words, of all words of a text. Less than in real stories: a poorer choice of words.",
+        "Different words, of all words of a text. Less than in real documents: a poorer choice of words.",
     ),
     "distinct_2": ("distinct-2: pairs", "The same of two words in a row."),
     "distinct_3": ("distinct-3: triples", "The same of three words in a row."),
     "sentence_words": (
         "words per sentence",
-        "Words, over the ends of sentences. Far from real stories on either side: sentences are not ended as people end them.",
+        "Words, over the ends of sentences. Far from real documents on either side: sentences do not end as people end them.",
     ),
     "known_words": (
         "known words",
@@ -34,17 +35,18 @@ MEASURES = {
     ),
     "paired_quotation_marks": (
         "paired quotation marks",
-        "Double marks, of which one opens and the next one closes. Less than in real stories: the model forgets who speaks.",
+        "Double marks, of which one opens and the next one closes. Less than in real documents: the model forgets who speaks.",
     ),
 }
 BITS_MEANING = (
-    "How surprising the texts are to the models of that track (and the same seed): their own, or another's. Sampling at a low "
-    "temperature makes texts that are easier to predict than real stories, so lower is no better here: the nearer to the real "
-    "stories, the more alike."
+    "How surprising the texts are to the models of that track (and the same seed): their own, or another's. Counted are the "
+    "tokens that begin within the text and end before its last word, which the cut may have shortened. Sampling at a low "
+    "temperature makes texts that are easier to predict than real documents, so lower is no better here: the nearer to the "
+    "real documents, the more alike."
 )
 CAVEAT = (
     "These are weak proxies: none of them reads. They depend on the sampling's temperature and top-k, a text that is near to "
-    "real stories in all of them may still make no sense, and they decide nothing."
+    "real documents in all of them may still make no sense, and they decide nothing."
 )
 
 
@@ -54,34 +56,34 @@ def gather_samples(inputs: TrialInputs) -> dict[str, Any]:
     if not in_all:
         return {"seed": None, "prompts": []}
     seed = min(in_all)
-    by_prompt: dict[str, dict[str, Any]] = {}
+    by_place: dict[int, dict[str, Any]] = {}  # not by the prompt's text, which may be that of another prompt too
     for track, runs in inputs.runs.items():
-        for sample in next(run.samples for run in runs if run.seed == seed):
-            continuation = {"continuation": sample["continuation"], "ended": sample["ended"]}
-            by_prompt.setdefault(sample["prompt"], {})[track] = continuation
-    return {"seed": seed, "prompts": [{"prompt": text, "tracks": tracks} for text, tracks in by_prompt.items()]}
+        for place, sample in enumerate(next(run.samples for run in runs if run.seed == seed)):
+            of_prompt = by_place.setdefault(place, {"prompt": sample["prompt"], "tracks": {}})
+            of_prompt["tracks"][track] = {"continuation": sample["continuation"], "ended": sample["ended"]}
+    return {"seed": seed, "prompts": list(by_place.values())}
 
 
 def gather_sample_measures(inputs: TrialInputs) -> dict[str, Any] | None:
-    """Returns the means over seeds of every measure, of every track and of the real stories; None without measures."""
+    """Returns the means over seeds of every measure, of every track and of the real documents; None without measures."""
     texts = inputs.sample_measures
     if not texts:
         return None
-    of_real_stories = [text for text in texts if text["track"] is None]
+    of_real_documents = [text for text in texts if text["track"] is None]
     by_track = {track: [text for text in texts if text["track"] == track] for track in inputs.runs}
     values = {track: summarise(of_track) for track, of_track in by_track.items()}
-    real = summarise(of_real_stories)
+    real = summarise(of_real_documents)
     of_tracks = [text["bytes"] for text in texts if text["track"] is not None]
     return {
         "seeds": sorted({text["seed"] for text in texts}),
         "prompts": len({text["prompt"] for text in texts}),
         "bytes_per_text": statistics.fmean(of_tracks),
         "texts": {track: len(of_track) for track, of_track in by_track.items()},
-        "real_stories": len(of_real_stories),
+        "real_documents": len(of_real_documents),
         "measures": {
             name: {
                 "tracks": {track: _over_seeds(of_track[name]) for track, of_track in values.items()},
-                "real_stories": _over_seeds(real.get(name, [])),
+                "real_documents": _over_seeds(real.get(name, [])),
             }
             for name in [*MEASURES, *(bits_name(track) for track in inputs.runs)]
         },
@@ -89,7 +91,7 @@ def gather_sample_measures(inputs: TrialInputs) -> dict[str, Any] | None:
 
 
 def measures_table(results: dict[str, Any]) -> Table:
-    """Returns every measure of each track's texts, the real stories in the last column."""
+    """Returns every measure of each track's texts, the real documents in the last column."""
     found = results["sample_measures"]
     tracks = list(found["texts"])
     named = {
@@ -98,16 +100,16 @@ def measures_table(results: dict[str, Any]) -> Table:
     }
     rows = [
         [label, *(_cell(name, found["measures"][name]["tracks"][track]) for track in tracks),
-         _cell(name, found["measures"][name]["real_stories"])]
+         _cell(name, found["measures"][name]["real_documents"])]
         for name, label in named.items()
     ]  # fmt: skip
     spread = ", \N{PLUS-MINUS SIGN} their standard deviation" if len(found["seeds"]) > 1 else ""
     caption = (
-        f"What the models wrote, beside real validation stories: means over {plural(len(found['seeds']), 'seed')}{spread}; "
+        f"What the models wrote, beside real validation documents: means over {plural(len(found['seeds']), 'seed')}{spread}; "
         f"{plural(found['prompts'], 'prompt')} a seed. The texts of one prompt and seed are cut to the bytes of the shortest, "
-        f"and a real story to the same ({count(found['bytes_per_text'])} bytes a text on average)."
+        f"and a real document to the same ({count(found['bytes_per_text'])} bytes a text on average)."
     )
-    return Table(caption, ("", *tracks, "real stories"), rows, text_then_numbers(len(tracks) + 1))
+    return Table(caption, ("", *tracks, "real documents"), rows, text_then_numbers(len(tracks) + 1))
 
 
 def meanings(results: dict[str, Any]) -> list[tuple[str, str]]:
@@ -117,11 +119,10 @@ def meanings(results: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _over_seeds(values: Sequence[float | None]) -> dict[str, Any]:
-    known = [value for value in values if value is not None]
     return {
         "by_seed": list(values),
-        "mean": statistics.fmean(known) if known else None,
-        "standard_deviation": statistics.stdev(known) if len(known) > 1 else None,
+        "mean": mean_over_seeds(values),
+        "standard_deviation": standard_deviation_over_seeds(values),
     }
 
 

@@ -108,9 +108,9 @@ def _curve_answer(comparison: dict[str, Any], measure: str) -> Answer:
         f"below {baseline}'s at {below['lower_at']} of {below['evaluations']} evaluations; "
         f"{below['seeds_at_every']} of {plural(below['seeds'], 'seed')} are below it all the way."
     )
-    reach_sentence = f"Reaches {baseline}'s final value: {_reach_phrase(found['reach'])}."
+    reach_sentence = f"Reaches the value at which {baseline}'s curve ends: {_reach_phrase(found['reach'])}."
     meaning = f"The research plan's own criterion. {LOSS_PER_TOKEN}" if measure == "validation_loss" else BITS_PER_BYTE
-    question = f"Is {track}'s {name} lower, and does it reach {baseline}'s final one sooner?"
+    question = f"Is {track}'s {name} lower, and does it sooner reach the value at which {baseline}'s curve ends?"
     return Answer(question, [lower_sentence, reach_sentence], meaning)
 
 
@@ -164,9 +164,9 @@ def reach_table(comparison: dict[str, Any]) -> Table:
         for axis in AXIS_NAMES
     ]
     caption = (
-        "What a track needs to reach the other's final bits per byte, as a multiple of what the other needed. Below 1 "
-        "is sooner. Median over paired seeds, where a seed that does not reach it counts as never; linear between "
-        "evaluations, on the curves' fixed subset of documents."
+        "What a track needs to reach the value at which the other's curve of bits per byte ends, as a multiple of what the "
+        "other needed. Below 1 is sooner. Median over paired seeds, where a seed that does not reach it counts as never; "
+        "linear between evaluations, on the curves' fixed subset of documents."
     )
     return Table(caption, headers, rows, ("text", "number", "number", "number", "number"))
 
@@ -175,7 +175,7 @@ def _reach_cells(reach: Mapping[str, Any]) -> list[str]:
     reached = f"{reach['reached']} of {reach['seeds']}"
     if reach["seeds"] == 0:
         return [NOT_MEASURED, reached]
-    return ["not reached" if reach["median"] is None else decimal(reach["median"], 2), reached]
+    return ["never" if reach["median"] is None else decimal(reach["median"], 2), reached]
 
 
 def protocol_table(protocol: Mapping[str, Any]) -> Table:

@@ -38,8 +38,12 @@ def gather_targets(inputs: TrialInputs, asked: float | None) -> dict[str, Any]:
 def target_tables(results: dict[str, Any]) -> list[Table]:
     """Returns a table for each target: what each track needs, and in how many of its runs it got there."""
     targets, baseline = results["targets"], results["baseline"]
-    how = "Median over the runs, one that does not reach it counted as never; linear between evaluations, from the first on."
-    tables = [_table(f"What each track needs to reach {baseline}'s final bits per byte. {how}", targets["baseline_final"])]
+    how = (
+        "Median over the runs, one that does not reach it counted as never; linear between evaluations, on the curves' fixed "
+        "subset of documents."
+    )
+    curve_end = f"the value at which {baseline}'s curve of bits per byte ends"
+    tables = [_table(f"What each track needs to reach {curve_end}. {how}", targets["baseline_final"])]
     if targets["asked_for"]:
         asked = f"{targets['asked_for'][MEASURE]:g} bits per byte, asked for when the report was made"
         tables.append(_table(f"What each track needs to reach {asked}. {how}", targets["asked_for"]["tracks"]))

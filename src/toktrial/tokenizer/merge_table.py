@@ -35,7 +35,7 @@ def merge_table(merges: npt.NDArray[np.int64], vocab_size: int) -> Table:
     """
     if vocab_size > LARGEST_VOCABULARY:
         raise TrialError(f"BTM encodes with at most {LARGEST_VOCABULARY:,} entries, but there are {vocab_size:,}")
-    # Two pairs a merge at most, and three slots of four empty: a search ends at its first slot, nearly always.
+    # Two pairs a merge at most, and half to three quarters of the slots empty: a search ends at its first slot, nearly always.
     table = np.full(1 << (4 * len(merges)).bit_length(), _EMPTY)
     _enter_merges(table, merges, vocab_size)
     return table
