@@ -18,8 +18,9 @@ from toktrial import protocol
 from toktrial.artifact import file_sha256
 from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import TrialError
+from toktrial.evaluation.bits_per_byte import DocumentScorer
 from toktrial.finished_run import open_finished_run
-from toktrial.plan import describe_plan, make_plan
+from toktrial.plan import curve_positions, describe_plan, make_plan
 from toktrial.protocol import Protocol
 from toktrial.report.config import VerdictConfig
 from toktrial.report.inputs import INPUT_FILES
@@ -179,6 +180,19 @@ def test_a_seed_begins_every_track_with_the_same_weights_and_the_control_with_ot
 def test_another_protocol_is_refused_with_what_differs(finished: Trial, tiny_protocol: Protocol) -> None:
     with pytest.raises(TrialError, match=r"(?s)another protocol.*seeds: 2 there, 3 asked for"):
         Trial(finished.folder, replace(tiny_protocol, seeds=3))
+
+
+def test_the_plan_knows_how_much_an_evaluation_computes(finished: Trial) -> None:
+    """Stories are some ten contexts long here, so windows that overlap by half count nearly twice."""
+    plan = replace(finished.protocol, evaluation=replace(finished.protocol.evaluation, eval_documents=10_000))
+    text = make_plan(finished).text
+    for track in ("bpe", "btm"):
+        store = TokenStore.open(finished.tokens_folder(track))
+        scorer = DocumentScorer(store.validation, store.entry_bytes, plan.model.context, plan.vocab_size)
+        computed = sum(batch.inputs.numel() for batch in scorer._make_batches("cpu"))
+        expected = curve_positions(plan, text, track) * store.validation.documents / 10_000
+        assert expected == pytest.approx(computed, rel=0.1)
+        assert computed > 1.7 * int(store.validation.offsets[-1]), "or the test would say little"
 
 
 def test_a_run_without_its_metrics_is_an_error_that_says_so(finished: Trial, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def make_plan(trial: Trial) -> Plan:
     for track in protocol.tracks:
         epoch_tokens = _epoch_tokens(text, track)
         steps = _steps(protocol.training, protocol.model.context, epoch_tokens)
-        evaluation = speed.evaluation_seconds_per_token * _curve_tokens(protocol, text, track) / protocol.training.log_every
+        evaluation = speed.forward_seconds_per_token * curve_positions(protocol, text, track) / protocol.training.log_every
         seconds = steps * (speed.step_seconds + evaluation) if steps is not None else None
         epochs = steps * _step_tokens(protocol) / epoch_tokens if steps and epoch_tokens else None
         share = evaluation / (speed.step_seconds + evaluation)
@@ -99,6 +99,19 @@ def make_plan(trial: Trial) -> Plan:
     )
     _check_disk(plan, trial)
     return plan
+
+
+def curve_positions(protocol: Protocol, text: TextPlan, track: str) -> float:
+    """Returns how many positions of the model one evaluation of the curve computes, by the mean length of a document.
+
+    Windows overlap by half a context, so what a document has beyond its first window counts twice. Where the text is not
+    known, each document is taken to be as long as the context.
+    """
+    documents, context = protocol.evaluation.eval_documents, protocol.model.context
+    if text.bytes_per_document is None:
+        return float(documents * context)
+    tokens = text.bytes_per_document / text.bytes_per_token[track] + 1
+    return documents * (tokens + max(0.0, tokens - context))
 
 
 def describe_plan(plan: Plan, trial: Trial) -> list[str]:
@@ -239,14 +252,6 @@ def _steps(training: TrainingConfig, context: int, epoch_tokens: int | None) -> 
     if training.epochs and epoch_tokens is None:
         return None
     return steps_of(training, epoch_tokens or 0, context)
-
-
-def _curve_tokens(protocol: Protocol, text: TextPlan, track: str) -> float:
-    """Tokens of one evaluation; where the text is not known, as long as the context for each document."""
-    documents = protocol.evaluation.eval_documents
-    if text.bytes_per_document is None:
-        return float(documents * protocol.model.context)
-    return documents * (text.bytes_per_document / text.bytes_per_token[track] + 1)
 
 
 def _is_trained(trial: Trial, track: str, seed: int) -> bool:

@@ -22,7 +22,8 @@ class Speed:
     parameters: int
     step_seconds: float
     """Of one training step of the full batch."""
-    evaluation_seconds_per_token: float
+    forward_seconds_per_token: float
+    """Of what an evaluation does, in float32."""
 
 
 def measure_speed(model_config: ModelConfig, training: TrainingConfig, vocab_size: int) -> Speed:
@@ -51,7 +52,7 @@ def measure_speed(model_config: ModelConfig, training: TrainingConfig, vocab_siz
         device=device_name(device),
         parameters=model.parameter_counts().total,
         step_seconds=_seconds(train_step, device) * training.batch_size / rows,
-        evaluation_seconds_per_token=_seconds(evaluate, device) / (rows * context),
+        forward_seconds_per_token=_seconds(evaluate, device) / (rows * context),
     )
 
 
