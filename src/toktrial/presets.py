@@ -48,7 +48,7 @@ def demo() -> Protocol:
             log_every=25,
             checkpoint_every=125,
         ),
-        evaluation=replace(small.evaluation, eval_documents=20, max_new_bytes=240),
+        evaluation=replace(small.evaluation, eval_documents=16, max_new_bytes=240),
     )
 
 
