@@ -33,8 +33,8 @@ from toktrial.report.tables import (
     REPEAT,
     answers,
     corpus_table,
+    end_tables,
     environment_table,
-    main_table,
     protocol_table,
     reach_table,
     repeat_commands,
@@ -89,7 +89,7 @@ def render_page(results: dict[str, Any], charts: list[LearningCurve], datasets: 
     environment.filters["visible"] = visible
     return environment.get_template(TEMPLATE).render(
         results=results,
-        main_table=main_table(results),
+        end_tables=end_tables(results),
         figures=[chart for chart in charts if chart.axis == "step"],
         drawn=drawn,
         axis_labels=AXIS_LABELS,

@@ -57,16 +57,35 @@ class Answer:
     meaning: str
 
 
-def main_table(results: dict[str, Any]) -> Table:
-    """Returns the table of what each track came to."""
+def end_tables(results: dict[str, Any]) -> list[Table]:
+    """Returns what the tracks came to: their means and, where there are several seeds, every run by its seed."""
+    several = any(len(track["runs"]) > 1 for track in results["tracks"].values())
+    return [_means_table(results, several), *([_seeds_table(results)] if several else [])]
+
+
+def _means_table(results: dict[str, Any], several: bool) -> Table:
     headers = (
         "track", "entries", "bytes per token", "final bits per byte", "loss per token (nats)", "training seconds",
         "tokens read", "times through the text", "runs",
     )  # fmt: skip
     rows = [_main_row(name, track) for name, track in results["tracks"].items()]
-    several = any(len(track["runs"]) > 1 for track in results["tracks"].values())
     spread = ", \N{PLUS-MINUS SIGN} their standard deviation" if several else ""
     caption = f"Every track at its end: means over the runs{spread}. Bits per byte and loss are on every validation document."
+    return Table(caption, headers, rows, text_then_numbers(len(headers) - 1))
+
+
+def _seeds_table(results: dict[str, Any]) -> Table:
+    bits = {name: {run["seed"]: run["bits_per_byte"] for run in track["runs"]} for name, track in results["tracks"].items()}
+    differences = {
+        f"{item['track']} minus {item['baseline']}": dict(zip(item["paired_seeds"], item["differences"], strict=True))
+        for item in results["comparisons"]
+    }
+    rows = [
+        [str(seed), *(decimal(of.get(seed), 4) for of in bits.values()), *(signed(of.get(seed)) for of in differences.values())]
+        for seed in sorted(set().union(*bits.values()))
+    ]  # fmt: skip
+    caption = "Final bits per byte of every run, and the differences that the verdict's interval is made of."
+    headers = ("seed", *bits, *differences)
     return Table(caption, headers, rows, text_then_numbers(len(headers) - 1))
 
 
