@@ -277,7 +277,7 @@ def test_a_trial_writes_nothing_elsewhere(tmp_path: Path, tiny_protocol: Protoco
         folder.mkdir()
     path = tmp_path / "tiny.toml"
     protocol.save(replace(tiny_protocol, seeds=1), path)
-    names = ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR", "HF_HOME", "TMPDIR")
+    names = ("XDG_CACHE_HOME", "HF_HOME", "TMPDIR")
     caches = {name: str(folders["caches"]) for name in names}
     environment = os.environ | caches | {"HOME": str(folders["home"])}
     command = [sys.executable, "-m", "toktrial", "report", str(path), "--trial", str(folders["trials"] / "tiny")]
