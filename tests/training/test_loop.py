@@ -493,6 +493,18 @@ def test_what_may_change_the_last_bits_of_a_run_that_goes_on_is_said(
     assert "bpe, seed 1: uncompiled where it trained compiled before: the last bits may differ" in said
 
 
+def test_a_checkpoint_of_an_earlier_version_is_gone_on_from(
+    tmp_path: Path, tokens: Path, trained: Trained, assert_equal_runs: "EqualRuns"
+) -> None:
+    run = run_in(tmp_path / "run", tokens)
+    interrupt(run, 3)
+    path = checkpoints(run.folder)[-1]
+    state = torch.load(path, weights_only=True)
+    torch.save({name: value for name, value in state.items() if name not in ("compiled", "waited_seconds")}, path)
+    train(run, Evaluator(run))
+    assert_equal_runs(run.folder, trained.run.folder)
+
+
 @pytest.mark.parametrize("damaged", ["{", "[]", "{}", '{"step": 7}', "\udcff"])
 def test_a_damaged_line_of_metrics_is_an_error_that_names_it(tmp_path: Path, tokens: Path, damaged: str) -> None:
     run = run_in(tmp_path / "run", tokens)

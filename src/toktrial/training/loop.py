@@ -44,6 +44,7 @@ class Evaluation(Protocol):
 
 
 Evaluator = Callable[[GPT], Evaluation]
+UNRECORDED = {"compiled": False, "waited_seconds": 0.0}  # what checkpoints of earlier versions do not hold
 
 
 def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None) -> None:
@@ -253,8 +254,10 @@ class _Trainer:
         folder = self._run.folder
         folder.mkdir(parents=True, exist_ok=True)
         state = load_newest_checkpoint(folder)
-        if state is None or state["fingerprint"] == self._fingerprint:
-            return state
+        if state is None:
+            return None
+        if state["fingerprint"] == self._fingerprint:
+            return UNRECORDED | state
         remove_checkpoints(folder)
         return None
 
