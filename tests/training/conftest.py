@@ -5,19 +5,18 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from toktrial.training.metrics import read_metrics
+from toktrial.training.loop import train
 from toktrial.training.run import Run
 
-EqualRuns = Callable[[Path, Path], None]
-FILES_AT_THE_END = {"manifest.json", "metrics.jsonl", "record.json", "weights.safetensors"}
-TIMES = ("timestamp", "training_seconds", "evaluation_seconds")
+from .small_runs import Evaluator, Trained, run_in
 
 
 class Children:
@@ -73,18 +72,17 @@ def children(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Children]:
 
 
 @pytest.fixture(scope="session")
-def assert_equal_runs() -> EqualRuns:
-    """Two finished runs' folders hold the same files, weights and metrics, times aside."""
+def tokens(story_tokens: dict[str, Path]) -> Path:
+    return story_tokens["bpe"]
 
-    def metrics_of(folder: Path) -> list[dict[str, Any]]:
-        return [{name: value for name, value in asdict(line).items() if name not in TIMES} for line in read_metrics(folder)]
 
-    def check(folder: Path, expected: Path) -> None:
-        assert metrics_of(folder) == metrics_of(expected)
-        assert (folder / "weights.safetensors").read_bytes() == (expected / "weights.safetensors").read_bytes()
-        assert {path.name for path in folder.iterdir()} == {path.name for path in expected.iterdir()} == FILES_AT_THE_END
-
-    return check
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, tokens: Path) -> Trained:
+    run = run_in(tmp_path_factory.mktemp("run") / "bpe" / "seed-1", tokens)
+    evaluator = Evaluator(run, seconds=0.1)
+    started = time.perf_counter()
+    train(run, evaluator)
+    return Trained(run, evaluator, time.perf_counter() - started)
 
 
 def _free_port() -> int:

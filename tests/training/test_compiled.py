@@ -13,8 +13,10 @@ from toktrial.training.config import ModelConfig, TrainingConfig
 from toktrial.training.metrics import read_metrics
 from toktrial.training.run import Run
 
+from .small_runs import assert_equal_runs
+
 if TYPE_CHECKING:
-    from tests.training.conftest import Children, EqualRuns
+    from tests.training.conftest import Children
 
 MODEL = ModelConfig(n_layer=1, n_head=2, width=32, context=32)
 TRAINING = TrainingConfig(
@@ -34,7 +36,7 @@ pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compi
 
 
 def test_a_compiled_run_repeats_bitwise_however_often_it_is_killed(
-    tmp_path: Path, story_tokens: dict[str, Path], children: "Children", assert_equal_runs: "EqualRuns"
+    tmp_path: Path, story_tokens: dict[str, Path], children: "Children"
 ) -> None:
     """Three processes: one trains undisturbed, one is killed when its second checkpoint is written, one goes on from that."""
     undisturbed, killed = (Run("bpe", 1, 616, MODEL, TRAINING, story_tokens["bpe"], tmp_path / name) for name in ("1", "2"))

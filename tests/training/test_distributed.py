@@ -21,8 +21,10 @@ from toktrial.training.metrics import read_metrics
 from toktrial.training.run import Run
 from toktrial.trial import Trial
 
+from .small_runs import assert_equal_runs
+
 if TYPE_CHECKING:
-    from tests.training.conftest import Children, EqualRuns
+    from tests.training.conftest import Children
 
 MODEL = ModelConfig(n_layer=1, n_head=2, width=32, context=32)
 # Of every eight rows each of two processes has four, in two micro-batches: gradients are exchanged after the second alone.
@@ -85,7 +87,6 @@ def test_stopped_together_they_go_on_together(
     moment: str,
     number: int,
     exit_code: int,
-    assert_equal_runs: "EqualRuns",
 ) -> None:
     """The signal comes to the first process alone, which evaluates for all; or to each of them, within the same step."""
     run = run_in(tmp_path / "run", story_tokens["btm"])
@@ -101,7 +102,7 @@ def test_stopped_together_they_go_on_together(
 
 
 def test_killed_together_they_go_on_together(
-    tmp_path: Path, together: Path, story_tokens: dict[str, Path], children: "Children", assert_equal_runs: "EqualRuns"
+    tmp_path: Path, together: Path, story_tokens: dict[str, Path], children: "Children"
 ) -> None:
     run = run_in(tmp_path / "run", story_tokens["btm"])
     children.start(run, "a step is done", 23, processes=2)

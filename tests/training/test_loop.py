@@ -1,17 +1,14 @@
-"""A run from token files to weights: what it writes, that it repeats exactly, and that no interruption shows in its result."""
+"""A run from token files to weights: what it writes, that it repeats exactly, and what it says when it goes wrong."""
 
 import itertools
 import json
 import math
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,105 +17,35 @@ import torch
 from safetensors.torch import load_file
 
 from toktrial.errors import TrialError
-from toktrial.evaluation.bits_per_byte import DocumentScorer, Score
 from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
 from toktrial.training.clock import LARGEST_WAITED_SHARE
-from toktrial.training.config import ModelConfig, TrainingConfig
 from toktrial.training.loop import train
 from toktrial.training.metrics import Metrics, read_metrics
 from toktrial.training.model import GPT
-from toktrial.training.run import Run, load_weights, steps_of
+from toktrial.training.run import load_weights, steps_of
 from toktrial.training.step import TrainingStep
 
-if TYPE_CHECKING:
-    from tests.training.conftest import Children, EqualRuns
+from .small_runs import (
+    FILES_AT_THE_END,
+    MODEL,
+    TRAINING,
+    VOCAB_SIZE,
+    Evaluator,
+    Trained,
+    assert_equal_runs,
+    checkpoints,
+    cut,
+    flip_a_bit,
+    metrics_of,
+    run_in,
+    weights_of,
+)
 
+if TYPE_CHECKING:
     from toktrial.corpus.documents import Documents
 
-VOCAB_SIZE = 616  # the tokenizers have 600 entries: some rows have none
-MODEL = ModelConfig(n_layer=2, n_head=2, width=32, context=32)
-TRAINING = TrainingConfig(
-    batch_size=4,
-    steps=30,
-    learning_rate=3e-3,
-    warmup_steps=5,
-    schedule="cosine",
-    log_every=7,
-    checkpoint_every=10,
-    device="cpu",
-    precision="float32",
-)
 LINES_AT = [7, 14, 21, 28, 30]
-FILES_AT_THE_END = {"manifest.json", "metrics.jsonl", "record.json", "weights.safetensors"}
-TIMES = ("timestamp", "training_seconds", "evaluation_seconds")
-
-
-class Evaluator:
-    """Scores four documents, as `trial.py` has it done, and remembers what it saw of the model. May fail, and be slow."""
-
-    def __init__(self, run: Run, fails_at: int = 0, seconds: float = 0.0) -> None:
-        store = TokenStore.open(run.tokens_folder)
-        self._scorer = DocumentScorer(store.validation, store.entry_bytes, run.model.context, run.vocab_size, 4)
-        self._ids = torch.from_numpy(store.validation.ids[:20].astype("int64"))[None]
-        self._fails_at, self._seconds = fails_at, seconds
-        self.scores: list[Score] = []
-        self.logits = torch.zeros(0)
-
-    def __call__(self, model: GPT) -> Score:
-        if len(self.scores) + 1 == self._fails_at:
-            raise RuntimeError("the evaluator fails")
-        time.sleep(self._seconds)
-        self.logits = self.logits_of(model)
-        self.scores.append(self._scorer.score(model))
-        return self.scores[-1]
-
-    def logits_of(self, model: GPT) -> torch.Tensor:
-        with torch.inference_mode():
-            return model(self._ids).clone()  # type: ignore[no-any-return]
-
-
-@dataclass
-class Trained:
-    """A finished run, and what its evaluator saw."""
-
-    run: Run
-    evaluator: Evaluator
-    wall_seconds: float
-
-
-def run_in(folder: Path, tokens_folder: Path, seed: int = 1, **training: Any) -> Run:
-    return Run("bpe", seed, VOCAB_SIZE, MODEL, replace(TRAINING, **training), tokens_folder, folder)
-
-
-def interrupt(run: Run, evaluation: int) -> None:
-    """Trains until the `evaluation`-th evaluation, which fails."""
-    with pytest.raises(RuntimeError, match="the evaluator fails"):
-        train(run, Evaluator(run, fails_at=evaluation))
-
-
-def metrics_of(folder: Path) -> list[dict[str, Any]]:
-    """A run's metrics without times."""
-    lines = [asdict(line) for line in read_metrics(folder)]
-    return [{name: value for name, value in line.items() if name not in TIMES} for line in lines]
-
-
-def weights_of(folder: Path) -> bytes:
-    return (folder / "weights.safetensors").read_bytes()
-
-
-@pytest.fixture(scope="module")
-def tokens(story_tokens: dict[str, Path]) -> Path:
-    return story_tokens["bpe"]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, tokens: Path) -> Trained:
-    run = run_in(tmp_path_factory.mktemp("run") / "bpe" / "seed-1", tokens)
-    evaluator = Evaluator(run, seconds=0.1)
-    started = time.perf_counter()
-    train(run, evaluator)
-    return Trained(run, evaluator, time.perf_counter() - started)
 
 
 # What a run writes
@@ -241,9 +168,7 @@ def test_a_finished_run_is_not_trained_again(trained: Trained) -> None:
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in trained.run.folder.iterdir()} == before
 
 
-def test_two_runs_are_bitwise_alike_and_another_seed_is_not(
-    tmp_path: Path, tokens: Path, trained: Trained, assert_equal_runs: "EqualRuns"
-) -> None:
+def test_two_runs_are_bitwise_alike_and_another_seed_is_not(tmp_path: Path, tokens: Path, trained: Trained) -> None:
     for seed in (1, 2):
         run = run_in(tmp_path / str(seed), tokens, seed)
         train(run, Evaluator(run))
@@ -252,9 +177,7 @@ def test_two_runs_are_bitwise_alike_and_another_seed_is_not(
     assert weights_of(tmp_path / "2") != weights_of(tmp_path / "1")
 
 
-def test_two_runs_in_bfloat16_are_bitwise_alike(
-    tmp_path: Path, tokens: Path, trained: Trained, assert_equal_runs: "EqualRuns"
-) -> None:
+def test_two_runs_in_bfloat16_are_bitwise_alike(tmp_path: Path, tokens: Path, trained: Trained) -> None:
     for name in ("first", "second"):
         run = run_in(tmp_path / name, tokens, precision="bfloat16")
         train(run, Evaluator(run))
@@ -388,26 +311,8 @@ def test_a_device_that_is_not_there_is_an_error(tmp_path: Path, tokens: Path) ->
         train(run, Evaluator(run))
 
 
-def _flip_a_bit(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def _cut(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
-
-
-def _empty(path: Path) -> None:
-    os.truncate(path, 0)
-
-
-def _overwrite(path: Path) -> None:
-    path.write_bytes(b"Once upon a time, this was a file. " * 100)
-
-
 @pytest.mark.parametrize("name", ["train.bin", "val_offsets.bin", "entry_bytes.bin"])
-@pytest.mark.parametrize("damage", [_flip_a_bit, _cut, Path.unlink])
+@pytest.mark.parametrize("damage", [flip_a_bit, cut, Path.unlink])
 def test_a_damaged_token_file_is_an_error_that_names_it(
     tmp_path: Path, tokens: Path, name: str, damage: Callable[[Path], None]
 ) -> None:
@@ -429,290 +334,3 @@ def test_weights_that_are_missing_damaged_or_of_another_shape_are_errors(tmp_pat
     (tmp_path / "weights.safetensors").write_bytes(weights_of(trained.run.folder)[:1000])
     with pytest.raises(TrialError, match="does not fit the model"):
         load_weights(tmp_path, model)
-
-
-# Going on
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    return sorted(folder.glob("checkpoint-*"))
-
-
-def test_the_last_two_checkpoints_are_kept_while_it_trains(tmp_path: Path, tokens: Path) -> None:
-    run = run_in(tmp_path / "run", tokens, checkpoint_every=3)
-    interrupt(run, 3)
-    assert [path.name for path in checkpoints(run.folder)] == ["checkpoint-000000015.pt", "checkpoint-000000018.pt"]
-
-
-def test_a_failed_run_goes_on_from_its_checkpoint_and_ends_alike(
-    tmp_path: Path, tokens: Path, trained: Trained, capsys: pytest.CaptureFixture[str], assert_equal_runs: "EqualRuns"
-) -> None:
-    run = run_in(tmp_path / "run", tokens)
-    interrupt(run, 4)
-    assert [line["step"] for line in metrics_of(run.folder)] == [7, 14, 21]
-    evaluator = Evaluator(run)
-    train(run, evaluator)
-    assert "bpe, seed 1: going on from step 20" in capsys.readouterr().err
-    assert len(evaluator.scores) == 3
-    assert_equal_runs(run.folder, trained.run.folder)
-    seconds = [line.training_seconds for line in read_metrics(run.folder)]
-    assert seconds == sorted(seconds)
-
-
-@pytest.mark.parametrize("damage", [_flip_a_bit, _cut, _empty, _overwrite])
-def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
-    tmp_path: Path,
-    tokens: Path,
-    trained: Trained,
-    capsys: pytest.CaptureFixture[str],
-    damage: Callable[[Path], None],
-    assert_equal_runs: "EqualRuns",
-) -> None:
-    run = run_in(tmp_path / "run", tokens)
-    interrupt(run, 4)
-    older, newest = checkpoints(run.folder)
-    damage(newest)
-    train(run, Evaluator(run))
-    said = capsys.readouterr().err
-    assert f"{newest} is damaged" in said
-    assert str(older) not in said
-    assert "going on from step 10" in said
-    assert_equal_runs(run.folder, trained.run.folder)
-
-
-def test_what_may_change_the_last_bits_of_a_run_that_goes_on_is_said(
-    tmp_path: Path, tokens: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = run_in(tmp_path / "run", tokens)
-    interrupt(run, 3)
-    path = checkpoints(run.folder)[-1]
-    torch.save(torch.load(path, weights_only=True) | {"threads": 2, "compiled": True}, path)
-    train(run, Evaluator(run))
-    said = capsys.readouterr().err
-    assert "bpe, seed 1: 1 threads where 2 trained before: the last bits may differ" in said
-    assert "bpe, seed 1: uncompiled where it trained compiled before: the last bits may differ" in said
-
-
-def test_a_checkpoint_of_an_earlier_version_is_gone_on_from(
-    tmp_path: Path, tokens: Path, trained: Trained, assert_equal_runs: "EqualRuns"
-) -> None:
-    run = run_in(tmp_path / "run", tokens)
-    interrupt(run, 3)
-    path = checkpoints(run.folder)[-1]
-    state = torch.load(path, weights_only=True)
-    torch.save({name: value for name, value in state.items() if name not in ("compiled", "waited_seconds")}, path)
-    train(run, Evaluator(run))
-    assert_equal_runs(run.folder, trained.run.folder)
-
-
-@pytest.mark.parametrize("damaged", ["{", "[]", "{}", '{"step": 7}', "\udcff"])
-def test_a_damaged_line_of_metrics_is_an_error_that_names_it(tmp_path: Path, tokens: Path, damaged: str) -> None:
-    run = run_in(tmp_path / "run", tokens)
-    interrupt(run, 4)
-    path = run.folder / "metrics.jsonl"
-    lines = path.read_bytes().split(b"\n")
-    path.write_bytes(b"\n".join([lines[0], damaged.encode(errors="surrogateescape"), *lines[2:]]))
-    with pytest.raises(TrialError, match=rf"metrics\.jsonl is damaged at line 2 \(.*\): delete .*{run.folder.name} and run"):
-        train(run, Evaluator(run))
-
-
-def test_with_every_checkpoint_damaged_it_begins_anew(
-    tmp_path: Path, tokens: Path, trained: Trained, capsys: pytest.CaptureFixture[str], assert_equal_runs: "EqualRuns"
-) -> None:
-    run = run_in(tmp_path / "run", tokens)
-    interrupt(run, 4)
-    for path in checkpoints(run.folder):
-        _cut(path)
-    train(run, Evaluator(run))
-    said = capsys.readouterr().err
-    assert said.count("is damaged") == 2
-    assert "going on from step" not in said
-    assert_equal_runs(run.folder, trained.run.folder)
-
-
-def test_a_checkpoint_of_other_settings_is_not_gone_on_from(
-    tmp_path: Path, tokens: Path, trained: Trained, capsys: pytest.CaptureFixture[str], assert_equal_runs: "EqualRuns"
-) -> None:
-    interrupt(run_in(tmp_path / "run", tokens, learning_rate=1e-3), 4)
-    run = run_in(tmp_path / "run", tokens)
-    train(run, Evaluator(run))
-    assert "going on" not in capsys.readouterr().err
-    assert_equal_runs(run.folder, trained.run.folder)
-
-
-def test_a_finished_run_of_other_settings_is_trained_again(tmp_path: Path, tokens: Path, trained: Trained) -> None:
-    shutil.copytree(trained.run.folder, tmp_path / "run")
-    run = run_in(tmp_path / "run", tokens, steps=5)
-    train(run, Evaluator(run))
-    assert [line["step"] for line in metrics_of(run.folder)] == [5]
-    assert weights_of(run.folder) != weights_of(trained.run.folder)
-
-
-# Being killed
-
-
-MOMENTS = (
-    "in an evaluation",
-    "a line is half written",
-    "a line is written",
-    "a checkpoint is half written",
-    "a checkpoint is written",
-)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, tokens: Path, children: "Children") -> Path:
-    """The folder of a run that no signal disturbed, trained in such a process."""
-    run = run_in(tmp_path_factory.mktemp("undisturbed") / "run", tokens)
-    code, said = children.train(run)
-    assert code == 0, said
-    return run.folder
-
-
-@pytest.mark.parametrize(
-    ("moment", "count", "goes_on_from"),
-    [
-        ("in an evaluation", 1, 0),
-        ("in an evaluation", 3, 20),
-        ("a line is half written", 1, 0),
-        ("a line is half written", 4, 20),
-        ("a line is written", 2, 10),
-        ("a line is written", 5, 20),
-        ("a checkpoint is half written", 1, 0),
-        ("a checkpoint is half written", 3, 20),
-        ("a checkpoint is written", 1, 10),
-        ("a checkpoint is written", 3, 30),
-        ("the weights are half published", 1, 30),
-    ],
-)
-def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
-    tmp_path: Path,
-    tokens: Path,
-    children: "Children",
-    undisturbed: Path,
-    moment: str,
-    count: int,
-    goes_on_from: int,
-    assert_equal_runs: "EqualRuns",
-) -> None:
-    run = run_in(tmp_path / "run", tokens)
-    assert children.train(run, moment, count)[0] == -signal.SIGKILL
-    assert not (run.folder / "manifest.json").exists()
-    code, said = children.train(run)
-    assert code == 0, said
-    assert (f"going on from step {goes_on_from}\n" in said) if goes_on_from else ("going on from" not in said)
-    assert_equal_runs(run.folder, undisturbed)
-
-
-def test_killed_after_its_manifest_it_is_finished_and_leaves_nothing_over(
-    tmp_path: Path, tokens: Path, children: "Children", undisturbed: Path, assert_equal_runs: "EqualRuns"
-) -> None:
-    run = run_in(tmp_path / "run", tokens)
-    assert children.train(run, "the manifest is written", 3)[0] == -signal.SIGKILL  # before it the record, twice
-    assert children.train(run, "in an evaluation", 1) == (0, ""), "a finished run is not trained again"
-    assert_equal_runs(run.folder, undisturbed)
-
-
-def test_killed_again_and_again_it_ends_alike(
-    tmp_path: Path, tokens: Path, children: "Children", undisturbed: Path, assert_equal_runs: "EqualRuns"
-) -> None:
-    run = run_in(tmp_path / "run", tokens)
-    moments = [("a checkpoint is written", 1), ("a line is half written", 1), ("a line is written", 2), ("in an evaluation", 2)]
-    for moment, count in moments:
-        assert children.train(run, moment, count)[0] == -signal.SIGKILL
-    assert children.train(run)[0] == 0
-    assert_equal_runs(run.folder, undisturbed)
-
-
-def test_killed_twenty_times_it_ends_alike(
-    tmp_path: Path, tokens: Path, children: "Children", assert_equal_runs: "EqualRuns"
-) -> None:
-    """Half of the kills fall on moments that are easily got wrong, half come from outside at any moment."""
-    settings = {"steps": 200, "log_every": 4, "checkpoint_every": 3}
-    undisturbed = run_in(tmp_path / "undisturbed", tokens, **settings)
-    assert children.train(undisturbed)[0] == 0
-    run = run_in(tmp_path / "run", tokens, **settings)
-    dice = random.Random(4)
-    for kill in range(20):
-        if kill % 2:
-            assert children.train(run, dice.choice(MOMENTS), dice.randint(1, 2))[0] == -signal.SIGKILL
-        else:
-            (child,) = children.start(run)
-            time.sleep(dice.uniform(0.0, 0.15))
-            os.kill(child, signal.SIGKILL)
-            assert children.wait()[0] == [-signal.SIGKILL]
-    assert children.train(run)[0] == 0
-    assert_equal_runs(run.folder, undisturbed.folder)
-
-
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_told_to_stop_it_writes_a_checkpoint_first(
-    tmp_path: Path,
-    tokens: Path,
-    children: "Children",
-    undisturbed: Path,
-    number: int,
-    exit_code: int,
-    assert_equal_runs: "EqualRuns",
-) -> None:
-    run = run_in(tmp_path / "run", tokens)
-    code, said = children.train(run, "in an evaluation", 2, number)
-    assert code == exit_code
-    assert "stopped after step 14" in said
-    assert [path.name for path in checkpoints(run.folder)] == ["checkpoint-000000010.pt", "checkpoint-000000014.pt"]
-    code, said = children.train(run)
-    assert code == 0
-    assert "going on from step 14" in said
-    assert_equal_runs(run.folder, undisturbed)
-
-
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_told_to_stop_during_the_last_step_it_finishes_and_stops(
-    tmp_path: Path,
-    tokens: Path,
-    children: "Children",
-    undisturbed: Path,
-    number: int,
-    exit_code: int,
-    assert_equal_runs: "EqualRuns",
-) -> None:
-    run = run_in(tmp_path / "run", tokens)
-    assert children.train(run, "in an evaluation", 5, number)[0] == exit_code
-    assert_equal_runs(run.folder, undisturbed)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_a_signal_from_outside_stops_it_and_it_goes_on(
-    tmp_path: Path, tokens: Path, children: "Children", undisturbed: Path, number: int, assert_equal_runs: "EqualRuns"
-) -> None:
-    run = run_in(tmp_path / "run", tokens)
-    (child,) = children.start(run, "never, but it waits in an evaluation", 3)
-    deadline = time.monotonic() + 60
-    while len(read_metrics(run.folder)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.002)
-    os.kill(child, number)
-    codes, _ = children.wait()
-    assert codes == [{signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}[signal.Signals(number)]]
-    assert not (run.folder / "weights.safetensors").exists()
-    code, said = children.train(run)
-    assert code == 0
-    assert "going on from step" in said
-    assert_equal_runs(run.folder, undisturbed)
-
-
-def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path, tokens: Path) -> None:
-    run = run_in(tmp_path / "run", tokens)
-    reached: list[str] = []
-
-    def evaluate(model: GPT) -> Score:
-        os.kill(os.getpid(), signal.SIGINT)
-        reached.append("after the first")
-        os.kill(os.getpid(), signal.SIGINT)
-        reached.append("after the second")
-        return Evaluator(run)(model)
-
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        train(run, evaluate)
-    assert reached == ["after the first"]
-    assert signal.getsignal(signal.SIGINT) is before
