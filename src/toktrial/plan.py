@@ -5,7 +5,6 @@ What finished stages know is taken from them; the rest is estimated from a sampl
 
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 from toktrial import artifact
 from toktrial.corpus.config import HUB_PREFIX
@@ -255,8 +254,7 @@ def _steps(training: TrainingConfig, context: int, epoch_tokens: int | None) -> 
 
 
 def _is_trained(trial: Trial, track: str, seed: int) -> bool:
-    folder: Path = trial.run_of(track, seed).folder
-    return (folder / artifact.MANIFEST).is_file()
+    return (trial.run_folder(track, seed) / artifact.MANIFEST).is_file()
 
 
 def _sum_of(parts: list[float | None]) -> float | None:

@@ -21,6 +21,7 @@ from toktrial.tokenizer.config import RECIPES, SMALLEST_VOCAB_SIZE, BPERecipe, B
 from toktrial.training.config import ModelConfig, TrainingConfig
 
 ConfigT = TypeVar("ConfigT")
+FEWEST_SEEDS_OF_A_LOOK = 2  # one difference has no interval
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")  # also what a byte of a file name becomes that is no UTF-8
 
 
@@ -32,6 +33,9 @@ class Protocol:
     """Name of the trial; its folder is trials/NAME unless --trial names another."""
     seeds: int = 3
     """Trainings of every track, with the seeds 1, 2, ...; the verdict needs two or more."""
+    most_seeds: int = 0
+    """A planned sequential design where above `seeds`: from `seeds` on, the trial looks after every seed, at boundaries that
+    keep the error rate, and trains another only while the verdict is open, up to so many. 0: `seeds`, and one look."""
     control: bool = False
     """A/A control: train the baseline again under as many other seeds, to show what a difference from nothing looks like."""
     vocab_size: int = 16_384
@@ -52,6 +56,11 @@ class Protocol:
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise TrialError(f"seeds must be at least 1, but is {self.seeds}")
+        if self.most_seeds and not FEWEST_SEEDS_OF_A_LOOK <= self.seeds <= self.most_seeds:
+            raise TrialError(
+                f"most_seeds is {self.most_seeds} with seeds {self.seeds}: the first look needs {FEWEST_SEEDS_OF_A_LOOK} seeds "
+                "or more, and most_seeds as many or more (0 for one look alone)"
+            )
         if self.vocab_size < SMALLEST_VOCAB_SIZE:
             raise TrialError(
                 f"vocab_size must be at least {SMALLEST_VOCAB_SIZE} (`<|endoftext|>` and every byte), but is {self.vocab_size}"
@@ -73,13 +82,18 @@ class Protocol:
 
     @property
     def seed_numbers(self) -> range:
-        """Seeds of every track: what the verdict pairs."""
+        """Seeds that every track is trained with in any case; a sequential design may go on to `most_seeds`."""
         return range(1, self.seeds + 1)
 
     @property
+    def last_seed(self) -> int:
+        """The highest seed that the verdict may pair."""
+        return max(self.seeds, self.most_seeds)
+
+    @property
     def control_seeds(self) -> range:
-        """Seeds of the baseline's second trainings, none without an A/A control; seed n is paired with seeds + n."""
-        return range(self.seeds + 1, 2 * self.seeds + 1) if self.control else range(0)
+        """Seeds of the baseline's second trainings, none without an A/A control; seed n is paired with last_seed + n."""
+        return range(self.last_seed + 1, self.last_seed + self.seeds + 1) if self.control else range(0)
 
     def run_seeds(self, track: str) -> list[int]:
         """Returns every seed that a track is trained with, those of the control among them."""

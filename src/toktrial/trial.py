@@ -4,6 +4,7 @@ This file alone sees every stage. It hands each what it needs, and the trainer i
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,15 @@ class Trial:
     def __init__(self, folder: Path | str, plan: Protocol) -> None:
         """Opens or begins the trial in `folder`.
 
+        A protocol that differs in what a trial can take, more seeds for example, amends it.
+
         Raises TrialError where the folder holds a trial of another protocol (naming what differs), or something else.
         """
         self.folder, self.protocol = Path(folder), plan
         path = self.folder / PROTOCOL_FILE
         has_begun = any((self.folder / stage).is_dir() for stage in ("corpus", "tokenizers", "tokens", "runs"))
         if path.is_file() and has_begun:
-            _refuse_another_protocol(path, plan)
+            self._amend(path)
         elif not path.is_file() and self.folder.exists() and any(self.folder.iterdir()):
             raise TrialError(f"{self.folder} holds no trial, but is not empty: name another folder with --trial")
         else:  # until its first stage is finished, a trial may still change its mind
@@ -202,7 +205,28 @@ class Trial:
             training=self.protocol.training,
             tokens_folder=self.tokens_folder(track),
             folder=self.run_folder(track, seed),
+            keep_weights_at=self.equal_bytes_step(track, seed),
+            must_keep_weights=self.protocol.verdict.budget == "bytes",
         )
+
+    def equal_bytes_step(self, track: str, seed: int) -> int:
+        """Returns the last step by which a run has read no more text than any track's run of that seed reads in all.
+
+        Under one seed every track reads the same documents in the same order, so up to there all have read the same text.
+        0 where token files are still missing.
+        """
+        if not all((self.tokens_folder(each) / artifact.MANIFEST).is_file() for each in self.protocol.tracks):
+            return 0
+        from toktrial.tokens.batches import Batches
+        from toktrial.tokens.store import TokenStore
+        from toktrial.training.run import steps_of
+
+        training, context = self.protocol.training, self.protocol.model.context
+        stores = {each: TokenStore.open(self.tokens_folder(each)) for each in self.protocol.tracks}
+        batches = {each: Batches(store.train, seed, training.batch_size, context) for each, store in stores.items()}
+        steps = {each: steps_of(training, of.epoch_tokens, context) for each, of in batches.items()}
+        least = min(batches[each].bytes_read(steps[each], stores[each].entry_bytes) for each in stores)
+        return batches[track].last_step_within(least, steps[track], stores[track].entry_bytes)
 
     def run_folder(self, track: str, seed: int) -> Path:
         return self.folder / "runs" / track / f"seed-{seed}"
@@ -222,6 +246,15 @@ class Trial:
     @property
     def report_folder(self) -> Path:
         return self.folder / "report"
+
+    def _amend(self, path: Path) -> None:
+        from toktrial.amendments import amend
+        from toktrial.report.amendments import describe_amendment
+
+        for amendment in (made := amend(self.folder, protocol.load(path), self.protocol)):
+            progress.print_line(f"amended: {describe_amendment(asdict(amendment))}")
+        if made:
+            protocol.save(self.protocol, path)
 
     def _is_evaluated(self) -> bool:
         """Whether the evaluate stage came to its end; the measures of the samples are the last that it writes."""
@@ -258,13 +291,3 @@ class Trial:
                 self.protocol.evaluation.eval_documents,
             ).score
         return evaluators
-
-
-def _refuse_another_protocol(path: Path, plan: Protocol) -> None:
-    differences = protocol.differences(protocol.load(path), plan)
-    if differences:
-        lines = [f"  {name}: {there!r} there, {asked!r} asked for" for name, there, asked in differences]
-        raise TrialError(
-            f"{path.parent} holds a trial of another protocol:\n" + "\n".join(lines) + "\n"
-            "A protocol is fixed before a trial runs: name another folder with --trial, or delete this one."
-        )

@@ -25,7 +25,7 @@ from toktrial.evaluation.words import words_of
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.training.config import ModelConfig, TrainingConfig
 from toktrial.training.model import GPT
-from toktrial.training.run import Run, save_weights
+from toktrial.training.run import WEIGHTS_FILE, Run, save_weights
 
 CONFIG = ModelConfig(n_layer=1, n_head=2, width=16, context=32)
 VOCAB_SIZE = 640
@@ -175,7 +175,7 @@ def test_the_measures_of_a_trial_are_written_once(
         runs[seed] = {track: run_of(tmp_path, track, seed) for track in tracks}
         for place, (track, run) in enumerate(runs[seed].items()):
             run.folder.mkdir(parents=True)
-            save_weights(run.folder, random_model(seed, story_tokenizers[tracks[track]].vocab_size))
+            save_weights(run.folder / WEIGHTS_FILE, random_model(seed, story_tokenizers[tracks[track]].vocab_size))
             written = [sample(stories[place + seed][30:200] + " zzyzx foo", prompt=prompt) for prompt in ("Once", "The dog")]
             write_json(run.folder / SAMPLES_FILE, written)
             write_json(run.folder / FINAL_FILE, {"fingerprint": f"{track} {seed}"})

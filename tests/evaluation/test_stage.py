@@ -15,7 +15,7 @@ from toktrial.tokens.store import TokenStore
 from toktrial.training.config import ModelConfig, TrainingConfig
 from toktrial.training.metrics import Metrics, MetricsLog
 from toktrial.training.model import GPT
-from toktrial.training.run import Run, save_weights
+from toktrial.training.run import WEIGHTS_FILE, Run, save_weights
 
 MODEL = ModelConfig(n_layer=1, n_head=2, width=16, context=32)
 VOCAB_SIZE = 640
@@ -41,7 +41,7 @@ def run(tmp_path: Path, story_tokens: dict[str, Path]) -> Run:
     """A run that was not trained, but has all that the trainer leaves; its last line of metrics is LAST_LINE."""
     run = Run("bpe", 1, VOCAB_SIZE, MODEL, TrainingConfig(device="cpu"), story_tokens["bpe"], tmp_path / "run")
     run.folder.mkdir()
-    save_weights(run.folder, initial_model())
+    save_weights(run.folder / WEIGHTS_FILE, initial_model())
     log = MetricsLog(run.folder, 0)
     for line in (replace(LAST_LINE, step=10, training_loss=6.0), LAST_LINE):
         log.append(line)

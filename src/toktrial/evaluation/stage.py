@@ -7,20 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from toktrial import artifact
 from toktrial.errors import TrialError
-from toktrial.evaluation.bits_per_byte import DocumentScorer
+from toktrial.evaluation.bits_per_byte import DocumentScorer, Score
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.evaluation.excerpt import cuts_of_excerpt, excerpt, first_texts
 from toktrial.evaluation.generation import sample_continuations
 from toktrial.evaluation.marked_text import mark_first_documents
 from toktrial.evaluation.vocabulary import MARKED_BYTES, Vocabulary, count_uses, describe_vocabulary, shared_entries
 from toktrial.tokenizer.load import load_tokenizer
+from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
 from toktrial.training.device import resolve_device
 from toktrial.training.metrics import METRICS_FILE, Metrics, read_metrics
-from toktrial.training.run import Run, load_model
+from toktrial.training.run import Run, kept_weights_file, load_model
 
 FINAL_FILE = "final.json"
 SAMPLES_FILE = "samples.json"
@@ -34,7 +36,9 @@ def run_evaluation_fingerprint(run: Run, tokens_fingerprint: str, config: Evalua
     """Returns the fingerprint of a run's final evaluation."""
     # Minimal pairs have a file of their own, which knows what it was made from.
     settings = {name: value for name, value in asdict(config).items() if name != "minimal_pairs"}
-    inputs = {"run": run.fingerprint(tokens_fingerprint), "evaluation": settings}
+    inputs: dict[str, Any] = {"run": run.fingerprint(tokens_fingerprint), "evaluation": settings}
+    if (run.folder / kept_weights_file(run.keep_weights_at)).is_file():
+        inputs["weights kept at"] = run.keep_weights_at
     return artifact.fingerprint("final evaluation", inputs)
 
 
@@ -52,7 +56,8 @@ def evaluate_run(run: Run, tokenizer_folder: Path, config: EvaluationConfig) -> 
     if are_there and is_evaluated(run, fingerprint):
         return
     last = _last_metrics(run.folder)
-    model = load_model(run, store.entries).to(resolve_device(run.training.device))
+    device = resolve_device(run.training.device)
+    model = load_model(run, store.entries).to(device)
     sampling_started = time.monotonic()
     samples = sample_continuations(model, load_tokenizer(tokenizer_folder), config.prompts, config)
     artifact.write_json(run.folder / SAMPLES_FILE, [asdict(sample) for sample in samples])
@@ -60,6 +65,7 @@ def evaluate_run(run: Run, tokenizer_folder: Path, config: EvaluationConfig) -> 
     scorer = DocumentScorer(store.validation, store.entry_bytes, run.model.context, run.vocab_size)
     score = scorer.score(model)
     np.save(run.folder / DOCUMENT_NATS_FILE, score.document_nats)
+    equal_bytes = _score_at_equal_bytes(run, store, scorer, score, last.step, device)
     final: dict[str, Any] = {
         "fingerprint": fingerprint,
         "step": last.step,
@@ -69,12 +75,36 @@ def evaluate_run(run: Run, tokenizer_folder: Path, config: EvaluationConfig) -> 
         "documents": scorer.documents,
         "tokens": score.tokens,
         "bytes": score.bytes,
+        "equal_bytes": equal_bytes,
         "training_loss": last.training_loss,
         "training_seconds": last.training_seconds,
         "seconds": time.monotonic() - started,
         "sampling_seconds": started - sampling_started,
     }
     artifact.write_json(run.folder / FINAL_FILE, final)
+
+
+def _score_at_equal_bytes(
+    run: Run, store: TokenStore, scorer: DocumentScorer, last: Score, last_step: int, device: torch.device
+) -> dict[str, Any] | None:
+    """Returns the measures at the step where the track has read as much text as every other; None where no weights are kept.
+
+    `last` is the score after the last step, which for the track that reads the least text is that step.
+    """
+    step = run.keep_weights_at
+    if step == last_step:
+        score = last
+    elif step and (run.folder / kept_weights_file(step)).is_file():
+        score = scorer.score(load_model(run, store.entries, kept_weights_file(step)).to(device))
+    else:
+        return None
+    batches = Batches(store.train, run.seed, run.training.batch_size, run.model.context)
+    return {
+        "step": step,
+        "bytes_seen": batches.bytes_read(step, store.entry_bytes),
+        "bits_per_byte": score.bits_per_byte,
+        "documents": scorer.documents,
+    }
 
 
 def _last_metrics(run_folder: Path) -> Metrics:

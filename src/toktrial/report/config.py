@@ -1,16 +1,21 @@
 """The success criterion, fixed in the protocol before anything runs."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from toktrial.errors import TrialError
 
 
 @dataclass(frozen=True)
 class VerdictConfig:
-    """The one rule that decides: a paired t-interval, over seeds, of the difference in final bits per byte."""
+    """The one rule that decides: models that have learned, then a paired t-interval, over seeds, of bits per byte."""
 
     confidence: float = 0.95
     """Confidence of the two-sided interval. Where it holds 0 the verdict is 'no measurable difference'."""
+    budget: Literal["steps", "bytes"] = "steps"
+    """Where the tracks are compared: after equal steps (and so equal FLOPs), or where they have read equal bytes of text."""
+    floor: Literal["bigram", "unigram"] = "bigram"
+    """The count model of a track's own ids below whose bits per byte each of its runs must end, or nothing is decided."""
 
     def __post_init__(self) -> None:
         if not 0 < self.confidence < 1:

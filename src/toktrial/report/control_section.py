@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from toktrial.report.inputs import TrialInputs
+from toktrial.report.inputs import TrialInputs, last_seed
 from toktrial.report.over_seeds import standard_deviation_over_seeds
 from toktrial.report.tables import Table, text_then_numbers
 from toktrial.report.verdict import paired_interval
@@ -24,15 +24,16 @@ WHAT_IT_BOUNDS = (
 def gather_control(inputs: TrialInputs, comparisons: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """Returns results["control"]; None without finished pairs of a control.
 
-    Seed n of the baseline is paired with its seed `seeds` + n. `root_mean_square` is the control's standard deviation around
-    0, which is what two trainings of one tokenizer differ by on average: it has as many degrees of freedom as pairs.
+    Seed n of the baseline is paired with its seed `last_seed` + n. `root_mean_square` is the control's standard deviation
+    around 0, which is what two trainings of one tokenizer differ by on average: it has as many degrees of freedom as pairs.
     `comparisons` are those of the results; each one's difference is told as a multiple of it, and `deviations` are the
     standard deviations of their differences over the seeds.
     """
     seeds, confidence = inputs.protocol["seeds"], inputs.protocol["verdict"]["confidence"]
     again = {run.seed: run.final["bits_per_byte"] for run in inputs.control_runs}
     first = {run.seed: run.final["bits_per_byte"] for run in inputs.runs[inputs.baseline]}
-    pairs = [(seed, seed + seeds) for seed in first if seed + seeds in again]
+    last = last_seed(inputs.protocol)
+    pairs = [(seed, seed + last) for seed in first if seed + last in again]
     if not pairs:
         return None
     interval = paired_interval([first[one] for one, _ in pairs], [again[other] for _, other in pairs], confidence)

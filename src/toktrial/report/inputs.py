@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from toktrial.artifact import MANIFEST, file_sha256, fingerprint, read_json, read_manifest
 from toktrial.errors import TrialError
 from toktrial.evaluation.votes import VOTES_FILE, Vote, read_votes
+from toktrial.report.amendments import AMENDMENTS_FILE, read_amendments
 from toktrial.report.curves import Curve
 from toktrial.report.verdict import Floats
 
@@ -32,7 +33,8 @@ KNOWN_PAIRS_FILE = "evaluation/known_pairs/known_pairs.json"
 INPUT_FILES = (
     "protocol.toml", "corpus/manifest.json", "tokenizers/*/manifest.json", "graphs/*/manifest.json",
     "tokens/*/manifest.json", "tokens/*/val_bytes.bin", "evaluation/*/manifest.json", "evaluation/vocabulary/vocabulary.json",
-    SAMPLE_MEASURES_FILE, VOTES_FILE, KNOWN_PAIRS_FILE, "runs/*/seed-*/samples.json", "runs/*/seed-*/minimal_pairs.json",
+    SAMPLE_MEASURES_FILE, KNOWN_PAIRS_FILE, AMENDMENTS_FILE, VOTES_FILE,
+    "runs/*/seed-*/samples.json", "runs/*/seed-*/minimal_pairs.json",
     *(f"runs/*/seed-*/{name}" for name in RUN_FILES),
 )  # fmt: skip
 
@@ -83,6 +85,8 @@ class TrialInputs:
     """Which minimal pairs hold known words alone; None where none were judged."""
     document_bytes: NDArray[np.uint32]
     """UTF-8 bytes of each validation document (documents,)."""
+    amendments: list[dict[str, Any]]
+    """What the protocol changed after the trial had begun: fields of `amendments.Amendment`."""
     seeds_left_out: dict[str, list[int]]
     """Finished seeds of each track that the protocol does not name."""
 
@@ -104,7 +108,7 @@ def read_trial(trial_folder: Path) -> TrialInputs:
     protocol = read_protocol(trial_folder)
     tracks = list(protocol["tracks"])
     finished = {track: _finished_seeds(trial_folder / "runs" / track) for track in tracks}
-    wanted = {track: [seed for seed in seeds if 1 <= seed <= protocol["seeds"]] for track, seeds in finished.items()}
+    wanted = {track: [seed for seed in seeds if 1 <= seed <= last_seed(protocol)] for track, seeds in finished.items()}
     control = _control_seeds(protocol, finished[tracks[0]])
     _check_seeds(trial_folder, wanted)
     document_bytes = np.fromfile(_existing(trial_folder / "tokens" / tracks[0] / "val_bytes.bin"), dtype="<u4")
@@ -125,6 +129,7 @@ def read_trial(trial_folder: Path) -> TrialInputs:
         votes=read_votes(trial_folder / VOTES_FILE),
         known_pairs=_object_if_there(trial_folder / KNOWN_PAIRS_FILE),
         document_bytes=document_bytes,
+        amendments=read_amendments(trial_folder),
         seeds_left_out={
             track: [seed for seed in seeds if seed not in (*wanted[track], *(control if track == tracks[0] else []))]
             for track, seeds in finished.items()
@@ -163,7 +168,13 @@ def _control_seeds(protocol: dict[str, Any], finished_by_baseline: list[int]) ->
     """Returns the finished seeds of the A/A control, which a protocol older than the control does not have."""
     if not protocol.get("control", False):
         return []
-    return [seed for seed in finished_by_baseline if protocol["seeds"] < seed <= 2 * protocol["seeds"]]
+    last = last_seed(protocol)
+    return [seed for seed in finished_by_baseline if last < seed <= last + protocol["seeds"]]
+
+
+def last_seed(protocol: dict[str, Any]) -> int:
+    """Returns the highest seed that the verdict may pair: beyond it stand those of the A/A control."""
+    return int(max(protocol["seeds"], protocol.get("most_seeds", 0)))
 
 
 def _check_seeds(trial_folder: Path, seeds: dict[str, list[int]]) -> None:

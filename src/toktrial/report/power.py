@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from toktrial.report.inputs import TrialInputs
+from toktrial.report.inputs import TrialInputs, last_seed
 from toktrial.report.verdict import Floats, paired_interval
 
 FEWEST_SEEDS, MOST_SEEDS = 2, 1000  # the rule needs two; beyond a thousand nobody trains
@@ -117,9 +117,9 @@ def _noise_of_pairs(inputs: TrialInputs, track: str) -> Noise | None:
 
 
 def _noise_of_control(inputs: TrialInputs) -> Noise | None:
-    baseline, seeds = _finals(inputs, inputs.baseline), inputs.protocol["seeds"]
+    baseline, last = _finals(inputs, inputs.baseline), last_seed(inputs.protocol)
     again = {run.seed: run.final["bits_per_byte"] for run in inputs.control_runs}
-    differences = [again[seed + seeds] - value for seed, value in baseline.items() if seed + seeds in again]
+    differences = [again[seed + last] - value for seed, value in baseline.items() if seed + last in again]
     spread = float(np.sqrt(np.mean(np.square(differences)))) if differences else 0.0
     return _noise(inputs, inputs.baseline, "control", spread, len(differences)) if spread else None
 

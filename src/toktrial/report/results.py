@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from toktrial.report.amendments import is_exploratory
 from toktrial.report.control_section import gather_control
 from toktrial.report.curves import AXES, Pair, crossings, lower, reach, swapped
+from toktrial.report.gate import gate, gated_words, judged_bits_per_byte
 from toktrial.report.inputs import EvaluatedRun, TrialInputs
 from toktrial.report.mean_curves import gather_mean_curves
 from toktrial.report.minimal_pairs_section import gather_minimal_pairs
@@ -27,8 +29,9 @@ from toktrial.report.vocabulary_section import gather_cuts
 from toktrial.report.wording import criterion, outcome, overall_word, verdict_detail
 
 RULE = (
-    "The word is decided by one rule, fixed in the protocol: the two-sided paired t-interval, over seeds, of the "
-    "difference in final bits per byte on every validation document. Nothing else on this page decides it. The interval "
+    "The word is decided by one rule, fixed in the protocol. First, every run of both tracks must have learned more than a "
+    "count model of the track's own ids knows. Then the two-sided paired t-interval decides, over seeds, of the difference in "
+    "bits per byte on every validation document, at the protocol's budget. Nothing else on this page decides it. The interval "
     "covers what differs from seed to seed: initial weights and the order of the documents. It says nothing of another "
     "corpus, model or budget."
 )
@@ -50,6 +53,7 @@ def gather(inputs: TrialInputs, target: float | None = None) -> dict[str, Any]:
         "tracks": _tracks(inputs),
         "comparisons": comparisons,
         "targets": gather_targets(inputs, target),
+        "amendments": inputs.amendments,
         "control": gather_control(inputs, comparisons),
         "mean_curves": gather_mean_curves(inputs),
         "shared_entries": inputs.vocabulary.get("shared_entries", {}),
@@ -70,14 +74,16 @@ def gather(inputs: TrialInputs, target: float | None = None) -> dict[str, Any]:
 
 def _verdict(inputs: TrialInputs, comparisons: Sequence[dict[str, Any]], confidence: float) -> dict[str, Any]:
     seeds = inputs.protocol["seeds"]
-    came_out = outcome(comparisons, seeds)
+    exploratory = is_exploratory(inputs.amendments)
+    came_out = outcome(comparisons, seeds, exploratory)
     details = [verdict_detail(item, confidence, len(comparisons)) for item in comparisons]
     return {
-        "criterion": criterion(inputs.baseline, inputs.others, seeds, confidence),
+        "criterion": criterion(inputs.baseline, inputs.others, inputs.protocol),
         "outcome": came_out,
         "word": overall_word(comparisons),
         "details": details,
         "sentence": " ".join([came_out, *details]),
+        "exploratory": exploratory,
         "confidence": confidence,
         "rule": RULE,
     }
@@ -85,17 +91,19 @@ def _verdict(inputs: TrialInputs, comparisons: Sequence[dict[str, Any]], confide
 
 def _comparisons(inputs: TrialInputs, confidence: float) -> list[dict[str, Any]]:
     paired = {other: _paired_runs(inputs, other) for other in inputs.others}
-    intervals = {
-        other: paired_interval(
-            [baseline.final["bits_per_byte"] for baseline, _ in runs], [run.final["bits_per_byte"] for _, run in runs],
-            confidence,
-        )
+    budget, floor = inputs.protocol["verdict"].get("budget", "steps"), inputs.protocol["verdict"].get("floor", "bigram")
+    judged = {
+        other: [(judged_bits_per_byte(baseline, budget), judged_bits_per_byte(run, budget)) for baseline, run in runs]
         for other, runs in paired.items()
-    }  # fmt: skip
-    baseline_bits_per_byte = {
-        other: statistics.fmean(baseline.final["bits_per_byte"] for baseline, _ in runs) for other, runs in paired.items()
     }
-    words, corrected = decide(intervals, inputs.baseline, confidence), corrected_p_values(intervals)
+    intervals = {
+        other: paired_interval([one for one, _ in values], [two for _, two in values], confidence)
+        for other, values in judged.items()
+    }
+    baseline_bits_per_byte = {other: statistics.fmean(one for one, _ in values) for other, values in judged.items()}
+    learned = gate(inputs)
+    words = gated_words(decide(intervals, inputs.baseline, confidence), learned, inputs.baseline, floor)
+    corrected = corrected_p_values(intervals)
     return [
         {
             "track": other,
@@ -104,7 +112,9 @@ def _comparisons(inputs: TrialInputs, confidence: float) -> list[dict[str, Any]]
             "paired_seeds": [run.seed for _, run in paired[other]],
             "difference": interval.mean,
             "relative_difference": interval.mean / baseline_bits_per_byte[other],
-            "differences": [run.final["bits_per_byte"] - baseline.final["bits_per_byte"] for baseline, run in paired[other]],
+            "differences": [of_other - of_baseline for of_baseline, of_other in judged[other]],
+            "learned": {track: asdict(learned[track]) for track in (inputs.baseline, other)},
+            "budget": budget,
             "low": interval.low,
             "high": interval.high,
             "p_value": interval.p_value,

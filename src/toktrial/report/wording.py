@@ -3,11 +3,11 @@
 Reads results.json's dict alone: results -> wording -> page and Markdown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toktrial.report.verdict import ONE_SEED
-
+UNDECIDED = "undecided: "  # how a verdict's word begins that says no more than why
+BUDGETS = {"steps": "after equal steps and so equal FLOPs", "bytes": "after equal bytes of text"}  # where tracks are compared
 NOT_MEASURED = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 OPEN_BOX = "\N{OPEN BOX}"
@@ -70,13 +70,15 @@ def short_percent(confidence: float) -> str:
     return f"{100 * confidence:g}%"
 
 
-def criterion(baseline: str, others: Sequence[str], seeds: int, confidence: float) -> str:
+def criterion(baseline: str, others: Sequence[str], protocol: Mapping[str, Any]) -> str:
     """Returns the success criterion as the protocol fixed it, before anything ran.
 
-    >>> criterion("bpe", ["btm"], 3, 0.95)[:81]
+    >>> criterion("bpe", ["btm"], {"seeds": 3, "verdict": {"confidence": 0.95}})[:81]
     'Fixed before the run: btm learned faster if the 95% paired t-interval over 3 seeds'
     """
-    over = plural(seeds, "seed")
+    seeds, confidence = protocol["seeds"], protocol["verdict"]["confidence"]
+    most = protocol.get("most_seeds", 0)
+    over = f"{seeds} to {plural(most, 'seed')}, with a look after each," if most > seeds else plural(seeds, "seed")
     if len(others) == 1:
         rule = f"{others[0]} learned faster if the {short_percent(confidence)} paired t-interval over {over}"
         found = "lies below 0"
@@ -86,35 +88,43 @@ def criterion(baseline: str, others: Sequence[str], seeds: int, confidence: floa
             f"finds it below 0 at {short_percent(confidence)} confidence, after Holm's correction for {len(others)} comparisons"
         )
     alone = " One seed has no interval, so it cannot be met." if seeds == 1 else ""
-    return f"Fixed before the run: {rule} of its final bits per byte minus {baseline}'s {found}.{alone}"
+    budget = BUDGETS[protocol["verdict"].get("budget", "steps")]
+    floor = f"{protocol['verdict'].get('floor', 'bigram')} floor"
+    return (
+        f"Fixed before the run: {rule} of its bits per byte minus {baseline}'s, {budget}, {found}; and if every run of both "
+        f"ends below its own {floor}, which counting alone reaches.{alone}"
+    )
 
 
-def outcome(comparisons: Sequence[dict[str, Any]], seeds: int) -> str:
-    """Returns how the criterion came out, as a sentence; provisional where fewer than the protocol's seeds are paired."""
+def outcome(comparisons: Sequence[dict[str, Any]], seeds: int, exploratory: bool = False) -> str:
+    """Returns how the criterion came out, as a sentence; provisional where fewer than the protocol's seeds are paired.
+
+    `exploratory`: whether what the rule reads was changed after a result was there to be seen.
+    """
     judged = [_judged(comparison) for comparison in comparisons]
     paired = min(len(comparison["paired_seeds"]) for comparison in comparisons)
     if len(judged) > 1:
         said = "; ".join(f"{each['track']}: {kind}, {word}" for each, (kind, word) in zip(comparisons, judged, strict=True))
     else:
-        said = ", ".join(judged[0])
-    if paired < seeds:
-        return f"So far, with {paired} of {plural(seeds, 'seed')}: {said}."
-    return f"{said}." if len(judged) > 1 else f"{judged[0][0].capitalize()}: {judged[0][1]}."
+        said = ", ".join(judged[0]) if paired < seeds or exploratory else ": ".join(judged[0])
+    before = ["exploratory"] if exploratory else []
+    before += [f"so far, with {paired} of {plural(seeds, 'seed')}"] if paired < seeds else []
+    sentence = f"{', '.join(before)}: {said}." if before else f"{said}."
+    return sentence if len(judged) > 1 and not before else sentence[0].upper() + sentence[1:]
 
 
 def _judged(comparison: dict[str, Any]) -> tuple[str, str]:
     """Returns (met, not met or undecided; the verdict's word) of one other track."""
     word = str(comparison["verdict"])
-    if word == ONE_SEED:
-        kind, _, reason = word.partition(": ")
-        return kind, reason
+    if word.startswith(UNDECIDED):
+        return UNDECIDED.rstrip(": "), word.removeprefix(UNDECIDED)
     return ("met" if word == f"{comparison['track']} learned faster" else "not met"), word
 
 
 def verdict_detail(comparison: dict[str, Any], confidence: float, tracks_compared: int) -> str:
     """Returns the numbers that decided the verdict on one other track, in words."""
-    difference = _difference(comparison)
-    if comparison["verdict"] == ONE_SEED:
+    difference = " ".join([_difference(comparison), *_unlearned(comparison)])
+    if comparison["low"] is None:
         return f"{difference} One seed cannot say how much of that is chance."
     interval = (
         f"{short_percent(confidence)} interval of {comparison['track']} minus {comparison['baseline']}: "
@@ -129,6 +139,31 @@ def overall_word(comparisons: Sequence[dict[str, Any]]) -> str:
     if len(comparisons) == 1:
         return str(comparisons[0]["verdict"])
     return "; ".join(f"{comparison['track']}: {comparison['verdict']}" for comparison in comparisons)
+
+
+def _unlearned(comparison: dict[str, Any]) -> list[str]:
+    """Says, for each track that has not learned, by how much, and what to do."""
+    found = []
+    for track, learned in comparison["learned"].items():
+        if learned["floor"] is None:
+            return ["What counting alone reaches is measured by `toktrial evaluate`, with the trial's folder."]
+        if not learned["has_learned"]:
+            above = f"{decimal(learned['highest'], 4)} bits per byte, above the {decimal(learned['floor'], 4)}"
+            found.append(f"{track}'s worst run is at {above} that counting reaches with the same ids, so nothing is decided.")
+            found.append(_what_to_do(learned["steps_needed"]))
+    return found
+
+
+def _what_to_do(steps_needed: int | None) -> str:
+    if steps_needed is None:
+        return "Its curve does not fall towards that: look at the learning rate first, then at the number of steps."
+    return f"By the slope of its curve that takes about {count(two_digits(steps_needed))} steps: `--training.steps` with more."
+
+
+def two_digits(value: int) -> int:
+    """Rounds a whole number up to two digits that count: 1234 -> 1300."""
+    unit: int = 10 ** max(0, len(str(value)) - 2)
+    return -(-value // unit) * unit
 
 
 def _difference(comparison: dict[str, Any]) -> str:

@@ -6,6 +6,8 @@ Row b of step s reads the T + 1 ids from (s*B + b)*T on: its inputs are the firs
 permutation does not depend on the tokenizer, so every track reads the same stories in the same order.
 """
 
+import bisect
+
 import numpy as np
 import numpy.typing as npt
 
@@ -66,6 +68,20 @@ class Batches:
             touched.append(int(self._order[rank]))
             place = epoch * self.epoch_tokens + int(self._starts[rank + 1])
         return np.array(touched, dtype=np.int64)
+
+    def bytes_read(self, steps: int, entry_bytes: npt.NDArray[np.uint32]) -> int:
+        """Returns the UTF-8 bytes of the targets of the first `steps` steps; `entry_bytes` are those of the track's store."""
+        epoch, within = divmod(steps * self.tokens_per_step, self.epoch_tokens)
+        self._enter_epoch(epoch)
+        rank = int(np.searchsorted(self._starts, within, side="right")) - 1
+        byte_lengths = self._split.byte_lengths
+        whole = epoch * int(byte_lengths.sum(dtype=np.int64)) + int(byte_lengths[self._order[:rank]].sum(dtype=np.int64))
+        begun = self._split.document(int(self._order[rank]))[: within - int(self._starts[rank])]
+        return whole + int(entry_bytes[begun].sum(dtype=np.int64))
+
+    def last_step_within(self, text_bytes: int, steps: int, entry_bytes: npt.NDArray[np.uint32]) -> int:
+        """Returns the last of the steps 0 to `steps` by which no more than `text_bytes` bytes of text have been read."""
+        return bisect.bisect_right(range(steps + 1), text_bytes, key=lambda step: self.bytes_read(step, entry_bytes)) - 1
 
     def _read(self, start: int, count: int) -> npt.NDArray[np.int64]:
         """Returns `count` ids of the stream from `start` on."""

@@ -37,6 +37,12 @@ def load_newest_checkpoint(folder: Path) -> dict[str, Any] | None:
     return None
 
 
+def remove_all_but_newest(folder: Path) -> None:
+    """Leaves the checkpoint that a longer training goes on from."""
+    for old in _checkpoints(folder)[:-1]:
+        old.unlink()
+
+
 def remove_checkpoints(folder: Path, from_step: int = 0) -> int | None:
     """Removes the checkpoints of `from_step` and later; returns the step of the newest that is left, if any."""
     left = None

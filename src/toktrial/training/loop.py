@@ -16,7 +16,7 @@ from toktrial import artifact, progress
 from toktrial.errors import TrialError
 from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
-from toktrial.training.checkpoint import load_newest_checkpoint, remove_checkpoints, save_checkpoint
+from toktrial.training.checkpoint import load_newest_checkpoint, remove_all_but_newest, remove_checkpoints, save_checkpoint
 from toktrial.training.clock import LARGEST_WAITED_SHARE, Clock
 from toktrial.training.compilation import resolve_compile
 from toktrial.training.device import determinism, resolve_device, resolve_precision
@@ -27,7 +27,7 @@ from toktrial.training.interrupt import Interruption, interruption
 from toktrial.training.metrics import Metrics, MetricsLog
 from toktrial.training.model import GPT
 from toktrial.training.record import add_to_record, write_record
-from toktrial.training.run import Run, save_weights, steps_of
+from toktrial.training.run import WEIGHTS_FILE, Run, kept_weights_file, save_weights, steps_of
 from toktrial.training.schedule import learning_rate
 from toktrial.training.step import StartUp, TrainingStep
 
@@ -44,6 +44,7 @@ class Evaluation(Protocol):
 
 
 Evaluator = Callable[[GPT], Evaluation]
+BEFORE_ANY = -1  # a run that begins anew keeps no line, not even that of step 0
 UNRECORDED = {"compiled": False, "waited_seconds": 0.0}  # what checkpoints of earlier versions do not hold
 
 
@@ -61,13 +62,13 @@ def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None) ->
     fingerprint = run.fingerprint(tokens.manifest["fingerprint"])
     if together.any(together.is_first and artifact.is_finished(run.folder, fingerprint)):
         if together.is_first:
-            remove_checkpoints(run.folder)  # left over where it was killed at its very end
+            _tidy(run)  # where it was killed at its very end
         return
     device = local_device(resolve_device(run.training.device))
     with ExitStack() as around:
         is_deterministic = around.enter_context(determinism(run.training.deterministic, device))
         trainer = _Trainer(run, tokens, evaluate, device, together)
-        trainer.start(fingerprint, is_deterministic)
+        trainer.start(fingerprint, run.lineage(tokens.manifest["fingerprint"]), is_deterministic)
         stop = around.enter_context(interruption(repeats_count=together.count == 1))
         shown = around.enter_context(_progress(run, trainer.steps, together))
         try:
@@ -104,10 +105,10 @@ class _Trainer:
         self._bytes_seen = torch.zeros((), dtype=torch.int64, device=device)  # of this process's rows
         self._evaluation_seconds = 0.0
 
-    def start(self, fingerprint: str, is_deterministic: bool) -> None:
+    def start(self, fingerprint: str, lineage: str, is_deterministic: bool) -> None:
         """Begins the run's folder, or goes on from what is there."""
         folder = self._run.folder
-        self._fingerprint = fingerprint
+        self._fingerprint, self._lineage = fingerprint, lineage
         state = self._together.from_first(self._state_to_go_on_from() if self._together.is_first else None)
         self._restore(state)
         start_up = self._start_up()
@@ -116,11 +117,13 @@ class _Trainer:
             now, before = ("compiled", "uncompiled") if self._is_compiled else ("uncompiled", "compiled")
             self._say(f"{self._name}: {now} where it trained {before} before: the last bits may differ")
         if self._together.is_first:
-            self._metrics = MetricsLog(folder, self._step)
+            self._metrics = MetricsLog(folder, self._step or BEFORE_ANY)
             write_record(folder, self._record(start_up, is_deterministic), self._model, self._device)
 
     def train(self, stop: Interruption, shown: progress.Progress) -> None:
         config = self._run.training
+        if self._step == 0 and self._together.is_first:
+            self._write_line(None, 0, shown)
         self._clock.start()
         while self._step < self.steps:
             self._train_step()
@@ -129,6 +132,8 @@ class _Trainer:
                 self._log(shown)
             # Asked once, so that nothing stops without its checkpoint.
             stopping = self.is_asked_to_stop(stop) and not is_last
+            if self._step == self._run.keep_weights_at and not is_last:
+                self._keep_weights()  # before the checkpoint, from which a run goes on without coming here again
             if self._step % config.checkpoint_every == 0 or is_last or stopping:
                 self._save_checkpoint()
             if stopping:
@@ -150,12 +155,12 @@ class _Trainer:
         if not self._together.is_first:
             return
         folder = self._run.folder
-        save_weights(folder, self._model)
+        save_weights(folder / WEIGHTS_FILE, self._model)
         waited_share = self._clock.waited_share()
         shared_device = waited_share is not None and waited_share > LARGEST_WAITED_SHARE
         add_to_record(folder, waited_share=waited_share, shared_device=shared_device)
         artifact.write_json(folder / artifact.MANIFEST, {"fingerprint": fingerprint, "steps": self._step})
-        remove_checkpoints(folder)
+        _tidy(self._run)
 
     def describe(self, failure: FailedStepError, text_of: DocumentText | None) -> TrialError:
         """Returns the error of a failed run, and leaves no checkpoint of the failed step or a later one."""
@@ -202,7 +207,7 @@ class _Trainer:
             self._write_line(training_loss, bytes_seen, shown)
         self._clock.start()
 
-    def _write_line(self, training_loss: float, bytes_seen: int, shown: progress.Progress) -> None:
+    def _write_line(self, training_loss: float | None, bytes_seen: int, shown: progress.Progress) -> None:
         started = time.perf_counter()
         evaluation = self._evaluate(self._model)
         self._evaluation_seconds += time.perf_counter() - started
@@ -221,7 +226,14 @@ class _Trainer:
             flops=tokens * self._model.flops_per_token(),
         )
         self._metrics.append(line)
-        shown.update(self._step, f"loss {training_loss:.3f}, {line.bits_per_byte:.3f} bits per byte")
+        loss = "" if training_loss is None else f"loss {training_loss:.3f}, "
+        shown.update(self._step, f"{loss}{line.bits_per_byte:.3f} bits per byte")
+
+    def _keep_weights(self) -> None:
+        self._clock.stop()
+        if self._together.is_first:
+            save_weights(self._run.folder / kept_weights_file(self._step), self._model)
+        self._clock.start()
 
     def _save_checkpoint(self) -> None:
         self._clock.stop()
@@ -231,6 +243,7 @@ class _Trainer:
         norms = self._together.sum(self._norms) / self._together.count
         state = {
             "fingerprint": self._fingerprint,
+            "lineage": self._lineage,
             "threads": torch.get_num_threads(),
             "processes": self._together.count,
             "compiled": self._is_compiled,
@@ -250,16 +263,25 @@ class _Trainer:
         self._clock.start()
 
     def _state_to_go_on_from(self) -> dict[str, Any] | None:
-        """Returns the newest checkpoint of this run; removes those of other settings."""
+        """Returns the newest checkpoint of this run, or of a shorter one that it goes on; removes those of other settings."""
         folder = self._run.folder
         folder.mkdir(parents=True, exist_ok=True)
         state = load_newest_checkpoint(folder)
-        if state is None:
-            return None
+        if state is not None and not self._is_ours(state):
+            remove_checkpoints(folder)
+            state = None
+        if (folder / artifact.MANIFEST).is_file():  # finished under other settings: it is not, from here on
+            then = "going on where it ended" if state else "it was trained under other settings; training it anew"
+            self._say(f"{self._name}: {then}")
+            (folder / artifact.MANIFEST).unlink()
+        return None if state is None else UNRECORDED | state
+
+    def _is_ours(self, state: dict[str, Any]) -> bool:
         if state["fingerprint"] == self._fingerprint:
-            return UNRECORDED | state
-        remove_checkpoints(folder)
-        return None
+            return True
+        kept = self._run.folder / kept_weights_file(self._run.keep_weights_at)
+        is_past = self._run.must_keep_weights and not kept.is_file() and self._run.keep_weights_at < state["step"]
+        return bool(state.get("lineage") == self._lineage and state["step"] <= self.steps and not is_past)
 
     def _restore(self, state: dict[str, Any] | None) -> None:
         if state is None:
@@ -297,6 +319,14 @@ class _Trainer:
             "compile_seconds": start_up.compile_seconds,
             "warm_up_seconds": start_up.warm_up_seconds,
         }
+
+
+def _tidy(run: Run) -> None:
+    """Removes what a finished run needs no more: of its checkpoints it keeps the last where a longer run may go on from it."""
+    if run.can_grow:
+        remove_all_but_newest(run.folder)
+    else:
+        remove_checkpoints(run.folder)
 
 
 def _progress(run: Run, steps: int, together: Processes) -> AbstractContextManager[progress.Progress]:

@@ -12,11 +12,11 @@ METRICS_FILE = "metrics.jsonl"
 
 @dataclass(frozen=True)
 class Metrics:
-    """One line, written every `log_every` steps and at the last one."""
+    """One line, written before the first step, every `log_every` steps and at the last one."""
 
     step: int
-    training_loss: float
-    """Nats per token, mean over the steps since the line before."""
+    training_loss: float | None
+    """Nats per token, mean over the steps since the line before; None at step 0, before any."""
     validation_loss: float
     """Nats per token of the curve's validation documents."""
     bits_per_byte: float

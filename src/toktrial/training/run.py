@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from toktrial import artifact
 from toktrial.errors import TrialError
@@ -9,6 +10,7 @@ from toktrial.training.config import ModelConfig, TrainingConfig
 from toktrial.training.model import GPT
 
 WEIGHTS_FILE = "weights.safetensors"
+LATER_FIELDS: frozenset[str] = frozenset()  # of TrainingConfig, added after trials had been run; each is off by default
 
 
 @dataclass(frozen=True)
@@ -22,14 +24,42 @@ class Run:
     training: TrainingConfig
     tokens_folder: Path
     folder: Path
+    keep_weights_at: int = 0
+    """Step whose weights are kept beside the last ones: where the track has read as much text as every other track's runs
+    of its seed. 0: none. No part of the fingerprint, for it changes nothing else of the run."""
+    must_keep_weights: bool = False
+    """Whether these weights decide the verdict: a run that can go on only from beyond that step is then trained anew."""
 
     def fingerprint(self, tokens_fingerprint: str) -> str:
+        """Returns what identifies the finished run."""
+        return self._fingerprint_of(tokens_fingerprint, self._settings())
+
+    def lineage(self, tokens_fingerprint: str) -> str:
+        """Returns what identifies the run up to its number of steps: a longer run of the same lineage begins with this one.
+
+        Under a schedule that decays, or a budget in passes over the text, every run has a lineage of its own.
+        """
+        settings = self._settings()
+        if self.can_grow:
+            del settings["steps"]
+        return self._fingerprint_of(tokens_fingerprint, settings)
+
+    @property
+    def can_grow(self) -> bool:
+        """Whether more steps may follow the last one: they change none of those before."""
+        return self.training.schedule == "constant" and not self.training.epochs
+
+    def _settings(self) -> dict[str, Any]:
+        """The training config; a field that earlier versions did not have counts only where it is used."""
+        return {name: value for name, value in asdict(self.training).items() if name not in LATER_FIELDS or value}
+
+    def _fingerprint_of(self, tokens_fingerprint: str, settings: dict[str, Any]) -> str:
         inputs = {
             "tokens": tokens_fingerprint,
             "seed": self.seed,
             "vocab_size": self.vocab_size,
             "model": asdict(self.model),
-            "training": asdict(self.training),
+            "training": settings,
         }
         return artifact.fingerprint("run", inputs)
 
@@ -41,31 +71,36 @@ def steps_of(config: TrainingConfig, epoch_tokens: int, context: int) -> int:
     return max(1, round(config.epochs * epoch_tokens / (config.batch_size * context)))
 
 
-def save_weights(run_folder: Path, model: GPT) -> None:
-    """Writes a run's final weights by rename, as float32 on whatever device loads them."""
+def kept_weights_file(step: int) -> str:
+    """Returns the name of the file that holds the weights after a step, beside the last ones."""
+    return f"weights-step-{step:09d}.safetensors"
+
+
+def save_weights(path: Path, model: GPT) -> None:
+    """Writes weights by rename, as float32 on whatever device loads them."""
     from safetensors.torch import save_file
 
-    partial = run_folder / f".{WEIGHTS_FILE}.partial"
+    partial = path.with_name(f".{path.name}.partial")
     save_file({name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}, partial)
-    partial.replace(run_folder / WEIGHTS_FILE)
+    partial.replace(path)
 
 
-def load_model(run: Run, entries: int) -> GPT:
+def load_model(run: Run, entries: int, weights_file: str = WEIGHTS_FILE) -> GPT:
     """Returns a finished run's model (float32, on the CPU); `entries` are those of the track's tokenizer.
 
     Raises TrialError as `load_weights`.
     """
     model = GPT(run.model, run.vocab_size, entries)
-    load_weights(run.folder, model)
+    load_weights(run.folder, model, weights_file)
     return model
 
 
-def load_weights(run_folder: Path, model: GPT) -> None:
-    """Loads a finished run's weights into a model of its shape. Raises TrialError where they are missing or do not fit."""
+def load_weights(run_folder: Path, model: GPT, weights_file: str = WEIGHTS_FILE) -> None:
+    """Loads a run's weights into a model of its shape. Raises TrialError where they are missing or do not fit."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = run_folder / WEIGHTS_FILE
+    path = run_folder / weights_file
     if not path.is_file():
         raise TrialError(f"{path} is missing: the run is not finished; train it first")
     try:
