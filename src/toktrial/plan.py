@@ -18,6 +18,9 @@ SAMPLE_BYTES = 2_000_000
 LONG_SECONDS = 2 * 3600.0  # above this, a trial asks before it begins
 BYTES_PER_TRAINED_PARAMETER = 12  # a checkpoint: weights and AdamW's two moments, in float32
 BYTES_PER_WEIGHT = 4
+# Below so many tokens for each entry of the vocabulary a budget looks too small: with 4,096 entries on TinyStories, models
+# passed their own bigram floors after 250 (BPE) to 500 (BTM) tokens an entry; LOG.md has the trials.
+FEWEST_TOKENS_PER_ENTRY = 600
 LARGEST_EVALUATION_SHARE = 0.1  # of a run's time: above it, the plan says how to spend less
 
 
@@ -133,7 +136,21 @@ def describe_plan(plan: Plan, trial: Trial) -> list[str]:
         f"evaluation {_describe_evaluation(plan, protocol)}",
         f"disk       {plan.disk_bytes / 1e9:.2f} GB at most, {plan.free_bytes / 1e9:.0f} GB free",
     ]
-    return lines
+    return [*lines, *_on_the_budget(plan, protocol)]
+
+
+def _on_the_budget(plan: Plan, protocol: Protocol) -> list[str]:
+    """Warns where the models will hardly have learned more than a count of pairs, so that nothing will be decided."""
+    fewest = min((track.steps for track in plan.tracks.values() if track.steps is not None), default=None)
+    wanted = -(-FEWEST_TOKENS_PER_ENTRY * protocol.vocab_size // _step_tokens(protocol))
+    if fewest is None or fewest >= wanted:
+        return []
+    per_entry = fewest * _step_tokens(protocol) / protocol.vocab_size
+    return [
+        f"WARNING    {per_entry:,.0f} tokens for each of {protocol.vocab_size:,} entries; with fewer than {FEWEST_TOKENS_PER_ENTRY},",
+        "           models have seldom learned more than counting pairs of entries knows, and the verdict is then 'undecided':",
+        f"           {wanted:,} steps, or a smaller vocab_size, are safer",
+    ]
 
 
 def duration(seconds: float | None) -> str:

@@ -119,7 +119,16 @@ class Trial:
             train(self.run_of(track, seed), self._evaluators[track], texts.__getitem__)
 
     def evaluate(self) -> None:
-        """Evaluates every run on all validation documents, prompts and minimal pairs; describes the vocabularies."""
+        """Evaluates every run on all validation documents, prompts and minimal pairs; describes the vocabularies.
+
+        A sequential design looks then, and trains and evaluates another seed of every track while its verdict is open.
+        """
+        evaluated: set[tuple[str, int]] = set()
+        while not evaluated.issuperset(runs := list(self.run_order())):
+            self._evaluate_runs()
+            evaluated.update(runs)
+
+    def _evaluate_runs(self) -> None:
         self.train()
         from toktrial.evaluation.stage import describe_vocabularies, evaluate_run
 
@@ -129,7 +138,7 @@ class Trial:
         describe_vocabularies(self.folder, tokenizer_folders, tokens_folders, self.protocol.vocab_size)
         runs = list(self.run_order())
         if self.protocol.evaluation.minimal_pairs:
-            self._judge_minimal_pairs([(track, seed) for track, seed in runs if seed in self.protocol.seed_numbers])
+            self._judge_minimal_pairs([(track, seed) for track, seed in runs if seed in self.seed_numbers])
         with progress.progress("final evaluation and samples", len(runs), "run") as shown:
             for done, (track, seed) in enumerate(runs, start=1):
                 evaluate_run(self.run_of(track, seed), self.tokenizer_folder(track), self.protocol.evaluation)
@@ -187,11 +196,36 @@ class Trial:
         So a trial that was interrupted holds as many pairs of the control as of the tracks.
         """
         tracks = list(self.protocol.tracks)
-        for index, seed in enumerate(self.protocol.seed_numbers):
+        for index, seed in enumerate(self.seed_numbers):
             for track in tracks if index % 2 == 0 else reversed(tracks):
                 yield track, seed
-            if self.protocol.control:
+            if index < len(self.protocol.control_seeds):
                 yield self.protocol.baseline, self.protocol.control_seeds[index]
+
+    @property
+    def seed_numbers(self) -> range:
+        """The seeds of every track, by what is known: the protocol's, and one more while a sequential design is open."""
+        plan = self.protocol
+        seeds = plan.seeds
+        while seeds < plan.last_seed and (finals := self._finals(seeds)) is not None:
+            from toktrial.report.sequential import is_open
+
+            if not is_open(finals, plan.seeds, plan.most_seeds, plan.verdict.confidence):
+                break
+            seeds += 1
+        return range(1, seeds + 1)
+
+    def _finals(self, seeds: int) -> list[list[float]] | None:
+        """Returns the baseline's and then each other track's bits per byte that the verdict reads; None where one is missing."""
+        from toktrial.report.gate import judged_bits_per_byte
+
+        paths = [
+            [self.run_folder(track, seed) / "final.json" for seed in range(1, seeds + 1)] for track in self.protocol.tracks
+        ]
+        if not all(path.is_file() for of_track in paths for path in of_track):
+            return None
+        budget = self.protocol.verdict.budget
+        return [[judged_bits_per_byte(artifact.read_json(path), budget) for path in of_track] for of_track in paths]
 
     def run_of(self, track: str, seed: int) -> Any:
         """Returns what the trainer needs for one run."""
@@ -268,7 +302,7 @@ class Trial:
         tracks = list(self.protocol.tracks)
         measure_samples(
             self.folder,
-            {seed: {track: self.run_of(track, seed) for track in tracks} for seed in self.protocol.seed_numbers},
+            {seed: {track: self.run_of(track, seed) for track in tracks} for seed in self.seed_numbers},
             {track: self.tokenizer_folder(track) for track in tracks},
             open_documents(self.corpus_folder, "train"),
             open_documents(self.corpus_folder, "validation"),

@@ -7,9 +7,11 @@ stand on a plateau: the end of a run that is above what a count model of the sam
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from toktrial.errors import TrialError
 from toktrial.report.curves import Curve
 from toktrial.report.inputs import EvaluatedRun, TrialInputs
 
@@ -48,11 +50,19 @@ def gated_words(words: Mapping[str, str], learned: Mapping[str, Learned], baseli
     return {other: _gated(word, {track: learned[track] for track in (baseline, other)}, kind) for other, word in words.items()}
 
 
-def judged_bits_per_byte(run: EvaluatedRun, budget: str) -> float:
-    """Returns a run's bits per byte on all validation documents, where the verdict compares: at its end, or at equal bytes."""
-    if budget == "bytes":
-        return float(run.final["equal_bytes"]["bits_per_byte"])
-    return float(run.final["bits_per_byte"])
+def judged_bits_per_byte(final: Mapping[str, Any], budget: str) -> float:
+    """Returns a run's bits per byte on all validation documents, where the verdict compares: at its end, or at equal bytes.
+
+    `final`: what the run's final.json holds. Raises TrialError where the budget is in bytes and no weights were kept there.
+    """
+    if budget == "steps":
+        return float(final["bits_per_byte"])
+    if not final.get("equal_bytes"):
+        raise TrialError(
+            'verdict.budget is "bytes", but a run has no measures at equal bytes: `toktrial run`, with the folder of the '
+            "trial, makes them; where an earlier version trained it, it trains it anew"
+        )
+    return float(final["equal_bytes"]["bits_per_byte"])
 
 
 def steps_to_reach(curve: Curve, target: float) -> int | None:
@@ -74,8 +84,8 @@ def steps_to_reach(curve: Curve, target: float) -> int | None:
 
 def _learned(runs: Sequence[EvaluatedRun], floor: float | None, inputs: TrialInputs) -> Learned:
     budget = inputs.protocol["verdict"].get("budget", "steps")
-    worst = max(runs, key=lambda run: judged_bits_per_byte(run, budget))
-    highest = judged_bits_per_byte(worst, budget)
+    worst = max(runs, key=lambda run: judged_bits_per_byte(run.final, budget))
+    highest = judged_bits_per_byte(worst.final, budget)
     if floor is None:
         return Learned(None, highest, None, None)
     has_learned = highest < floor

@@ -93,7 +93,9 @@ def _comparisons(inputs: TrialInputs, confidence: float) -> list[dict[str, Any]]
     paired = {other: _paired_runs(inputs, other) for other in inputs.others}
     budget, floor = inputs.protocol["verdict"].get("budget", "steps"), inputs.protocol["verdict"].get("floor", "bigram")
     judged = {
-        other: [(judged_bits_per_byte(baseline, budget), judged_bits_per_byte(run, budget)) for baseline, run in runs]
+        other: [
+            (judged_bits_per_byte(baseline.final, budget), judged_bits_per_byte(run.final, budget)) for baseline, run in runs
+        ]
         for other, runs in paired.items()
     }
     intervals = {
