@@ -147,8 +147,8 @@ def _on_the_budget(plan: Plan, protocol: Protocol) -> list[str]:
         return []
     per_entry = fewest * _step_tokens(protocol) / protocol.vocab_size
     return [
-        f"WARNING    {per_entry:,.0f} tokens for each of {protocol.vocab_size:,} entries; with fewer than {FEWEST_TOKENS_PER_ENTRY},",
-        "           models have seldom learned more than counting pairs of entries knows, and the verdict is then 'undecided':",
+        f"WARNING    {per_entry:,.0f} tokens an entry. With fewer than {FEWEST_TOKENS_PER_ENTRY}, models have seldom learned",
+        "           more than counting pairs of entries knows, and the verdict is then 'undecided':",
         f"           {wanted:,} steps, or a smaller vocab_size, are safer",
     ]
 

@@ -216,7 +216,7 @@ class Trial:
         return range(1, seeds + 1)
 
     def _finals(self, seeds: int) -> list[list[float]] | None:
-        """Returns the baseline's and then each other track's bits per byte that the verdict reads; None where one is missing."""
+        """Returns the bits per byte that the verdict reads, track by track, the baseline's first; None where one is missing."""
         from toktrial.report.gate import judged_bits_per_byte
 
         paths = [
