@@ -130,12 +130,14 @@ class Trial:
 
     def _evaluate_runs(self) -> None:
         self.train()
+        from toktrial.evaluation.count_models import measure_floors
         from toktrial.evaluation.stage import describe_vocabularies, evaluate_run
 
         tracks = list(self.protocol.tracks)
         tokenizer_folders = {track: self.tokenizer_folder(track) for track in tracks}
         tokens_folders = {track: self.tokens_folder(track) for track in tracks}
         describe_vocabularies(self.folder, tokenizer_folders, tokens_folders, self.protocol.vocab_size)
+        measure_floors(self.folder, tokens_folders, self.protocol.evaluation.eval_documents)
         runs = list(self.run_order())
         if self.protocol.evaluation.minimal_pairs:
             self._judge_minimal_pairs([(track, seed) for track, seed in runs if seed in self.seed_numbers])

@@ -33,6 +33,7 @@ class SimulatedTrack:
     shared_device_seeds: frozenset[int] = field(default_factory=frozenset)
     decay_steps: float = 60.0
     control_bits_per_byte: Sequence[float] = ()
+    bigram_floor: float = 2.5  # bits per byte: above every final value, so that all have learned
 
 
 NOUNS = ("bear", "bird", "boy", "dog", "friend", "frog", "girl", "horse", "mother", "rabbit", "tree")
@@ -138,6 +139,7 @@ def write_trial_folder(folder: Path, tracks: dict[str, SimulatedTrack], protocol
         for seed, final in [*enumerate(track.final_bits_per_byte, 1), *control]:
             _write_run(folder / f"runs/{name}/seed-{seed}", name, seed, track, final, document_bytes)
     _write(folder / "evaluation/vocabulary/vocabulary.json", _vocabulary(tracks))
+    _write(folder / "evaluation/floors/floors.json", {"tracks": {name: _floors(track) for name, track in tracks.items()}})
     return folder
 
 
@@ -214,6 +216,13 @@ def _record(name: str, seed: int, track: SimulatedTrack, stream_tokens: int) -> 
         "stream_tokens": stream_tokens, "warm_up_seconds": 3.5, "shared_device": seed in track.shared_device_seeds,
         "versions": {"toktrial": "0.1.0", "python": "3.11.9", "torch": "2.9.0", "numpy": "2.4.6"}, "started": 1.76e9,
     }  # fmt: skip
+
+
+def _floors(track: SimulatedTrack) -> dict[str, Any]:
+    return {
+        name: {"bits_per_byte": floor, "curve_bits_per_byte": floor - 0.02, "loss_per_token": floor * track.bytes_per_token}
+        for name, floor in (("unigram", track.bigram_floor + 0.9), ("bigram", track.bigram_floor))
+    }
 
 
 def _vocabulary(tracks: dict[str, SimulatedTrack]) -> dict[str, Any]:

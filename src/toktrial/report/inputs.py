@@ -29,11 +29,12 @@ RUN_FILES = ("record.json", "metrics.jsonl", "final.json", "document_nats.npy")
 # What a record that does not say so was: every step was eager then, and every run one process.
 UNRECORDED = {"compiled": False, "compile_seconds": 0.0, "processes": 1, "source_commit": "not recorded"}
 SAMPLE_MEASURES_FILE = "evaluation/samples/measures.json"
+FLOORS_FILE = "evaluation/floors/floors.json"
 KNOWN_PAIRS_FILE = "evaluation/known_pairs/known_pairs.json"
 INPUT_FILES = (
     "protocol.toml", "corpus/manifest.json", "tokenizers/*/manifest.json", "graphs/*/manifest.json",
     "tokens/*/manifest.json", "tokens/*/val_bytes.bin", "evaluation/*/manifest.json", "evaluation/vocabulary/vocabulary.json",
-    SAMPLE_MEASURES_FILE, KNOWN_PAIRS_FILE, AMENDMENTS_FILE, VOTES_FILE,
+    SAMPLE_MEASURES_FILE, FLOORS_FILE, KNOWN_PAIRS_FILE, AMENDMENTS_FILE, VOTES_FILE,
     "runs/*/seed-*/samples.json", "runs/*/seed-*/minimal_pairs.json",
     *(f"runs/*/seed-*/{name}" for name in RUN_FILES),
 )  # fmt: skip
@@ -83,6 +84,8 @@ class TrialInputs:
     """What people said of the samples."""
     known_pairs: dict[str, Any] | None
     """Which minimal pairs hold known words alone; None where none were judged."""
+    floors: dict[str, Any] | None
+    """What counting alone reaches, by track; None in a trial of an earlier version."""
     document_bytes: NDArray[np.uint32]
     """UTF-8 bytes of each validation document (documents,)."""
     amendments: list[dict[str, Any]]
@@ -128,6 +131,7 @@ def read_trial(trial_folder: Path) -> TrialInputs:
         sample_measures=_read_if_there(trial_folder / SAMPLE_MEASURES_FILE),
         votes=read_votes(trial_folder / VOTES_FILE),
         known_pairs=_object_if_there(trial_folder / KNOWN_PAIRS_FILE),
+        floors=_object_if_there(trial_folder / FLOORS_FILE),
         document_bytes=document_bytes,
         amendments=read_amendments(trial_folder),
         seeds_left_out={

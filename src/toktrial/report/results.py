@@ -5,7 +5,7 @@ Inputs -> results -> charts, page, Markdown: these read nothing else, so every n
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +23,7 @@ from toktrial.report.notes import notes
 from toktrial.report.over_seeds import mean_over_seeds, standard_deviation_over_seeds
 from toktrial.report.ratings_section import gather_ratings
 from toktrial.report.samples_section import gather_sample_measures, gather_samples
+from toktrial.report.sequential import Look, decide_by_looks, look, shared_confidence
 from toktrial.report.target_section import gather_targets
 from toktrial.report.verdict import corrected_p_values, decide, document_interval, paired_interval
 from toktrial.report.vocabulary_section import gather_cuts
@@ -98,23 +99,30 @@ def _comparisons(inputs: TrialInputs, confidence: float) -> list[dict[str, Any]]
         ]
         for other, runs in paired.items()
     }
+    looks = _looks(inputs, judged, confidence)
+    each_confidence = shared_confidence(confidence, len(judged))
     intervals = {
-        other: paired_interval([one for one, _ in values], [two for _, two in values], confidence)
+        other: looks[other].interval
+        if looks
+        else paired_interval([one for one, _ in values], [two for _, two in values], each_confidence)
         for other, values in judged.items()
     }
     baseline_bits_per_byte = {other: statistics.fmean(one for one, _ in values) for other, values in judged.items()}
     learned = gate(inputs)
-    words = gated_words(decide(intervals, inputs.baseline, confidence), learned, inputs.baseline, floor)
+    decided = decide_by_looks(looks, inputs.baseline) if looks else decide(intervals, inputs.baseline, confidence)
+    words = gated_words(decided, learned, inputs.baseline, floor)
     corrected = corrected_p_values(intervals)
     return [
         {
             "track": other,
             "baseline": inputs.baseline,
             "verdict": words[other],
-            "paired_seeds": [run.seed for _, run in paired[other]],
+            "paired_seeds": [run.seed for _, run in paired[other]][: interval.seeds],
             "difference": interval.mean,
             "relative_difference": interval.mean / baseline_bits_per_byte[other],
-            "differences": [of_other - of_baseline for of_baseline, of_other in judged[other]],
+            "differences": [of_other - of_baseline for of_baseline, of_other in judged[other]][: interval.seeds],
+            "interval_confidence": 1 - looks[other].level if looks else each_confidence,
+            "look": {"level": looks[other].level, "is_open": looks[other].is_open} if looks else None,
             "learned": {track: asdict(learned[track]) for track in (inputs.baseline, other)},
             "budget": budget,
             "low": interval.low,
@@ -127,6 +135,18 @@ def _comparisons(inputs: TrialInputs, confidence: float) -> list[dict[str, Any]]
         }
         for other, interval in intervals.items()
     ]
+
+
+def _looks(inputs: TrialInputs, judged: Mapping[str, list[tuple[float, float]]], confidence: float) -> dict[str, Look]:
+    """Returns where a sequential design stands on each other track; none where the protocol plans one look alone."""
+    first, most = inputs.protocol["seeds"], inputs.protocol.get("most_seeds", 0)
+    if most <= first:
+        return {}
+    each = shared_confidence(confidence, len(judged))
+    return {
+        other: look([one for one, _ in values], [two for _, two in values], first, most, each)
+        for other, values in judged.items()
+    }
 
 
 def _paired_runs(inputs: TrialInputs, other: str) -> list[tuple[EvaluatedRun, EvaluatedRun]]:
@@ -175,6 +195,7 @@ def _track(inputs: TrialInputs, track: str) -> dict[str, Any]:
         "tokens": {part: tokens[part] for part in ("train", "validation")},
         "bytes_per_token": {part: tokens[part]["bytes"] / tokens[part]["tokens"] for part in ("train", "validation")},
         "vocabulary": inputs.vocabulary["tracks"].get(track, {}),
+        "floors": inputs.floors["tracks"][track] if inputs.floors else None,
         "parameters": record["parameters"],
         "parameters_without_embeddings": record["parameters_without_embeddings"],
         "parameters_of_embeddings": record["parameters_of_embeddings"],
@@ -237,6 +258,7 @@ def _distinct(values: Any) -> list[str]:
 # What the evaluation says of the whole trial: the folder of its file, and what a reader calls it.
 ACCOUNTS = {
     "vocabulary": "account of the vocabularies",
+    "floors": "floors",
     "samples": "measures of the samples",
     "known_pairs": "known words of the minimal pairs",
 }

@@ -13,6 +13,7 @@ from toktrial.report.wording import (
     count,
     decimal,
     joined,
+    percent,
     plural,
     seconds,
     short_percent,
@@ -60,7 +61,7 @@ class Answer:
 def end_tables(results: dict[str, Any]) -> list[Table]:
     """Returns what the tracks came to: their means and, where there are several seeds, every run by its seed."""
     several = any(len(track["runs"]) > 1 for track in results["tracks"].values())
-    return [_means_table(results, several), *([_seeds_table(results)] if several else [])]
+    return [_means_table(results, several), *([_seeds_table(results)] if several else []), *_floors_tables(results)]
 
 
 def _means_table(results: dict[str, Any], several: bool) -> Table:
@@ -87,6 +88,28 @@ def _seeds_table(results: dict[str, Any]) -> Table:
     caption = "Final bits per byte of every run, and the differences that the verdict's interval is made of."
     headers = ("seed", *bits, *differences)
     return Table(caption, headers, rows, text_then_numbers(len(headers) - 1))
+
+
+def _floors_tables(results: dict[str, Any]) -> list[Table]:
+    floors = {name: track["floors"] for name, track in results["tracks"].items() if track["floors"]}
+    bits = {name: [run["bits_per_byte"] for run in results["tracks"][name]["runs"]] for name in floors}
+    rows = [
+        [
+            name,
+            decimal(of["unigram"]["bits_per_byte"], 4),
+            decimal(of["bigram"]["bits_per_byte"], 4),
+            decimal(max(bits[name]), 4),
+            percent(1 - max(bits[name]) / of["bigram"]["bits_per_byte"]),
+        ]
+        for name, of in floors.items()
+    ]
+    caption = (
+        "What counting a track's own ids reaches, in bits per byte of every validation document, and where its worst run "
+        "ended. Unigram: the frequencies of the entries. Bigram: which entry follows which (interpolated Kneser-Ney). A run "
+        "above the bigram floor has learned no more than counting pairs."
+    )
+    headers = ("track", "unigram floor", "bigram floor", "worst run", "below the bigram floor")
+    return [Table(caption, headers, rows, text_then_numbers(4))] if rows else []
 
 
 def text_then_numbers(columns: int) -> tuple[Kind, ...]:

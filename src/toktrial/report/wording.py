@@ -103,12 +103,16 @@ def outcome(comparisons: Sequence[dict[str, Any]], seeds: int, exploratory: bool
     """
     judged = [_judged(comparison) for comparison in comparisons]
     paired = min(len(comparison["paired_seeds"]) for comparison in comparisons)
+    is_open = any(comparison["look"] and comparison["look"]["is_open"] for comparison in comparisons)
     if len(judged) > 1:
         said = "; ".join(f"{each['track']}: {kind}, {word}" for each, (kind, word) in zip(comparisons, judged, strict=True))
     else:
-        said = ", ".join(judged[0]) if paired < seeds or exploratory else ": ".join(judged[0])
+        said = ", ".join(judged[0]) if paired < seeds or is_open or exploratory else ": ".join(judged[0])
     before = ["exploratory"] if exploratory else []
-    before += [f"so far, with {paired} of {plural(seeds, 'seed')}"] if paired < seeds else []
+    if paired < seeds:
+        before.append(f"so far, with {paired} of {plural(seeds, 'seed')}")
+    elif is_open:
+        before.append(f"so far, with {plural(paired, 'seed')} and more to come")
     sentence = f"{', '.join(before)}: {said}." if before else f"{said}."
     return sentence if len(judged) > 1 and not before else sentence[0].upper() + sentence[1:]
 
@@ -127,11 +131,12 @@ def verdict_detail(comparison: dict[str, Any], confidence: float, tracks_compare
     if comparison["low"] is None:
         return f"{difference} One seed cannot say how much of that is chance."
     interval = (
-        f"{short_percent(confidence)} interval of {comparison['track']} minus {comparison['baseline']}: "
-        f"{signed(comparison['low'])} to {signed(comparison['high'])}, over "
+        f"{short_percent(round(comparison['interval_confidence'], 4))} interval of {comparison['track']} minus "
+        f"{comparison['baseline']}: {signed(comparison['low'])} to {signed(comparison['high'])}, over "
         f"{plural(len(comparison['paired_seeds']), 'paired seed')}."
     )
-    return f"{difference} {interval}{_holm_clause(comparison, tracks_compared)}"
+    correction = _look_clause(confidence) if comparison["look"] else _holm_clause(comparison, tracks_compared)
+    return f"{difference} {interval}{correction}"
 
 
 def overall_word(comparisons: Sequence[dict[str, Any]]) -> str:
@@ -179,6 +184,13 @@ def _holm_clause(comparison: dict[str, Any], tracks_compared: int) -> str:
     if tracks_compared == 1:
         return ""
     return (
-        f" The interval is uncorrected; with Holm's correction for {tracks_compared} comparisons, "
-        f"p = {comparison['p_value_corrected']:.2g}."
+        f" At that confidence the intervals of all {tracks_compared} comparisons hold together (Bonferroni). Holm's "
+        f"correction, which is a little sharper, decides: p = {comparison['p_value_corrected']:.2g}."
+    )
+
+
+def _look_clause(confidence: float) -> str:
+    return (
+        " That is the confidence of this look of the sequential design: all its looks together keep "
+        f"{short_percent(confidence)}."
     )
