@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toktrial.report.amendments import describe_amendment
 from toktrial.report.control_section import control_sentences
+from toktrial.report.noise_section import noise_sentences
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,11 +33,22 @@ def print_summary(results: dict[str, Any], report_folder: Path) -> None:
         )
     console = Console(width=max(80, Console().width))
     verdict = results["verdict"]
-    _print_lines(console, [verdict["outcome"], verdict["criterion"]])
+    _print_lines(console, [verdict["outcome"], *verdict["clauses"], verdict["criterion"]])
     console.print(table)
+    amendments = [f"- changed: {describe_amendment(each)}" for each in results["amendments"]]
     notes = [f"- {note}" for note in results["notes"]]
     control = control_sentences(results)[:1] if results["control"] else []
-    _print_lines(console, [*verdict["details"], *control, *notes, f"report: {report_folder / 'index.html'}"])
+    _print_lines(
+        console,
+        [
+            *verdict["details"],
+            *noise_sentences(results),
+            *control,
+            *notes,
+            *amendments,
+            f"report: {report_folder / 'index.html'}",
+        ],
+    )
 
 
 def _print_lines(console: "Console", lines: list[str]) -> None:

@@ -34,15 +34,26 @@ CONFIG = {
 
 
 def specification(
-    measure: str, axis: str, titles: tuple[str, str], domain: Sequence[float], names: Sequence[str], control: str | None
+    measure: str,
+    axis: str,
+    titles: tuple[str, str],
+    domain: Sequence[float],
+    names: Sequence[str],
+    control: str | None,
+    first_style: int = 0,
 ) -> dict[str, Any]:
     """Returns Vega-Lite without its data, which is named `rows`: bands from lowest to highest run, mean lines, markers.
 
     Only the lines are clipped, for what is clipped makes the PNG slow; the rest is kept below `top` by itself.
 
     The rows have the columns of results["mean_curves"] and a `name`, one of `names` or the control's. `titles` are those of
-    x and y, `domain` the ends of y.
+    x and y, `domain` the ends of y. `first_style` is the place of the first name's colour, dash and marker: a track keeps
+    its own from chart to chart.
     """
+    styles = [
+        _scale(names, values[first_style:], control, of_control)
+        for values, of_control in ((COLOURS, CONTROL_COLOUR), (DASHES, CONTROL_DASH), (SHAPES, CONTROL_SHAPE))
+    ]
     ends = {end: f"datum.{measure}_{end}" for end in ("lowest", "highest")}
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
@@ -52,11 +63,14 @@ def specification(
         "height": HEIGHT,
         "autosize": {"type": "fit-x", "contains": "padding"},
         "data": {"name": "rows"},
-        "params": [{"name": "top", "value": domain[1]}],
+        "params": [{"name": "top", "value": domain[1]}, {"name": "bottom", "value": domain[0]}],
         "transform": [
             {"calculate": f"datum.{axis}", "as": "x"},
             {"calculate": f"datum.{measure}", "as": "y"},
-            *({"calculate": f"{value} === null ? null : min({value}, top)", "as": end} for end, value in ends.items()),
+            *(
+                {"calculate": f"{value} === null ? null : max(min({value}, top), bottom)", "as": end}
+                for end, value in ends.items()
+            ),
         ],
         "encoding": {
             "x": {
@@ -68,10 +82,50 @@ def specification(
                 "field": "y", "type": "quantitative", "title": titles[1],
                 "scale": {"type": "linear", "nice": False, "domain": list(domain)},
             },
-            "color": {"field": "name", "title": None, "scale": _scale(names, COLOURS, control, CONTROL_COLOUR)},
+            "color": {"field": "name", "title": None, "scale": styles[0]},
         },
-        "layer": [_band(), _line(names, control), _markers(names, control)],
+        "layer": [_band(), _line(styles[1]), _markers(styles[2])],
     }  # fmt: skip
+
+
+def with_floors(chart: dict[str, Any], floors: Sequence[tuple[str, float]]) -> dict[str, Any]:
+    """Returns the chart with a quiet line across it for each (track, bits per byte) that counting pairs reaches."""
+    values = [{"name": name, "y": floor, "label": f"{name}: counting pairs"} for name, floor in floors]
+    drawn = [{"filter": "datum.y <= top && datum.y >= bottom"}]
+    lines: dict[str, Any] = {
+        "data": {"values": values},
+        "transform": drawn,
+        "mark": {"type": "rule", "strokeDash": [1, 4], "strokeWidth": 1.2, "opacity": 0.9},
+        "encoding": {"x": {"value": 0}, "x2": {"value": "width"}},
+    }
+    labels: dict[str, Any] = {
+        "data": {"values": values},
+        "transform": drawn,
+        "mark": {"type": "text", "align": "right", "baseline": "bottom", "dy": -2, "fontSize": 11},
+        "encoding": {"x": {"value": "width"}, "text": {"field": "label"}},
+    }
+    return {**chart, "layer": [lines, labels, *chart["layer"]]}
+
+
+def with_verdict(chart: dict[str, Any]) -> dict[str, Any]:
+    """Returns the chart of differences with its line at 0, and the rows that decide as large marks with their intervals."""
+    curves = [{**layer, "transform": [{"filter": "!datum.verdict"}, *layer.get("transform", [])]} for layer in chart["layer"]]
+    zero: dict[str, Any] = {
+        "data": {"values": [{"y": 0}]},
+        "mark": {"type": "rule", "color": "#808690", "strokeWidth": 1},
+        "encoding": {"x": {"value": 0}, "x2": {"value": "width"}, "color": {"value": "#808690"}},
+    }
+    decides = [{"filter": "datum.verdict"}]
+    interval = {
+        "transform": decides,
+        "mark": {"type": "rule", "strokeWidth": 2.5},
+        "encoding": {"y": {"field": "lowest"}, "y2": {"field": "highest"}},
+    }
+    point = {
+        "transform": decides,
+        "mark": {"type": "point", "shape": "diamond", "size": 150, "filled": True, "opacity": 1, "stroke": "white"},
+    }
+    return {**chart, "layer": [zero, *curves, interval, point]}
 
 
 def with_values_under_the_pointer(chart: dict[str, Any], measure: str, height: int) -> dict[str, Any]:
@@ -90,7 +144,7 @@ def with_values_under_the_pointer(chart: dict[str, Any], measure: str, height: i
     # Not `nearest`: Vega-Lite 6.4 then shows text fields of a tooltip as undefined.
     pointed_at = {"type": "point", "on": "pointerover", "clear": "pointerout"}
     points = {
-        "transform": [{"filter": "isValid(datum.y) && datum.y <= top"}],
+        "transform": [{"filter": "isValid(datum.y) && datum.y <= top && datum.y >= bottom"}],
         "mark": {"type": "point", "size": 260, "strokeWidth": 2, "fill": "transparent"},
         "params": [{"name": "pointed_at", "select": pointed_at}],
         "encoding": {
@@ -110,16 +164,20 @@ def _band() -> dict[str, Any]:
     return {"mark": {"type": "area", "fillOpacity": 0.25}, "encoding": {"y": {"field": "lowest"}, "y2": {"field": "highest"}}}
 
 
-def _line(names: Sequence[str], control: str | None) -> dict[str, Any]:
-    dash = {"field": "name", "title": None, "scale": _scale(names, DASHES, control, CONTROL_DASH)}
+def _line(dashes: dict[str, Any]) -> dict[str, Any]:
+    dash = {"field": "name", "title": None, "scale": dashes}
     return {"mark": {"type": "line", "strokeWidth": 2.2, "clip": True}, "encoding": {"strokeDash": dash}}
 
 
-def _markers(names: Sequence[str], control: str | None) -> dict[str, Any]:
+def _markers(shapes: dict[str, Any]) -> dict[str, Any]:
     """Returns a few markers along each line, which tell lines apart in grey."""
-    shape = {"field": "name", "title": None, "scale": _scale(names, SHAPES, control, CONTROL_SHAPE)}
+    shape = {"field": "name", "title": None, "scale": shapes}
     mark = {"type": "point", "size": 64, "filled": True, "opacity": 1, "stroke": "white", "strokeWidth": 1}
-    return {"mark": mark, "transform": [{"filter": "datum.marked && datum.y <= top"}], "encoding": {"shape": shape}}
+    return {
+        "mark": mark,
+        "transform": [{"filter": "datum.marked && datum.y <= top && datum.y >= bottom"}],
+        "encoding": {"shape": shape},
+    }
 
 
 def _scale(names: Sequence[str], values: Sequence[Any], control: str | None, of_control: Any) -> dict[str, Any]:

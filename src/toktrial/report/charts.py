@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toktrial.report.chart_specification import NUMBERS, number_format, specification, with_values_under_the_pointer
+from toktrial.report.chart_specification import (
+    NUMBERS,
+    number_format,
+    specification,
+    with_floors,
+    with_values_under_the_pointer,
+    with_verdict,
+)
+from toktrial.report.difference_chart import description, fitted_domain, place_of_verdict, rows_of_difference, verdict_row
 from toktrial.report.wording import decimal, plural
 
 PNG_SCALE = 2
@@ -19,22 +27,30 @@ SETTLED_SHARE = 0.1  # where a chart is cut, it shows everything after this shar
 CUT_FROM = 1.8  # cut the top off where the full range is more than so many times what comes after that share
 
 MEASURES = {
+    "difference": ("Difference in bits per byte", "minus the baseline (bits per byte)"),
     "bits_per_byte": ("Bits per byte", "bits per byte of text"),
     "validation_loss": ("Validation loss per token", "validation loss (nats per token)"),
     "training_loss": ("Training loss per token", "training loss (nats per token)"),
 }
+COMPARING = ("difference", "bits_per_byte")  # the measures that compare tokenizers; loss per token does not
 AXIS_TITLES = {axis: title for axis, title, _ in NUMBERS}
 AXIS_LABELS = {
     "step": "steps", "training_seconds": "seconds", "bytes_seen": "bytes of text", "flops": "FLOPs", "tokens": "tokens",
 }  # fmt: skip
 # The charts that become files. Tokens and steps give one picture: a step reads the same number of tokens in every track.
 PICTURES = {
+    "difference": ("step", "training_seconds", "bytes_seen", "flops"),
     "bits_per_byte": ("step", "training_seconds", "bytes_seen", "flops"),
     "validation_loss": ("step", "training_seconds"),
     "training_loss": ("step", "training_seconds"),
 }
+DIFFERENCE_CAPTION = (
+    "Other track minus baseline, mean over paired seeds; below 0 the other track is ahead. The band is the interval over "
+    "seeds, point by point. The large mark with its interval is what decides, on all validation documents."
+)
+CUT_EARLY = "What lies outside the chart comes early, or is an interval too wide for it."
 CUT = "The first evaluations lie above the chart."
-PAGE_HEIGHTS = {"bits_per_byte": 400, "validation_loss": 280, "training_loss": 280}  # pixels
+PAGE_HEIGHTS = {"difference": 340, "bits_per_byte": 400, "validation_loss": 280, "training_loss": 280}  # pixels
 Rows = list[dict[str, Any]]
 Datasets = dict[str, Rows]
 HOW_TO_READ = (
@@ -64,6 +80,8 @@ class LearningCurve:
     """The ends of a logarithmic one, which holds every evaluation."""
     dataset: str
     """Name of the rows that it draws."""
+    floors: tuple[tuple[str, float], ...] = ()
+    """Tracks, and what counting pairs reaches for each, which a quiet line shows."""
 
     @property
     def name(self) -> str:
@@ -77,8 +95,14 @@ class LearningCurve:
 
 
 def learning_curves(results: dict[str, Any], datasets: Datasets) -> list[LearningCurve]:
-    """Returns every measure along every axis, bits per byte by steps first."""
-    return [_learning_curve(results, datasets, measure, axis) for measure in MEASURES for axis in AXIS_TITLES]
+    """Returns every measure along every axis: the difference first, then bits per byte."""
+    return [
+        _difference_chart(results, datasets, axis)
+        if measure == "difference"
+        else _learning_curve(results, datasets, measure, axis)
+        for measure in MEASURES
+        for axis in AXIS_TITLES
+    ]
 
 
 def pictures(charts: Sequence[LearningCurve]) -> list[LearningCurve]:
@@ -95,12 +119,12 @@ def draw(chart: LearningCurve, datasets: Datasets) -> str:
     return str(vl_convert.vegalite_to_svg(json.dumps(drawn)))
 
 
-def save(chart: LearningCurve, svg: str, folder: Path) -> None:
-    """Writes what `draw` made: NAME.svg, and NAME.png at twice its pixels on white, into `folder`."""
+def save(name: str, svg: str, folder: Path) -> None:
+    """Writes a drawn chart: NAME.svg, and NAME.png at twice its pixels on white, into `folder`."""
     import vl_convert
 
-    (folder / f"{chart.name}.svg").write_text(svg, encoding="utf-8")
-    (folder / f"{chart.name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=PNG_SCALE))
+    (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+    (folder / f"{name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=PNG_SCALE))
 
 
 def interactive_charts(charts: Sequence[LearningCurve], datasets: Datasets) -> dict[str, Any]:
@@ -118,17 +142,18 @@ def chart_data(results: dict[str, Any]) -> Datasets:
 
     They are results["mean_curves"], thinned to POINTS_DRAWN a line and rounded to what a chart shows: it keeps the page small.
     """
-    return {
+    means = {
         # The control first: what is drawn first lies beneath.
         name: [row for curve in sorted(curves, key=lambda curve: not curve["control"]) for row in _rows(curve)]
         for name, curves in results["mean_curves"].items()
         if curves is not None
     }
+    return means | {f"difference_by_{axis}": difference_rows(results, axis) for axis in AXIS_TITLES}
 
 
 def _rows(curve: dict[str, Any]) -> Rows:
     steps = len(curve["columns"]["step"])
-    drawn = [*range(0, steps - 1, _stride(steps)), steps - 1] if steps else []
+    drawn = drawn_places(steps)
     every = max(1, round(len(drawn) / MARKERS))
     name = f"{curve['track']}, other seeds (A/A control)" if curve["control"] else curve["track"]
     common = {"name": name, "control": curve["control"], "runs": len(curve["seeds"])}
@@ -136,17 +161,22 @@ def _rows(curve: dict[str, Any]) -> Rows:
         {
             **common,
             "marked": place % every == every // 2,
-            **{column: _rounded(values[index]) for column, values in curve["columns"].items()},
+            **{column: rounded(values[index]) for column, values in curve["columns"].items()},
         }
         for place, index in enumerate(drawn)
     ]
+
+
+def drawn_places(evaluations: int) -> list[int]:
+    """Returns which of a line's evaluations are drawn, the last one among them."""
+    return [*range(0, evaluations - 1, _stride(evaluations)), evaluations - 1] if evaluations else []
 
 
 def _stride(evaluations: int) -> int:
     return -(-evaluations // POINTS_DRAWN)
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
     """Returns six significant digits, which is all that a chart shows."""
     return None if value is None else float(f"{value:.6g}")
 
@@ -164,6 +194,50 @@ def _learning_curve(results: dict[str, Any], datasets: Datasets, measure: str, a
         domain=domain,
         logarithmic_domain=_whole_domain(rows, measure),
         dataset=dataset,
+        floors=_floors(results) if measure == "bits_per_byte" else (),
+    )
+
+
+def _floors(results: dict[str, Any]) -> tuple[tuple[str, float], ...]:
+    found = {name: track["floors"] for name, track in results["tracks"].items() if track["floors"]}
+    return tuple((name, floors["bigram"]["curve_bits_per_byte"]) for name, floors in found.items())
+
+
+def difference_rows(results: dict[str, Any], axis: str) -> Rows:
+    """Returns the rows of the chart of differences along one axis; tokens are told by steps, which are their multiple."""
+    rows: Rows = []
+    per_step = next(iter(results["tracks"].values()))["tokens_per_step"]
+    source, unit = ("step", per_step) if axis == "tokens" else (axis, 1)
+    deciding = {comparison["track"]: comparison for comparison in results["comparisons"]}
+    for track, found in results["differences"].items():
+        curve = found["curves"][source]
+        if curve is None:
+            continue
+        places = drawn_places(len(curve["at"]))
+        lines = rows_of_difference(track, curve, source, places)
+        every = max(1, round(len(places) / MARKERS))
+        marked = [{**row, "marked": place % every == every // 2} for place, row in enumerate(lines)]
+        where = place_of_verdict(found, source)
+        point = [] if where is None else [{**verdict_row(track, deciding[track], where, source), "marked": False}]
+        rows += [{**row, "runs": len(deciding[track]["paired_seeds"]), axis: row[source] * unit} for row in [*marked, *point]]
+    return [{name: rounded(value) if isinstance(value, float) else value for name, value in row.items()} for row in rows]
+
+
+def _difference_chart(results: dict[str, Any], datasets: Datasets, axis: str) -> LearningCurve:
+    name = f"difference_by_{axis}"
+    domain, is_cut = fitted_domain(datasets[name], axis)
+    cautions = [DIFFERENCE_CAPTION, *([CUT_EARLY] if is_cut else []), *_cautions(results, axis)]
+    if not datasets[name]:
+        cautions = ["Every pair has a run that shared its device: there is nothing to compare in seconds."]
+    return LearningCurve(
+        measure="difference",
+        axis=axis,
+        description=description(results, AXIS_TITLES[axis], "step" if axis == "tokens" else axis),
+        caption=" ".join(cautions),
+        caption_without_cut=" ".join(cautions),
+        domain=domain,
+        logarithmic_domain=domain,  # differences have no logarithm: sections/charts.js keeps this axis linear
+        dataset=name,
     )
 
 
@@ -224,7 +298,10 @@ def _specification(chart: LearningCurve, rows: Rows) -> dict[str, Any]:
     names = list(dict.fromkeys(row["name"] for row in rows if not row["control"]))
     control = next((row["name"] for row in rows if row["control"]), None)
     titles = (AXIS_TITLES[chart.axis], MEASURES[chart.measure][1])
-    return specification(chart.measure, chart.axis, titles, chart.domain, names, control)
+    if chart.measure == "difference":
+        return with_verdict(specification("difference", chart.axis, titles, chart.domain, names, None, first_style=1))
+    drawn = specification(chart.measure, chart.axis, titles, chart.domain, names, control)
+    return with_floors(drawn, chart.floors) if chart.floors else drawn
 
 
 def _specifications(chart: LearningCurve, rows: Rows) -> dict[str, Any]:

@@ -7,18 +7,24 @@ import json
 import re
 from typing import Any
 
-from toktrial.report.charts import HOW_TO_READ, LearningCurve
+from toktrial.report.amendments import describe_amendment
+from toktrial.report.charts import COMPARING, HOW_TO_READ, LearningCurve
 from toktrial.report.control_section import control_sentences, control_table
+from toktrial.report.differences_section import budgets_table
+from toktrial.report.dots_chart import NAME, describe_dots, dots_caption
 from toktrial.report.minimal_pairs_section import counted_sentences, fields_table, minimal_pairs_sentences, paradigms_table
+from toktrial.report.noise_section import noise_sentences
 from toktrial.report.ratings_section import ratings_sentences, ratings_tables
 from toktrial.report.samples_section import CAVEAT, meanings, measures_table
 from toktrial.report.tables import (
+    LOSS_PER_TOKEN,
     REPEAT,
     Table,
     answers,
     corpus_table,
     end_tables,
     environment_table,
+    facts_table,
     reach_table,
     repeat_commands,
     seconds_table,
@@ -39,17 +45,23 @@ from toktrial.report.vocabulary_section import (
 def render_markdown(results: dict[str, Any], charts: list[LearningCurve]) -> str:
     """Returns the report as Markdown. Text of the corpus or of a model stands in code blocks that it cannot leave."""
     sections = [
-        f"# {_escaped(results['verdict']['outcome'])}",
-        _escaped(results["verdict"]["criterion"]),
-        *(_escaped(detail) for detail in results["verdict"]["details"]),
-        results["verdict"]["rule"],
         f"Trial {_escaped(results['trial'])}: which tokenizer made the model learn faster?",
-        "\n".join(f"- {_escaped(note)}" for note in results["notes"]),
-        "## Learning curves",
+        f"# {_escaped(results['verdict']['outcome'])}",
+        *(_escaped(clause) for clause in results["verdict"]["clauses"]),
+        _escaped(results["verdict"]["criterion"]),
+        f"![{_escaped(describe_dots(results))}]({NAME}.png)\n\n*{_escaped(dots_caption(results))}*",
+        *(_escaped(detail) for detail in results["verdict"]["details"]),
+        *(_escaped(sentence) for sentence in noise_sentences(results)),
+        results["verdict"]["rule"],
+        "## Along the training",
+        *(_chart(chart) for chart in charts if chart.measure in COMPARING),
         HOW_TO_READ,
-        *(_chart(chart) for chart in charts),
+        "## The trial in short",
+        _table(facts_table(results)),
+        "\n".join(f"- {_escaped(note)}" for note in results["notes"]),
         "## The tracks at their end",
         *map(_table, end_tables(results)),
+        _table(budgets_table(results)),
         "## Beside the verdict",
         "None of this decides anything.",
         *map(_table, target_tables(results)),
@@ -64,6 +76,10 @@ def render_markdown(results: dict[str, Any], charts: list[LearningCurve]) -> str
         *_samples(results["samples"]),
         *_ratings(results),
         *_minimal_pairs(results),
+        "## Loss per token",
+        LOSS_PER_TOKEN,
+        *(_chart(chart) for chart in charts if chart.measure not in COMPARING),
+        *_amendments(results),
         "## Protocol",
         _table(corpus_table(results)),
         code_block(json.dumps(results["protocol"], indent=1, ensure_ascii=False), "json"),
@@ -84,6 +100,13 @@ def code_block(text: str, language: str = "") -> str:
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _amendments(results: dict[str, Any]) -> list[str]:
+    if not results["amendments"]:
+        return []
+    listed = "\n".join(f"- {_escaped(describe_amendment(each))}" for each in results["amendments"])
+    return ["## What was changed after the trial had begun", listed]
 
 
 def _beside(results: dict[str, Any]) -> list[str]:

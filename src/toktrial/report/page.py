@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from toktrial.artifact import publish, write_json
+from toktrial.report.amendments import describe_amendment
 from toktrial.report.charts import (
     AXIS_LABELS,
+    COMPARING,
     HOW_TO_READ,
     Datasets,
     LearningCurve,
@@ -23,18 +25,23 @@ from toktrial.report.charts import (
     save,
 )
 from toktrial.report.control_section import control_sentences, control_table
+from toktrial.report.differences_section import budgets_table
+from toktrial.report.dots_chart import NAME, describe_dots, dots_caption, draw_dots
 from toktrial.report.inputs import read_trial, report_fingerprint
 from toktrial.report.markdown import render_markdown
 from toktrial.report.minimal_pairs_section import counted_sentences, fields_table, minimal_pairs_sentences, paradigms_table
+from toktrial.report.noise_section import noise_sentences
 from toktrial.report.ratings_section import ratings_sentences, ratings_tables
 from toktrial.report.results import gather
 from toktrial.report.samples_section import CAVEAT, meanings, measures_table
 from toktrial.report.tables import (
+    LOSS_PER_TOKEN,
     REPEAT,
     answers,
     corpus_table,
     end_tables,
     environment_table,
+    facts_table,
     protocol_table,
     reach_table,
     repeat_commands,
@@ -59,12 +66,12 @@ def write_report(trial_folder: Path, target: float | None = None) -> dict[str, A
     results = gather(read_trial(trial_folder), target)
     datasets = chart_data(results)
     charts = learning_curves(results, datasets)
-    drawn = {chart.name: draw(chart, datasets) for chart in pictures(charts)}
+    drawn = {NAME: draw_dots(results)} | {chart.name: draw(chart, datasets) for chart in pictures(charts)}
     manifest: dict[str, Any] = {"verdict": results["verdict"]["word"]}
     with publish(trial_folder / "report", report_fingerprint(trial_folder, target), manifest) as folder:
         write_json(folder / "results.json", results)
-        for chart in pictures(charts):
-            save(chart, drawn[chart.name], folder)
+        for name, svg in drawn.items():
+            save(name, svg, folder)
         (folder / "report.md").write_text(render_markdown(results, pictures(charts)), encoding="utf-8")
         (folder / "index.html").write_text(render_page(results, charts, datasets, drawn), encoding="utf-8")
         manifest["seconds"] = time.monotonic() - started
@@ -90,8 +97,17 @@ def render_page(results: dict[str, Any], charts: list[LearningCurve], datasets: 
     return environment.get_template(TEMPLATE).render(
         results=results,
         end_tables=end_tables(results),
-        figures=[chart for chart in charts if chart.axis == "step"],
+        figures=[chart for chart in charts if chart.axis == "step" and chart.measure in COMPARING],
+        loss_figures=[chart for chart in charts if chart.axis == "step" and chart.measure not in COMPARING],
+        loss_per_token=LOSS_PER_TOKEN,
         drawn=drawn,
+        dots=drawn[NAME],
+        dots_caption=dots_caption(results),
+        dots_description=describe_dots(results),
+        noise=noise_sentences(results),
+        facts_table=facts_table(results),
+        budgets_table=budgets_table(results),
+        amendments=[describe_amendment(each) for each in results["amendments"]],
         axis_labels=AXIS_LABELS,
         how_to_read=HOW_TO_READ,
         beside=_beside(results),

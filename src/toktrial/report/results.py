@@ -15,6 +15,8 @@ import numpy as np
 from toktrial.report.amendments import is_exploratory
 from toktrial.report.control_section import gather_control
 from toktrial.report.curves import AXES, Pair, crossings, lower, reach, swapped
+from toktrial.report.differences import gather_differences
+from toktrial.report.differences_section import headline_clauses
 from toktrial.report.gate import gate, gated_words, judged_bits_per_byte
 from toktrial.report.inputs import EvaluatedRun, TrialInputs
 from toktrial.report.mean_curves import gather_mean_curves
@@ -46,6 +48,7 @@ def gather(inputs: TrialInputs, target: float | None = None) -> dict[str, Any]:
     protocol = inputs.protocol
     confidence = protocol["verdict"]["confidence"]
     comparisons = _comparisons(inputs, confidence)
+    paired = {other: _paired_runs(inputs, other) for other in inputs.others}
     results: dict[str, Any] = {
         "trial": protocol["name"],
         "baseline": inputs.baseline,
@@ -53,6 +56,7 @@ def gather(inputs: TrialInputs, target: float | None = None) -> dict[str, Any]:
         "notes": [],
         "tracks": _tracks(inputs),
         "comparisons": comparisons,
+        "differences": gather_differences(inputs, paired),
         "targets": gather_targets(inputs, target),
         "amendments": inputs.amendments,
         "control": gather_control(inputs, comparisons),
@@ -68,6 +72,7 @@ def gather(inputs: TrialInputs, target: float | None = None) -> dict[str, Any]:
         "environment": _environment(inputs),
         "seconds_by_stage": _seconds_by_stage(inputs),
     }
+    results["verdict"]["clauses"] = headline_clauses(results)
     results["notes"] = notes(results, inputs.seeds_left_out)
     strict: dict[str, Any] = _strict(results)
     return strict
@@ -224,6 +229,7 @@ def _run(run: EvaluatedRun) -> dict[str, Any]:
         "seed": run.seed,
         "shared_device": run.curve.shared_device,
         **{name: run.final.get(name) for name in ("bits_per_byte", "validation_loss", "training_loss", "training_seconds")},
+        "equal_bytes": run.final.get("equal_bytes"),
         "tokens_seen": float(columns["tokens"][-1]),
         "bytes_seen": float(columns["bytes_seen"][-1]),
         "flops": float(columns["flops"][-1]),

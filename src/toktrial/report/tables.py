@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from toktrial.report.wording import (
+    BUDGETS,
     NOT_MEASURED,
     count,
     decimal,
@@ -237,6 +238,30 @@ def _flat(table: Mapping[str, Any], prefix: str) -> Sequence[tuple[str, Any]]:
     for name, value in table.items():
         rows.extend(_flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [(prefix + name, value)])
     return rows
+
+
+def facts_table(results: dict[str, Any]) -> Table:
+    """Returns what a reader must know of the trial before its numbers mean something."""
+    protocol, tracks = results["protocol"], results["tracks"]
+    training, of_baseline = protocol["training"], tracks[results["baseline"]]
+    most = protocol.get("most_seeds", 0)
+    seeds = f"{protocol['seeds']} to {most}, by looks" if most > protocol["seeds"] else str(protocol["seeds"])
+    control = "; the baseline again under as many others" if protocol.get("control") else ""
+    steps = "; ".join(
+        dict.fromkeys(f"{count(track['steps'])} of {count(track['tokens_per_step'])} tokens" for track in tracks.values())
+    )
+    rows = [
+        ["corpus", f"{protocol['corpus']['path']}: {count(results['corpus']['train']['bytes'])} bytes for training"],
+        ["entries", count(protocol["vocab_size"])],
+        ["parameters", count(of_baseline["parameters"])],
+        ["steps", steps],
+        ["times through the text", joined([f"{name} {decimal(track['epochs'], 2)}" for name, track in tracks.items()])],
+        ["learning rate", f"{training['learning_rate']:g}, {training['schedule']} after {count(training['warmup_steps'])} steps"],
+        ["seeds", f"{seeds}{control}"],
+        ["training seconds of a run", joined([f"{name} {seconds(track['final']['training_seconds'])}" for name, track in tracks.items()])],
+        ["compared", BUDGETS[protocol["verdict"].get("budget", "steps")]],
+    ]  # fmt: skip
+    return Table("What was compared, and at what size", ("", "value"), rows, ("text", "text"))
 
 
 def corpus_table(results: dict[str, Any]) -> Table:

@@ -10,7 +10,7 @@ function chosen() {
   return { axis, across, upward, control: control === "on" };
 }
 
-function specificationOf({ specifications, axes }, { axis, across, upward, control }) {
+function specificationOf(name, { specifications, axes }, { axis, across, upward, control }) {
   const specification = structuredClone(control ? specifications.control : specifications.plain);
   const { title, description, format, domains, dataset } = axes[axis];
   const { x, y } = specification.encoding;
@@ -19,9 +19,10 @@ function specificationOf({ specifications, axes }, { axis, across, upward, contr
   x.axis.format = format;
   x.scale.type = across;
   if (across === "log") delete x.scale.zero; // no logarithm has a zero to show
-  y.scale.type = upward;
+  y.scale.type = name === "difference" ? "linear" : upward; // no logarithm has a sign
   y.scale.domain = domains[upward];
   specification.params[0].value = domains[upward][1];
+  specification.params[1].value = domains[upward][0];
   const shown = (row) => (control || !row.control) && (across === "linear" || row[axis] > 0);
   return { ...specification, description, datasets: { rows: charts.datasets[dataset].filter(shown) } };
 }
@@ -33,7 +34,7 @@ async function draw(name, measure, choice) {
   figure.querySelector("figcaption strong").textContent = heading;
   figure.querySelector("figcaption .caption").textContent = choice.upward === "linear" ? caption.linear : caption.log;
   views.get(name)?.finalize();
-  views.set(name, await vegaEmbed(place, specificationOf(measure, choice), { actions: false, renderer: "svg" }));
+  views.set(name, await vegaEmbed(place, specificationOf(name, measure, choice), { actions: false, renderer: "svg" }));
 }
 
 async function drawAll(choice) {

@@ -1,0 +1,57 @@
+"""What the report says of the differences along the way: the table of budgets, and the clause that the headline carries.
+
+results["differences"] -> tables and wording -> page, Markdown and terminal.
+"""
+
+from typing import Any
+
+from toktrial.report.sequential import shared_confidence
+from toktrial.report.tables import Table
+from toktrial.report.wording import count, decimal, seconds, short_percent, signed
+
+BUDGET_NAMES = {"steps": "equal steps and FLOPs", "bytes": "equal bytes of text", "seconds": "equal training seconds"}
+FORMATS = {"steps": count, "bytes": count, "seconds": seconds}
+
+
+def budgets_table(results: dict[str, Any]) -> Table:
+    """Returns every other track's difference at every budget, and which of them decides."""
+    confidence = shared_confidence(results["verdict"]["confidence"], len(results["comparisons"]))
+    rows = [
+        [
+            f"{track} minus {results['baseline']}",
+            BUDGET_NAMES[budget["budget"]] + (", which decides" if budget["decides"] else ""),
+            FORMATS[budget["budget"]](budget["at"]),
+            signed(budget["difference"]),
+            f"{signed(100 * budget['relative_difference'], 1)}%",
+            f"{signed(budget['low'])} to {signed(budget['high'])}" if budget["low"] is not None else "one seed",
+            str(budget["seeds"]),
+            budget["documents"],
+        ]
+        for track, found in results["differences"].items()
+        for budget in found["budgets"]
+    ]  # fmt: skip
+    caption = (
+        f"The difference in bits per byte at equal steps, text and seconds, with {short_percent(round(confidence, 4))} "
+        "intervals over seeds. Below 0 the other track is ahead. Each is another question; the protocol fixed which one "
+        "decides."
+    )
+    headers = ("tracks", "at", "where", "difference", "of the baseline", "interval", "seeds", "measured on")
+    return Table(caption, headers, rows, ("text", "text", "number", "number", "number", "number", "number", "text"))
+
+
+def headline_clauses(results: dict[str, Any]) -> list[str]:
+    """Returns, for each other track whose difference has changed its sign or moves still, one sentence that says so."""
+    found = []
+    for track, of_track in results["differences"].items():
+        last = of_track["curves"]["step"]["at"][-1]
+        parts = []
+        if of_track["sign_change"] is not None:
+            parts.append(f"changed its sign at step {count(of_track['sign_change'])} of {count(last)}")
+        moved = of_track["movement"]
+        if moved["moves_still"]:
+            way = "down" if moved["moved"] < 0 else "up"
+            parts.append(f"still moves, by {decimal(abs(moved['moved']), 4)} {way} in the last quarter of the training")
+        if parts:
+            what = f"The difference between {track} and {results['baseline']} {' and '.join(parts)}"
+            found.append(f"{what}: another budget may say another thing.")
+    return found
