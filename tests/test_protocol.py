@@ -123,7 +123,7 @@ def test_toml_holds_every_field(tmp_path: Path) -> None:
             assert set(plain[item.name]) == {part.name for part in fields(value)}
     btm = plain["tracks"]["btm"]
     assert set(btm) == {"recipe"} | {item.name for item in fields(BTMRecipe)}
-    assert (btm["recipe"], btm["primitive_vocab_size"], btm["min_frequency"]) == ("btm", 1024, 2)
+    assert (btm["recipe"], btm["primitive_vocab_size"], btm["min_frequency"]) == ("btm", 512, 2)
 
 
 def test_what_is_absent_has_its_default() -> None:
@@ -247,8 +247,8 @@ def test_a_value_of_the_wrong_type_is_named(path: str, value: Any) -> None:
         ("training.warmup_steps", -1),
         ("training.weight_decay", -0.1),
         ("training.gradient_clip", -1),
-        ("training.micro_batch_size", 3),  # does not divide 8
-        ("training.micro_batch_size", 16),
+        ("training.micro_batch_size", 3),  # does not divide 16
+        ("training.micro_batch_size", 32),
         ("training.final_learning_rate_share", -0.1),
         ("training.final_learning_rate_share", 1.1),
         ("training.beta1", -0.1),
@@ -318,7 +318,7 @@ def test_a_recipe_out_of_range_is_named(recipe: Callable[[], Any], name: str) ->
 
 
 def test_more_primitives_than_entries_are_refused() -> None:
-    with pytest.raises(TrialError, match=r"tracks\.btm\.primitive_vocab_size is 4096, above vocab_size 2048"):
+    with pytest.raises(TrialError, match=r"tracks\.btm\.primitive_vocab_size is 4096, above vocab_size 1024"):
         from_dict(changed("tracks.btm.primitive_vocab_size", 4096))
 
 
@@ -363,7 +363,7 @@ def test_differences_list_every_field_that_differs() -> None:
     assert found.pop("evaluation.prompts") == (list(ours.evaluation.prompts), ["Once"])
     assert found == {
         "seeds": (3, 5),
-        "training.steps": (250, 7),
+        "training.steps": (700, 7),
         "training.schedule": ("constant", "cosine"),
         "tracks.bpe.min_frequency": (2, 3),
         "tracks.btm.recipe": ("btm", None),

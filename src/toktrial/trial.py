@@ -3,7 +3,7 @@
 This file alone sees every stage. It hands each what it needs, and the trainer its evaluator.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -125,10 +125,10 @@ class Trial:
         """
         evaluated: set[tuple[str, int]] = set()
         while not evaluated.issuperset(runs := list(self.run_order())):
-            self._evaluate_runs()
+            self._evaluate_runs(runs)
             evaluated.update(runs)
 
-    def _evaluate_runs(self) -> None:
+    def _evaluate_runs(self, runs: Sequence[tuple[str, int]]) -> None:
         self.train()
         from toktrial.evaluation.count_models import measure_floors
         from toktrial.evaluation.stage import describe_vocabularies, evaluate_run
@@ -138,14 +138,14 @@ class Trial:
         tokens_folders = {track: self.tokens_folder(track) for track in tracks}
         describe_vocabularies(self.folder, tokenizer_folders, tokens_folders, self.protocol.vocab_size)
         measure_floors(self.folder, tokens_folders, self.protocol.evaluation.eval_documents)
-        runs = list(self.run_order())
+        paired = [(track, seed) for track, seed in runs if seed <= self.protocol.last_seed]
         if self.protocol.evaluation.minimal_pairs:
-            self._judge_minimal_pairs([(track, seed) for track, seed in runs if seed in self.seed_numbers])
+            self._judge_minimal_pairs(paired)
         with progress.progress("final evaluation and samples", len(runs), "run") as shown:
             for done, (track, seed) in enumerate(runs, start=1):
                 evaluate_run(self.run_of(track, seed), self.tokenizer_folder(track), self.protocol.evaluation)
                 shown.update(done)
-        self._measure_samples()
+        self._measure_samples(sorted({seed for _, seed in paired}))
 
     def _judge_minimal_pairs(self, runs: Sequence[tuple[str, int]]) -> None:
         """Has the runs judge the pairs; those of the control are not asked, for nothing compares them."""
@@ -294,17 +294,26 @@ class Trial:
 
     def _is_evaluated(self) -> bool:
         """Whether the evaluate stage came to its end; the measures of the samples are the last that it writes."""
-        of_runs = [self.run_folder(*run) / name for run in self.run_order() for name in EVALUATION_FILES]
-        return all(path.is_file() for path in [*of_runs, self.folder / MEASURES_FILE])
+        runs = [self.run_folder(*run) for run in self.run_order()]
+        paths = [folder / name for folder in runs for name in EVALUATION_FILES]
+        if not all(path.is_file() for path in [*paths, self.folder / MEASURES_FILE]):
+            return False
+        return all(self._is_what_the_protocol_asks(artifact.read_json(folder / "final.json")) for folder in runs)
 
-    def _measure_samples(self) -> None:
+    def _is_what_the_protocol_asks(self, final: Mapping[str, Any]) -> bool:
+        """Whether a run's final evaluation is that of the protocol as it may have been amended."""
+        training, at_equal_bytes = self.protocol.training, self.protocol.verdict.budget == "bytes"
+        has_all_steps = bool(training.epochs) or final["step"] == training.steps
+        return has_all_steps and (not at_equal_bytes or bool(final.get("equal_bytes")))
+
+    def _measure_samples(self, seeds: Sequence[int]) -> None:
         from toktrial.corpus.stage import open_documents
         from toktrial.evaluation.sample_measures import measure_samples
 
         tracks = list(self.protocol.tracks)
         measure_samples(
             self.folder,
-            {seed: {track: self.run_of(track, seed) for track in tracks} for seed in self.seed_numbers},
+            {seed: {track: self.run_of(track, seed) for track in tracks} for seed in seeds},
             {track: self.tokenizer_folder(track) for track in tracks},
             open_documents(self.corpus_folder, "train"),
             open_documents(self.corpus_folder, "validation"),

@@ -120,7 +120,7 @@ def protocol_with(tracks: Sequence[str], seeds: int, control: bool = False, **tr
     recipes: dict[str, Recipe] = {
         name: BPERecipe() if name == "bpe" else BTMRecipe(primitive_vocab_size=1024) for name in tracks
     }
-    plan = demo()
+    plan = replace(demo(), vocab_size=2048)
     return replace(plan, seeds=seeds, control=control, tracks=recipes, training=replace(plan.training, **training))
 
 

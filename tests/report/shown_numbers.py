@@ -26,7 +26,7 @@ def numbers_in(value: Any) -> Iterator[float]:
     """
     if isinstance(value, dict):
         for name, part in value.items():
-            yield from numbers_in(part if name != "curve" else {})
+            yield from numbers_in(part if name not in ("curve", "curves") else {})
             if name.isdecimal():
                 yield float(name)
         yield float(len(value))

@@ -51,15 +51,16 @@ def test_the_criterion_is_that_of_the_protocol_and_its_outcome_names_it(write_tr
     tracks = {"bpe": {"final_bits_per_byte": [1.5, 1.51, 1.49]}, "btm": {"final_bits_per_byte": [1.4, 1.412, 1.391]}}
     verdict = gather(read_trial(write_trial(tracks)))["verdict"]
     assert verdict["criterion"] == (
-        "Fixed before the run: btm learned faster if the 95% paired t-interval over 3 seeds of its final bits per byte minus "
-        "bpe's lies below 0."
+        "Fixed before the run: btm learned faster if the 95% paired t-interval over 3 seeds of its bits per byte minus bpe's, "
+        "after equal steps and so equal FLOPs, lies below 0. Nothing is decided where a run ends above its own bigram floor, "
+        "which counting alone reaches."
     )
     assert verdict["outcome"] == "Met: btm learned faster."
     assert verdict["sentence"].startswith("Met: btm learned faster. btm ended ")
 
 
 def comparison(track: str, word: str, seeds: int = 3) -> dict[str, Any]:
-    return {"track": track, "verdict": word, "paired_seeds": list(range(1, seeds + 1))}
+    return {"track": track, "verdict": word, "paired_seeds": list(range(1, seeds + 1)), "look": None}
 
 
 @pytest.mark.parametrize(
@@ -79,15 +80,17 @@ def test_an_outcome_says_whether_the_criterion_was_met(comparisons: list[dict[st
 
 
 def test_a_criterion_of_several_tracks_says_how_it_is_corrected() -> None:
-    said = criterion("bpe", ["btm", "words"], 5, 0.975)
-    assert said == (
-        "Fixed before the run: each of btm and words learned faster than bpe if the paired t-test over 5 seeds of its final "
-        "bits per byte minus bpe's finds it below 0 at 97.5% confidence, after Holm's correction for 2 comparisons."
+    verdict = {"confidence": 0.975, "budget": "bytes", "floor": "unigram"}
+    assert criterion("bpe", ["btm", "words"], {"seeds": 5, "verdict": verdict}) == (
+        "Fixed before the run: each of btm and words learned faster than bpe if the paired t-test over 5 seeds of its bits per "
+        "byte minus bpe's, after equal bytes of text, finds it below 0 at 97.5% confidence, after Holm's correction for 2 "
+        "comparisons. Nothing is decided where a run ends above its own unigram floor, which counting alone reaches."
     )
 
 
 def test_a_criterion_of_one_seed_cannot_be_met() -> None:
-    assert criterion("bpe", ["btm"], 1, 0.95).endswith("lies below 0. One seed has no interval, so it cannot be met.")
+    said = criterion("bpe", ["btm"], {"seeds": 1, "verdict": {"confidence": 0.95}})
+    assert "lies below 0. One seed has no interval, so it cannot be met." in said
     assert outcome([comparison("btm", "undecided: one seed", 1)], 1) == "Undecided: one seed."
 
 
@@ -167,7 +170,7 @@ def test_the_seconds_of_every_stage_are_told(whole_trial: Path) -> None:
         "tokenizer btm_primitive_tokenizer", "pair graph of btm_primitive_tokenizer", "tokens of bpe", "tokens of btm",
         *(f"{stage}, {track}" for track in ("bpe", "btm") for stage in (*of_runs, "minimal pairs")),
         *(f"{stage}, A/A control" for stage in of_runs),
-        "account of the vocabularies", "measures of the samples", "known words of the minimal pairs",
+        "account of the vocabularies", "floors", "measures of the samples", "known words of the minimal pairs",
     ]  # fmt: skip
     assert all(seconds > 0 for stage, seconds in taken.items() if not stage.startswith("compilation"))
     runs = [whole_trial / f"runs/btm/seed-{seed}" for seed in (1, 2)]

@@ -15,7 +15,8 @@ def test_every_run_stands_by_its_seed_with_the_differences_that_decide(write_tri
         "words": {"final_bits_per_byte": [1.505, 1.500, 1.497]},
     }
     results = gather(read_trial(write_trial(tracks)))
-    means, seeds = end_tables(results)
+    means, seeds, floors = end_tables(results)
+    assert [row[0] for row in floors.rows] == list(tracks)
     assert [row[0] for row in means.rows] == list(tracks)
     assert seeds.headers == ("seed", "bpe", "btm", "words", "btm minus bpe", "words minus bpe")
     assert seeds.rows == [
@@ -27,4 +28,4 @@ def test_every_run_stands_by_its_seed_with_the_differences_that_decide(write_tri
 
 def test_one_seed_needs_no_table_of_seeds(write_trial: Any) -> None:
     tracks = {"bpe": {"final_bits_per_byte": [1.5]}, "btm": {"final_bits_per_byte": [1.4]}}
-    assert len(end_tables(gather(read_trial(write_trial(tracks, seeds=1))))) == 1
+    assert [len(table.headers) for table in end_tables(gather(read_trial(write_trial(tracks, seeds=1))))] == [9, 5]

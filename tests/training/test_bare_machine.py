@@ -86,5 +86,5 @@ def test_a_run_trains_and_is_evaluated_up_to_the_final_weights(tmp_path: Path, s
     assert done.stdout == "safetensors checkpoint-000000003.pt checkpoint-000000004.pt\ntrained\n", done.stderr
     assert "going on from step 4" in done.stderr
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [2, 4]
+    assert [line["step"] for line in lines] == [0, 2, 4]
     assert (tmp_path / "run" / "weights.safetensors").is_file()

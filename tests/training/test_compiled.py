@@ -48,7 +48,7 @@ def test_a_compiled_run_repeats_bitwise_however_often_it_is_killed(
     assert code == 0, said
     assert "going on from step 8\n" in said
     assert_equal_runs(killed.folder, undisturbed.folder)
-    assert [line.step for line in read_metrics(killed.folder)] == [3, 6, 9, 12]
+    assert [line.step for line in read_metrics(killed.folder)] == [0, 3, 6, 9, 12]
 
 
 def test_where_one_process_cannot_compile_none_does(

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 def test_the_last_two_checkpoints_are_kept_while_it_trains(tmp_path: Path, tokens: Path) -> None:
     run = run_in(tmp_path / "run", tokens, checkpoint_every=3)
-    interrupt(run, 3)
+    interrupt(run, 4)
     assert [path.name for path in checkpoints(run.folder)] == ["checkpoint-000000015.pt", "checkpoint-000000018.pt"]
 
 
@@ -50,8 +50,8 @@ def test_a_failed_run_goes_on_from_its_checkpoint_and_ends_alike(
     tmp_path: Path, tokens: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = run_in(tmp_path / "run", tokens)
-    interrupt(run, 4)
-    assert [line["step"] for line in metrics_of(run.folder)] == [7, 14, 21]
+    interrupt(run, 5)
+    assert [line["step"] for line in metrics_of(run.folder)] == [0, 7, 14, 21]
     evaluator = Evaluator(run)
     train(run, evaluator)
     assert "bpe, seed 1: going on from step 20" in capsys.readouterr().err
@@ -66,7 +66,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     tmp_path: Path, tokens: Path, trained: Trained, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], None]
 ) -> None:
     run = run_in(tmp_path / "run", tokens)
-    interrupt(run, 4)
+    interrupt(run, 5)
     older, newest = checkpoints(run.folder)
     damage(newest)
     train(run, Evaluator(run))
@@ -81,7 +81,7 @@ def test_what_may_change_the_last_bits_of_a_run_that_goes_on_is_said(
     tmp_path: Path, tokens: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = run_in(tmp_path / "run", tokens)
-    interrupt(run, 3)
+    interrupt(run, 4)
     path = checkpoints(run.folder)[-1]
     torch.save(torch.load(path, weights_only=True) | {"threads": 2, "compiled": True}, path)
     train(run, Evaluator(run))
@@ -92,7 +92,7 @@ def test_what_may_change_the_last_bits_of_a_run_that_goes_on_is_said(
 
 def test_a_checkpoint_of_an_earlier_version_is_gone_on_from(tmp_path: Path, tokens: Path, trained: Trained) -> None:
     run = run_in(tmp_path / "run", tokens)
-    interrupt(run, 3)
+    interrupt(run, 4)
     path = checkpoints(run.folder)[-1]
     state = torch.load(path, weights_only=True)
     torch.save({name: value for name, value in state.items() if name not in ("compiled", "waited_seconds")}, path)
@@ -103,7 +103,7 @@ def test_a_checkpoint_of_an_earlier_version_is_gone_on_from(tmp_path: Path, toke
 @pytest.mark.parametrize("damaged", ["{", "[]", "{}", '{"step": 7}', "\udcff"])
 def test_a_damaged_line_of_metrics_is_an_error_that_names_it(tmp_path: Path, tokens: Path, damaged: str) -> None:
     run = run_in(tmp_path / "run", tokens)
-    interrupt(run, 4)
+    interrupt(run, 5)
     path = run.folder / "metrics.jsonl"
     lines = path.read_bytes().split(b"\n")
     path.write_bytes(b"\n".join([lines[0], damaged.encode(errors="surrogateescape"), *lines[2:]]))
@@ -115,7 +115,7 @@ def test_with_every_checkpoint_damaged_it_begins_anew(
     tmp_path: Path, tokens: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = run_in(tmp_path / "run", tokens)
-    interrupt(run, 4)
+    interrupt(run, 5)
     for path in checkpoints(run.folder):
         cut(path)
     train(run, Evaluator(run))
@@ -128,7 +128,7 @@ def test_with_every_checkpoint_damaged_it_begins_anew(
 def test_a_checkpoint_of_other_settings_is_not_gone_on_from(
     tmp_path: Path, tokens: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    interrupt(run_in(tmp_path / "run", tokens, learning_rate=1e-3), 4)
+    interrupt(run_in(tmp_path / "run", tokens, learning_rate=1e-3), 5)
     run = run_in(tmp_path / "run", tokens)
     train(run, Evaluator(run))
     assert "going on" not in capsys.readouterr().err
@@ -139,7 +139,7 @@ def test_a_finished_run_of_other_settings_is_trained_again(tmp_path: Path, token
     shutil.copytree(trained.run.folder, tmp_path / "run")
     run = run_in(tmp_path / "run", tokens, steps=5)
     train(run, Evaluator(run))
-    assert [line["step"] for line in metrics_of(run.folder)] == [5]
+    assert [line["step"] for line in metrics_of(run.folder)] == [0, 5]
     assert weights_of(run.folder) != weights_of(trained.run.folder)
 
 
@@ -168,11 +168,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, tokens: Path, children
     ("moment", "count", "goes_on_from"),
     [
         ("in an evaluation", 1, 0),
-        ("in an evaluation", 3, 20),
+        ("in an evaluation", 2, 0),
+        ("in an evaluation", 4, 20),
         ("a line is half written", 1, 0),
-        ("a line is half written", 4, 20),
-        ("a line is written", 2, 10),
-        ("a line is written", 5, 20),
+        ("a line is half written", 5, 20),
+        ("a line is written", 1, 0),
+        ("a line is written", 3, 10),
+        ("a line is written", 6, 20),
         ("a checkpoint is half written", 1, 0),
         ("a checkpoint is half written", 3, 20),
         ("a checkpoint is written", 1, 10),
@@ -234,7 +236,7 @@ def test_told_to_stop_it_writes_a_checkpoint_first(
     tmp_path: Path, tokens: Path, children: "Children", undisturbed: Path, number: int, exit_code: int
 ) -> None:
     run = run_in(tmp_path / "run", tokens)
-    code, said = children.train(run, "in an evaluation", 2, number)
+    code, said = children.train(run, "in an evaluation", 3, number)
     assert code == exit_code
     assert "stopped after step 14" in said
     assert [path.name for path in checkpoints(run.folder)] == ["checkpoint-000000010.pt", "checkpoint-000000014.pt"]
@@ -249,7 +251,7 @@ def test_told_to_stop_during_the_last_step_it_finishes_and_stops(
     tmp_path: Path, tokens: Path, children: "Children", undisturbed: Path, number: int, exit_code: int
 ) -> None:
     run = run_in(tmp_path / "run", tokens)
-    assert children.train(run, "in an evaluation", 5, number)[0] == exit_code
+    assert children.train(run, "in an evaluation", 6, number)[0] == exit_code
     assert_equal_runs(run.folder, undisturbed)
 
 
@@ -258,9 +260,9 @@ def test_a_signal_from_outside_stops_it_and_it_goes_on(
     tmp_path: Path, tokens: Path, children: "Children", undisturbed: Path, number: int
 ) -> None:
     run = run_in(tmp_path / "run", tokens)
-    (child,) = children.start(run, "never, but it waits in an evaluation", 3)
+    (child,) = children.start(run, "never, but it waits in an evaluation", 4)
     deadline = time.monotonic() + 60
-    while len(read_metrics(run.folder)) < 2 and time.monotonic() < deadline:
+    while len(read_metrics(run.folder)) < 3 and time.monotonic() < deadline:
         time.sleep(0.002)
     os.kill(child, number)
     codes, _ = children.wait()

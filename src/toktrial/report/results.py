@@ -21,6 +21,7 @@ from toktrial.report.gate import gate, gated_words, judged_bits_per_byte
 from toktrial.report.inputs import EvaluatedRun, TrialInputs
 from toktrial.report.mean_curves import gather_mean_curves
 from toktrial.report.minimal_pairs_section import gather_minimal_pairs
+from toktrial.report.noise_section import gather_noise
 from toktrial.report.notes import notes
 from toktrial.report.over_seeds import mean_over_seeds, standard_deviation_over_seeds
 from toktrial.report.ratings_section import gather_ratings
@@ -57,6 +58,7 @@ def gather(inputs: TrialInputs, target: float | None = None) -> dict[str, Any]:
         "tracks": _tracks(inputs),
         "comparisons": comparisons,
         "differences": gather_differences(inputs, paired),
+        "noise": gather_noise(_judged_by_seed(inputs), comparisons, confidence),
         "targets": gather_targets(inputs, target),
         "amendments": inputs.amendments,
         "control": gather_control(inputs, comparisons),
@@ -142,6 +144,11 @@ def _comparisons(inputs: TrialInputs, confidence: float) -> list[dict[str, Any]]
     ]
 
 
+def _judged_by_seed(inputs: TrialInputs) -> dict[str, dict[int, float]]:
+    budget = inputs.protocol["verdict"].get("budget", "steps")
+    return {track: {run.seed: judged_bits_per_byte(run.final, budget) for run in runs} for track, runs in inputs.runs.items()}
+
+
 def _looks(inputs: TrialInputs, judged: Mapping[str, list[tuple[float, float]]], confidence: float) -> dict[str, Look]:
     """Returns where a sequential design stands on each other track; none where the protocol plans one look alone."""
     first, most = inputs.protocol["seeds"], inputs.protocol.get("most_seeds", 0)
@@ -200,7 +207,7 @@ def _track(inputs: TrialInputs, track: str) -> dict[str, Any]:
         "tokens": {part: tokens[part] for part in ("train", "validation")},
         "bytes_per_token": {part: tokens[part]["bytes"] / tokens[part]["tokens"] for part in ("train", "validation")},
         "vocabulary": inputs.vocabulary["tracks"].get(track, {}),
-        "floors": inputs.floors["tracks"][track] if inputs.floors else None,
+        "floors": _floors(inputs, track),
         "parameters": record["parameters"],
         "parameters_without_embeddings": record["parameters_without_embeddings"],
         "parameters_of_embeddings": record["parameters_of_embeddings"],
@@ -216,6 +223,14 @@ def _track(inputs: TrialInputs, track: str) -> dict[str, Any]:
         "training_seconds_compare": any(not run["shared_device"] for run in described),
         "runs": described,
     }
+
+
+def _floors(inputs: TrialInputs, track: str) -> dict[str, Any] | None:
+    """Returns what counting reaches, the track's worst run at its end, and how far that is below the bigram floor."""
+    if not inputs.floors:
+        return None
+    floors, worst = inputs.floors["tracks"][track], max(run.final["bits_per_byte"] for run in inputs.runs[track])
+    return {**floors, "worst_run": worst, "below_bigram": 1 - worst / floors["bigram"]["bits_per_byte"]}
 
 
 FINAL_MEASURES = (

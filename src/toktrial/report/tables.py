@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from toktrial.report.wording import (
     BUDGETS,
+    MINUS,
     NOT_MEASURED,
     count,
     decimal,
@@ -93,14 +94,13 @@ def _seeds_table(results: dict[str, Any]) -> Table:
 
 def _floors_tables(results: dict[str, Any]) -> list[Table]:
     floors = {name: track["floors"] for name, track in results["tracks"].items() if track["floors"]}
-    bits = {name: [run["bits_per_byte"] for run in results["tracks"][name]["runs"]] for name in floors}
     rows = [
         [
             name,
             decimal(of["unigram"]["bits_per_byte"], 4),
             decimal(of["bigram"]["bits_per_byte"], 4),
-            decimal(max(bits[name]), 4),
-            percent(1 - max(bits[name]) / of["bigram"]["bits_per_byte"]),
+            decimal(of["worst_run"], 4),
+            percent(of["below_bigram"]).replace("-", MINUS),
         ]
         for name, of in floors.items()
     ]
@@ -245,22 +245,23 @@ def facts_table(results: dict[str, Any]) -> Table:
     protocol, tracks = results["protocol"], results["tracks"]
     training, of_baseline = protocol["training"], tracks[results["baseline"]]
     most = protocol.get("most_seeds", 0)
-    seeds = f"{protocol['seeds']} to {most}, by looks" if most > protocol["seeds"] else str(protocol["seeds"])
+    seed_count = f"{protocol['seeds']} to {most}, by looks" if most > protocol["seeds"] else str(protocol["seeds"])
     control = "; the baseline again under as many others" if protocol.get("control") else ""
-    steps = "; ".join(
-        dict.fromkeys(f"{count(track['steps'])} of {count(track['tokens_per_step'])} tokens" for track in tracks.values())
-    )
+    steps = [f"{count(track['steps'])} of {count(track['tokens_per_step'])} tokens" for track in tracks.values()]
+    epochs = [f"{name} {decimal(track['epochs'], 2)}" for name, track in tracks.items()]
+    taken = [f"{name} {seconds(track['final']['training_seconds'])}" for name, track in tracks.items()]
+    schedule = f"{training['schedule']} after step {count(training['warmup_steps'])}"
     rows = [
         ["corpus", f"{protocol['corpus']['path']}: {count(results['corpus']['train']['bytes'])} bytes for training"],
         ["entries", count(protocol["vocab_size"])],
         ["parameters", count(of_baseline["parameters"])],
-        ["steps", steps],
-        ["times through the text", joined([f"{name} {decimal(track['epochs'], 2)}" for name, track in tracks.items()])],
-        ["learning rate", f"{training['learning_rate']:g}, {training['schedule']} after {count(training['warmup_steps'])} steps"],
-        ["seeds", f"{seeds}{control}"],
-        ["training seconds of a run", joined([f"{name} {seconds(track['final']['training_seconds'])}" for name, track in tracks.items()])],
+        ["steps", "; ".join(dict.fromkeys(steps))],
+        ["times through the text", joined(epochs)],
+        ["learning rate", f"{training['learning_rate']:g}, {schedule}"],
+        ["seeds", f"{seed_count}{control}"],
+        ["training seconds of a run", joined(taken)],
         ["compared", BUDGETS[protocol["verdict"].get("budget", "steps")]],
-    ]  # fmt: skip
+    ]
     return Table("What was compared, and at what size", ("", "value"), rows, ("text", "text"))
 
 

@@ -89,10 +89,10 @@ def criterion(baseline: str, others: Sequence[str], protocol: Mapping[str, Any])
         )
     alone = " One seed has no interval, so it cannot be met." if seeds == 1 else ""
     budget = BUDGETS[protocol["verdict"].get("budget", "steps")]
-    floor = f"{protocol['verdict'].get('floor', 'bigram')} floor"
+    floor = protocol["verdict"].get("floor", "bigram")
     return (
-        f"Fixed before the run: {rule} of its bits per byte minus {baseline}'s, {budget}, {found}; and if every run of both "
-        f"ends below its own {floor}, which counting alone reaches.{alone}"
+        f"Fixed before the run: {rule} of its bits per byte minus {baseline}'s, {budget}, {found}.{alone} Nothing is decided "
+        f"where a run ends above its own {floor} floor, which counting alone reaches."
     )
 
 

@@ -6,12 +6,12 @@ from toktrial.training.config import TrainingConfig
 
 
 def learning_rate(step: int, steps: int, config: TrainingConfig) -> float:
-    """Returns the learning rate of step `step`, counted from 1, of `steps`.
+    """Returns the learning rate of step `step`, counted from 1, of `steps`; that of step 0 is where the warm-up begins.
 
     Rises linearly to the peak at step `warmup_steps`, then is constant, or falls by a half cosine or a line to
     `final_learning_rate_share` of the peak at the last step.
     """
-    if step <= config.warmup_steps:
+    if step < config.warmup_steps:
         return config.learning_rate * step / config.warmup_steps
     if config.schedule == "constant":
         return config.learning_rate

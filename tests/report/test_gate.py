@@ -1,0 +1,91 @@
+"""The gate: nothing is decided about models that have learned no more than counting, and the report says what to do."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from toktrial.errors import TrialError
+from toktrial.report.curves import Curve
+from toktrial.report.gate import gate, judged_bits_per_byte, steps_to_reach
+from toktrial.report.inputs import read_trial
+from toktrial.report.page import write_report
+from toktrial.report.results import gather
+
+AHEAD = {"final_bits_per_byte": [1.400, 1.412, 1.391]}
+BEHIND = {"final_bits_per_byte": [1.500, 1.510, 1.490]}
+
+
+def curve_of(steps: list[float], bits: list[float]) -> Curve:
+    return Curve({"step": np.array(steps), "bits_per_byte": np.array(bits)}, shared_device=False)
+
+
+def word_of(trial: Path) -> str:
+    return str(gather(read_trial(trial))["verdict"]["word"])
+
+
+@pytest.mark.parametrize(
+    ("bpe_floor", "btm_floor", "word"),
+    [
+        (2.0, 2.0, "btm learned faster"),
+        (2.0, 1.411, "undecided: btm has learned no more than counting pairs"),
+        (2.0, 1.4121, "btm learned faster"),
+        (1.505, 2.0, "undecided: bpe has learned no more than counting pairs"),
+        (1.2, 1.2, "undecided: bpe and btm have learned no more than counting pairs"),
+    ],
+)
+def test_every_run_of_both_tracks_must_end_below_its_own_floor(
+    write_trial: Any, bpe_floor: float, btm_floor: float, word: str
+) -> None:
+    tracks = {"bpe": {**BEHIND, "bigram_floor": bpe_floor}, "btm": {**AHEAD, "bigram_floor": btm_floor}}
+    assert word_of(write_trial(tracks)) == word
+
+
+def test_a_track_that_has_not_learned_stops_its_own_comparison_alone(write_trial: Any) -> None:
+    tracks = {"bpe": BEHIND, "btm": AHEAD, "words": {**AHEAD, "bigram_floor": 1.0}}
+    words = [item["verdict"] for item in gather(read_trial(write_trial(tracks)))["comparisons"]]
+    assert words == ["btm learned faster", "undecided: words has learned no more than counting pairs"]
+
+
+def test_a_trial_without_measured_floors_decides_nothing(write_trial: Any) -> None:
+    trial = write_trial({"bpe": BEHIND, "btm": AHEAD})
+    (trial / "evaluation/floors/floors.json").unlink()
+    assert word_of(trial) == "undecided: what counting alone reaches was not measured"
+    write_report(trial)
+    assert "toktrial evaluate" in (trial / "report/report.md").read_text()
+
+
+def test_the_page_says_by_how_much_and_what_to_do(write_trial: Any) -> None:
+    trial = write_trial({"bpe": BEHIND, "btm": {**AHEAD, "bigram_floor": 1.39}})
+    write_report(trial)
+    for name in ("index.html", "report.md"):
+        text = (trial / "report" / name).read_text()
+        assert "Undecided: btm has learned no more than counting pairs." in text
+        assert "worst run is at 1.4120 bits per byte, above the 1.3900 that counting reaches with the same ids" in text
+        assert "training.steps" in text
+
+
+def test_steps_are_told_by_the_slope_of_the_last_half() -> None:
+    steps = [0.0, *range(100, 1001, 100)]
+    curve = curve_of(steps, [9.0, *(5 - 0.5 * math.log(step) for step in steps[1:])])
+    assert steps_to_reach(curve, 5 - 0.5 * math.log(3000)) == pytest.approx(3000, abs=1)
+    assert steps_to_reach(curve, 5 - 0.5 * math.log(30_000)) is None, "too far to carry a slope on"
+    assert steps_to_reach(curve_of([0, 100, 200, 300], [6.0, 6.0, 6.0, 6.0]), 5.0) is None
+    assert steps_to_reach(curve_of([0, 100, 200, 300], [6.0, 6.0, 6.1, 6.2]), 5.0) is None
+
+
+def test_the_floor_may_be_that_of_single_entries(write_trial: Any) -> None:
+    trial = write_trial({"bpe": BEHIND, "btm": {**AHEAD, "bigram_floor": 1.2}})
+    path = trial / "protocol.toml"
+    path.write_text(path.read_text().replace('floor = "bigram"', 'floor = "unigram"'))
+    assert word_of(trial) == "btm learned faster"
+    assert gate(read_trial(trial))["btm"].floor == pytest.approx(2.1)
+
+
+def test_at_equal_bytes_other_values_are_judged_and_must_be_there() -> None:
+    assert judged_bits_per_byte({"bits_per_byte": 1.5, "equal_bytes": {"bits_per_byte": 1.75}}, "steps") == 1.5
+    assert judged_bits_per_byte({"bits_per_byte": 1.5, "equal_bytes": {"bits_per_byte": 1.75}}, "bytes") == 1.75
+    with pytest.raises(TrialError, match="no measures at equal bytes"):
+        judged_bits_per_byte({"bits_per_byte": 1.5}, "bytes")
