@@ -3,13 +3,14 @@
 Charts -> specification. Plain dicts of Vega-Lite 6 (vega.github.io/vega-lite/docs); sections/charts.js knows their places.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 # Okabe & Ito's palette, which colour-blind readers tell apart (2008, jfly.uni-koeln.de/color), its darker colours first.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [5, 2], [1, 3])
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+LABEL_HEIGHT = 0.06  # of a chart
 CONTROL_COLOUR, CONTROL_DASH, CONTROL_SHAPE = "#808690", [4, 2], "triangle-right"
 WIDTH, HEIGHT = 640, 340  # pixels of the SVG; the PNG has twice as many
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif"
@@ -90,7 +91,7 @@ def specification(
 
 def with_floors(chart: dict[str, Any], floors: Sequence[tuple[str, float]]) -> dict[str, Any]:
     """Returns the chart with a quiet line across it for each (track, bits per byte) that counting pairs reaches."""
-    values = [{"name": name, "y": floor, "label": f"{name}: counting pairs"} for name, floor in floors]
+    values = _labelled(floors, chart["params"])
     drawn = [{"filter": "datum.y <= top && datum.y >= bottom"}]
     lines: dict[str, Any] = {
         "data": {"values": values},
@@ -105,6 +106,20 @@ def with_floors(chart: dict[str, Any], floors: Sequence[tuple[str, float]]) -> d
         "encoding": {"x": {"value": "width"}, "text": {"field": "label"}},
     }
     return {**chart, "layer": [lines, labels, *chart["layer"]]}
+
+
+def _labelled(floors: Sequence[tuple[str, float]], ends: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the rows of the floors; those that stand too close for a label each have one together, at the highest."""
+    height = abs(ends[0]["value"] - ends[1]["value"])
+    rows: list[dict[str, Any]] = []
+    names: list[str] = []
+    for name, floor in sorted(floors, key=lambda each: each[1]):
+        is_close = bool(rows) and floor - rows[-1]["y"] < LABEL_HEIGHT * height
+        if is_close:
+            rows[-1]["label"] = ""
+        names = [*names, name] if is_close else [name]
+        rows.append({"name": name, "y": floor, "label": f"counting pairs: {', '.join(names)}"})
+    return rows
 
 
 def with_verdict(chart: dict[str, Any]) -> dict[str, Any]:

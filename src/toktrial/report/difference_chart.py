@@ -65,7 +65,7 @@ def fitted_domain(rows: Rows, axis: str) -> tuple[list[float], bool]:
     # Where two runs differ much, their interval is many times the difference itself: the mean lines then rule the axis.
     means = [row["difference"] for row in late]
     span = max(abs(float(np.max(means))), abs(float(np.min(means))))
-    low, high = max(min(*values, 0.0), -4 * span), min(max(*values, 0.0), 4 * span)
+    low, high = max(min(*values, 0.0), -1.5 * span), min(max(*values, 0.0), 1.5 * span)
     margin = 0.06 * (high - low) or 0.01
     domain = [low - margin, high + margin]
     is_cut = any(not domain[0] <= row[name] <= domain[1] for row in rows for name in ends if row[name] is not None)

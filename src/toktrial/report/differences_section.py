@@ -7,7 +7,7 @@ from typing import Any
 
 from toktrial.report.sequential import shared_confidence
 from toktrial.report.tables import Table
-from toktrial.report.wording import count, decimal, seconds, short_percent, signed
+from toktrial.report.wording import count, joined, seconds, short_percent, signed
 
 BUDGET_NAMES = {"steps": "equal steps and FLOPs", "bytes": "equal bytes of text", "seconds": "equal training seconds"}
 FORMATS = {"steps": count, "bytes": count, "seconds": seconds}
@@ -40,18 +40,19 @@ def budgets_table(results: dict[str, Any]) -> Table:
 
 
 def headline_clauses(results: dict[str, Any]) -> list[str]:
-    """Returns, for each other track whose difference has changed its sign or moves still, one sentence that says so."""
-    found = []
-    for track, of_track in results["differences"].items():
-        last = of_track["curves"]["step"]["at"][-1]
-        parts = []
-        if of_track["sign_change"] is not None:
-            parts.append(f"changed its sign at step {count(of_track['sign_change'])} of {count(last)}")
-        moved = of_track["movement"]
+    """Returns what a reader must hear with the verdict: whose difference changed its sign, and whose moves still."""
+    baseline, steps = results["baseline"], 0.0
+    changed, moving = [], []
+    for track, found in results["differences"].items():
+        steps = found["curves"]["step"]["at"][-1]
+        if found["sign_change"] is not None:
+            changed.append(f"{track} at step {count(found['sign_change'])}")
+        moved = found["movement"]
         if moved["moves_still"]:
-            way = "down" if moved["moved"] < 0 else "up"
-            parts.append(f"still moves, by {decimal(abs(moved['moved']), 4)} {way} in the last quarter of the training")
-        if parts:
-            what = f"The difference between {track} and {results['baseline']} {' and '.join(parts)}"
-            found.append(f"{what}: another budget may say another thing.")
-    return found
+            moving.append(f"{track} by {signed(moved['moved'])}")
+    clauses = []
+    if changed:
+        clauses.append(f"The difference from {baseline} changed its sign on the way: {joined(changed)} of {count(steps)}.")
+    if moving:
+        clauses.append(f"The difference from {baseline} still moved in the last quarter of the training: {joined(moving)}.")
+    return [*clauses, "Another budget may say another thing."] if clauses else []

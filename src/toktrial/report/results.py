@@ -30,7 +30,7 @@ from toktrial.report.sequential import Look, decide_by_looks, look, shared_confi
 from toktrial.report.target_section import gather_targets
 from toktrial.report.verdict import corrected_p_values, decide, document_interval, paired_interval
 from toktrial.report.vocabulary_section import gather_cuts
-from toktrial.report.wording import criterion, outcome, overall_word, verdict_detail
+from toktrial.report.wording import criterion, outcome, overall_word, verdict_detail, what_the_intervals_hold
 
 RULE = (
     "The word is decided by one rule, fixed in the protocol. First, every run of both tracks must have learned more than a "
@@ -84,7 +84,8 @@ def _verdict(inputs: TrialInputs, comparisons: Sequence[dict[str, Any]], confide
     seeds = inputs.protocol["seeds"]
     exploratory = is_exploratory(inputs.amendments)
     came_out = outcome(comparisons, seeds, exploratory)
-    details = [verdict_detail(item, confidence, len(comparisons)) for item in comparisons]
+    details = [verdict_detail(item, len(comparisons)) for item in comparisons]
+    details += what_the_intervals_hold(comparisons, confidence)
     return {
         "criterion": criterion(inputs.baseline, inputs.others, inputs.protocol),
         "outcome": came_out,

@@ -125,7 +125,7 @@ def _judged(comparison: dict[str, Any]) -> tuple[str, str]:
     return ("met" if word == f"{comparison['track']} learned faster" else "not met"), word
 
 
-def verdict_detail(comparison: dict[str, Any], confidence: float, tracks_compared: int) -> str:
+def verdict_detail(comparison: dict[str, Any], tracks_compared: int) -> str:
     """Returns the numbers that decided the verdict on one other track, in words."""
     difference = " ".join([_difference(comparison), *_unlearned(comparison)])
     if comparison["low"] is None:
@@ -135,8 +135,10 @@ def verdict_detail(comparison: dict[str, Any], confidence: float, tracks_compare
         f"{comparison['baseline']}: {signed(comparison['low'])} to {signed(comparison['high'])}, over "
         f"{plural(len(comparison['paired_seeds']), 'paired seed')}."
     )
-    correction = _look_clause(confidence) if comparison["look"] else _holm_clause(comparison, tracks_compared)
-    return f"{difference} {interval}{correction}"
+    p_value = (
+        f" p = {comparison['p_value_corrected']:.2g}, corrected." if tracks_compared > 1 and not comparison["look"] else ""
+    )
+    return f"{difference} {interval}{p_value}"
 
 
 def overall_word(comparisons: Sequence[dict[str, Any]]) -> str:
@@ -180,17 +182,16 @@ def _difference(comparison: dict[str, Any]) -> str:
     return f"{track} ended {decimal(abs(mean), 4)} bits per byte ({share}) {side} {baseline}; lower is better."
 
 
-def _holm_clause(comparison: dict[str, Any], tracks_compared: int) -> str:
-    if tracks_compared == 1:
-        return ""
-    return (
-        f" At that confidence the intervals of all {tracks_compared} comparisons hold together (Bonferroni). Holm's "
-        f"correction, which is a little sharper, decides: p = {comparison['p_value_corrected']:.2g}."
-    )
-
-
-def _look_clause(confidence: float) -> str:
-    return (
-        " That is the confidence of this look of the sequential design: all its looks together keep "
-        f"{short_percent(confidence)}."
-    )
+def what_the_intervals_hold(comparisons: Sequence[dict[str, Any]], confidence: float) -> list[str]:
+    """Returns why the intervals have another confidence than the verdict, where they do; at most one sentence."""
+    together = short_percent(confidence)
+    if comparisons[0]["low"] is None:
+        return []
+    if comparisons[0]["look"]:
+        return [f"An interval has the confidence of its look of the sequential design; all looks together keep {together}."]
+    if len(comparisons) == 1:
+        return []
+    return [
+        f"The {plural(len(comparisons), 'interval')} hold together at {together} (Bonferroni). Holm's correction of the p-values, "
+        "which is a little sharper, decides."
+    ]
