@@ -135,9 +135,8 @@ def verdict_detail(comparison: dict[str, Any], tracks_compared: int) -> str:
         f"{comparison['baseline']}: {signed(comparison['low'])} to {signed(comparison['high'])}, over "
         f"{plural(len(comparison['paired_seeds']), 'paired seed')}."
     )
-    p_value = (
-        f" p = {comparison['p_value_corrected']:.2g}, corrected." if tracks_compared > 1 and not comparison["look"] else ""
-    )
+    is_corrected = tracks_compared > 1 and not comparison["look"]
+    p_value = f" p = {comparison['p_value_corrected']:.2g}, corrected." if is_corrected else ""
     return f"{difference} {interval}{p_value}"
 
 
@@ -191,7 +190,6 @@ def what_the_intervals_hold(comparisons: Sequence[dict[str, Any]], confidence: f
         return [f"An interval has the confidence of its look of the sequential design; all looks together keep {together}."]
     if len(comparisons) == 1:
         return []
-    return [
-        f"The {plural(len(comparisons), 'interval')} hold together at {together} (Bonferroni). Holm's correction of the p-values, "
-        "which is a little sharper, decides."
-    ]
+    number = plural(len(comparisons), "interval")
+    said = f"The {number} hold together at {together} (Bonferroni)."
+    return [f"{said} Holm's correction of the p-values, which is a little sharper, decides."]
