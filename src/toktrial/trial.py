@@ -130,7 +130,9 @@ class Trial:
 
     def _evaluate_runs(self, runs: Sequence[tuple[str, int]]) -> None:
         self.train()
+        from toktrial.corpus.stage import open_documents
         from toktrial.evaluation.count_models import measure_floors
+        from toktrial.evaluation.overlap import account_overlap
         from toktrial.evaluation.stage import describe_vocabularies, evaluate_run
 
         tracks = list(self.protocol.tracks)
@@ -138,6 +140,9 @@ class Trial:
         tokens_folders = {track: self.tokens_folder(track) for track in tracks}
         describe_vocabularies(self.folder, tokenizer_folders, tokens_folders, self.protocol.vocab_size)
         measure_floors(self.folder, tokens_folders, self.protocol.evaluation.eval_documents)
+        splits = {split: open_documents(self.corpus_folder, split) for split in ("train", "validation")}
+        corpus = artifact.read_manifest(self.corpus_folder)["fingerprint"]
+        account_overlap(self.folder, splits, corpus, tokens_folders, self.protocol.model)
         paired = [(track, seed) for track, seed in runs if seed <= self.protocol.last_seed]
         if self.protocol.evaluation.minimal_pairs:
             self._judge_minimal_pairs(paired)

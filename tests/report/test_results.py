@@ -170,7 +170,7 @@ def test_the_seconds_of_every_stage_are_told(whole_trial: Path) -> None:
         "tokenizer btm_primitive_tokenizer", "pair graph of btm_primitive_tokenizer", "tokens of bpe", "tokens of btm",
         *(f"{stage}, {track}" for track in ("bpe", "btm") for stage in (*of_runs, "minimal pairs")),
         *(f"{stage}, A/A control" for stage in of_runs),
-        "account of the vocabularies", "floors", "measures of the samples", "known words of the minimal pairs",
+        "account of the vocabularies", "floors", "overlap", "measures of the samples", "known words of the minimal pairs",
     ]  # fmt: skip
     assert all(seconds > 0 for stage, seconds in taken.items() if not stage.startswith("compilation"))
     runs = [whole_trial / f"runs/btm/seed-{seed}" for seed in (1, 2)]

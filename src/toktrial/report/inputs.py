@@ -30,11 +30,12 @@ RUN_FILES = ("record.json", "metrics.jsonl", "final.json", "document_nats.npy")
 UNRECORDED = {"compiled": False, "compile_seconds": 0.0, "processes": 1, "source_commit": "not recorded"}
 SAMPLE_MEASURES_FILE = "evaluation/samples/measures.json"
 FLOORS_FILE = "evaluation/floors/floors.json"
+OVERLAP_FILE = "evaluation/overlap/overlap.json"
 KNOWN_PAIRS_FILE = "evaluation/known_pairs/known_pairs.json"
 INPUT_FILES = (
     "protocol.toml", "corpus/manifest.json", "tokenizers/*/manifest.json", "graphs/*/manifest.json",
     "tokens/*/manifest.json", "tokens/*/val_bytes.bin", "evaluation/*/manifest.json", "evaluation/vocabulary/vocabulary.json",
-    SAMPLE_MEASURES_FILE, FLOORS_FILE, KNOWN_PAIRS_FILE, AMENDMENTS_FILE, VOTES_FILE,
+    SAMPLE_MEASURES_FILE, FLOORS_FILE, OVERLAP_FILE, KNOWN_PAIRS_FILE, AMENDMENTS_FILE, VOTES_FILE,
     "runs/*/seed-*/samples.json", "runs/*/seed-*/minimal_pairs.json",
     *(f"runs/*/seed-*/{name}" for name in RUN_FILES),
 )  # fmt: skip
@@ -86,6 +87,8 @@ class TrialInputs:
     """Which minimal pairs hold known words alone; None where none were judged."""
     floors: dict[str, Any] | None
     """What counting alone reaches, by track; None in a trial of an earlier version."""
+    overlap: dict[str, Any] | None
+    """Near-duplicates, and documents that share rows; None in a trial of an earlier version."""
     document_bytes: NDArray[np.uint32]
     """UTF-8 bytes of each validation document (documents,)."""
     amendments: list[dict[str, Any]]
@@ -132,6 +135,7 @@ def read_trial(trial_folder: Path) -> TrialInputs:
         votes=read_votes(trial_folder / VOTES_FILE),
         known_pairs=_object_if_there(trial_folder / KNOWN_PAIRS_FILE),
         floors=_object_if_there(trial_folder / FLOORS_FILE),
+        overlap=_object_if_there(trial_folder / OVERLAP_FILE),
         document_bytes=document_bytes,
         amendments=read_amendments(trial_folder),
         seeds_left_out={

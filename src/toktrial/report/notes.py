@@ -37,6 +37,13 @@ def _on_the_corpus(results: dict[str, Any]) -> list[str]:
             f"{count(repeated)} of {count(documents)} validation documents stand in the training text too: they "
             "measure memory, not only learning."
         )
+    overlap = results["overlap"]
+    if overlap and overlap["near_duplicates"]["documents"]:
+        near, documents = overlap["near_duplicates"], results["corpus"]["validation"]["documents"]
+        found.append(
+            f"{count(near['documents'])} of {count(documents)} validation documents share a run of {near['words']} words with "
+            "the training text."
+        )
     return found
 
 

@@ -61,6 +61,7 @@ def gather(inputs: TrialInputs, target: float | None = None) -> dict[str, Any]:
         "noise": gather_noise(_judged_by_seed(inputs), comparisons, confidence),
         "targets": gather_targets(inputs, target),
         "amendments": inputs.amendments,
+        "overlap": inputs.overlap,
         "control": gather_control(inputs, comparisons),
         "mean_curves": gather_mean_curves(inputs),
         "shared_entries": inputs.vocabulary.get("shared_entries", {}),
@@ -281,6 +282,7 @@ def _distinct(values: Any) -> list[str]:
 ACCOUNTS = {
     "vocabulary": "account of the vocabularies",
     "floors": "floors",
+    "overlap": "overlap",
     "samples": "measures of the samples",
     "known_pairs": "known words of the minimal pairs",
 }

@@ -262,6 +262,9 @@ def facts_table(results: dict[str, Any]) -> Table:
         ["training seconds of a run", joined(taken)],
         ["compared", BUDGETS[protocol["verdict"].get("budget", "steps")]],
     ]
+    if results["overlap"]:
+        seen = [f"{name} {percent(share)}" for name, share in results["overlap"]["sees_another_document"].items()]
+        rows.append(["targets that see an earlier document in their row", joined(seen)])
     return Table("What was compared, and at what size", ("", "value"), rows, ("text", "text"))
 
 
