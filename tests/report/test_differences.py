@@ -49,9 +49,12 @@ def test_seconds_leave_out_pairs_that_shared_a_device() -> None:
     assert difference_curve([shared], "training_seconds", 0.95) is None
 
 
-def test_a_sign_counts_as_changed_where_it_lasts_to_the_end() -> None:
+def test_a_sign_changes_where_the_difference_first_and_last_came_to_that_of_its_end() -> None:
     steps = [0, 100, 200, 300, 400]
-    assert sign_change({"at": steps, "mean": [-1, 0.5, 0.5, -0.5, -0.7]}, 50) == pytest.approx(250)
+    once = sign_change({"at": steps, "mean": [-1, 0.5, 0.5, -0.5, -0.7]}, 50)
+    assert once == {"first": pytest.approx(250), "last": pytest.approx(250)}
+    twice = sign_change({"at": steps, "mean": [9, 0.5, -0.5, 0.1, -0.7]}, 50)
+    assert twice == {"first": pytest.approx(150), "last": pytest.approx(312.5)}
     assert sign_change({"at": steps, "mean": [9, -0.5, -0.5, -0.5, -0.7]}, 50) is None, "before the warm-up is over"
     assert sign_change({"at": steps, "mean": [0, 0.5, 0.4, 0.3, 0.2]}, 50) is None
 

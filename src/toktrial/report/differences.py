@@ -67,18 +67,21 @@ def difference_curve(pairs: Sequence[Pair], axis: str, confidence: float) -> dic
     }
 
 
-def sign_change(curve: Mapping[str, Sequence[Any]], warmup_steps: int) -> float | None:
-    """Returns the step after the warm-up from which the mean difference keeps the sign of its end, where it had another before.
+def sign_change(curve: Mapping[str, Sequence[Any]], warmup_steps: int) -> dict[str, float] | None:
+    """Returns the steps after the warm-up at which the mean difference came to the sign of its end, for the first and last time.
 
-    None where it had that sign at every evaluation after the warm-up.
+    None where it had that sign at every evaluation after the warm-up. `first` and `last` differ where noise, or more than that,
+    took it back over 0 in between.
     """
     steps, means = np.array(curve["at"], dtype=float), np.array(curve["mean"], dtype=float)
-    opposite = np.flatnonzero((steps > warmup_steps) & (means * means[-1] < 0))
-    if not len(opposite):
+    after = steps > warmup_steps
+    steps, is_opposite, means = steps[after], (means * means[-1] < 0)[after], means[after]
+    changes = np.flatnonzero(is_opposite[:-1] & ~is_opposite[1:])
+    if not len(changes):
         return None
-    before = int(opposite[-1])
-    share = means[before] / (means[before] - means[before + 1])
-    return float(steps[before] + share * (steps[before + 1] - steps[before]))
+    shares = means[changes] / (means[changes] - means[changes + 1])
+    crossings = steps[changes] + shares * (steps[changes + 1] - steps[changes])
+    return {"first": float(crossings[0]), "last": float(crossings[-1])}
 
 
 def movement(curve: Mapping[str, Sequence[Any]]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 results["differences"] -> tables and wording -> page, Markdown and terminal.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from toktrial.report.sequential import shared_confidence
@@ -46,7 +47,7 @@ def headline_clauses(results: dict[str, Any]) -> list[str]:
     for track, found in results["differences"].items():
         steps = found["curves"]["step"]["at"][-1]
         if found["sign_change"] is not None:
-            changed.append(f"{track} at step {count(found['sign_change'])}")
+            changed.append(f"{track} {_when(found['sign_change'])}")
         moved = found["movement"]
         if moved["moves_still"]:
             moving.append(f"{track} by {signed(moved['moved'])}")
@@ -56,3 +57,8 @@ def headline_clauses(results: dict[str, Any]) -> list[str]:
     if moving:
         clauses.append(f"The difference from {baseline} still moved in the last quarter of the training: {joined(moving)}.")
     return [*clauses, "Another budget may say another thing."] if clauses else []
+
+
+def _when(change: Mapping[str, float]) -> str:
+    first, last = count(change["first"]), count(change["last"])
+    return f"at step {first}" if first == last else f"between steps {first} and {last}"
