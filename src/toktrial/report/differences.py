@@ -68,7 +68,7 @@ def difference_curve(pairs: Sequence[Pair], axis: str, confidence: float) -> dic
 
 
 def sign_change(curve: Mapping[str, Sequence[Any]], warmup_steps: int) -> dict[str, float] | None:
-    """Returns the steps after the warm-up at which the mean difference came to the sign of its end, for the first and last time.
+    """Returns at which steps after the warm-up the mean difference came to the sign of its end, for the first and last time.
 
     None where it had that sign at every evaluation after the warm-up. `first` and `last` differ where noise, or more than that,
     took it back over 0 in between.

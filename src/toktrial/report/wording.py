@@ -162,7 +162,7 @@ def _unlearned(comparison: dict[str, Any]) -> list[str]:
 
 def _what_to_do(steps_needed: int | None) -> str:
     if steps_needed is None:
-        return "Its curve does not fall towards that: look at the learning rate first, then at the number of steps."
+        return "By its curve that is more than 20 times as far, or out of reach: look at the learning rate, then at the steps."
     return f"By the slope of its curve that takes about {count(two_digits(steps_needed))} steps: `--training.steps` with more."
 
 
