@@ -97,7 +97,8 @@ def test_the_page_is_small_enough_and_reads_in_order(report: Path, page: Tags) -
     assert (report / "index.html").stat().st_size < 5e6
     headings = [attributes["id"] for tag, attributes in page.tags if tag == "h2"]
     assert headings == [
-        "notes", "curves", "tracks", "beside", "control", "tokenizers", "samples", "protocol", "environment", "repeat",
+        "curves", "facts", "notes", "tracks", "beside", "control", "tokenizers", "samples", "loss", "protocol", "environment",
+        "repeat",
     ]  # fmt: skip
     assert sum(tag == "h1" for tag, _ in page.tags) == 1
     assert sum(tag == "caption" for tag, _ in page.tags) == sum(tag == "table" for tag, _ in page.tags)

@@ -254,12 +254,15 @@ def test_the_outcome_and_its_criterion_come_first_in_the_report(reported_trial: 
     verdict = json.loads((reported_trial / "report/results.json").read_text(encoding="utf-8"))["verdict"]
     assert verdict["outcome"] == "So far, with 2 of 3 seeds: not met, bpe learned faster."
     markdown = (reported_trial / "report/report.md").read_text(encoding="utf-8").split("\n\n")
-    assert markdown[:2] == [f"# {verdict['outcome']}", verdict["criterion"]]
-    assert markdown[markdown.index(verdict["rule"]) + 1] == "Trial demo: which tokenizer made the model learn faster?"
+    question = "Trial demo: which tokenizer made the model learn faster?"
+    assert markdown[:3] == [question, f"# {verdict['outcome']}", verdict["criterion"]]
+    assert verdict["rule"] in markdown
     page = (reported_trial / "report/index.html").read_text(encoding="utf-8")
-    first_on_the_page = re.search(r"<main[^>]*>\s*<header>\s*<h1>(.*?)</h1>\s*<p class=\"criterion\">(.*?)</p>", page)
+    first_on_the_page = re.search(
+        r"<main[^>]*>\s*<header>\s*<p.*?>(.*?)</p>\s*<h1>(.*?)</h1>\s*<p class=\"criterion\">(.*?)</p>", page
+    )
     assert first_on_the_page is not None
-    assert [html.unescape(part) for part in first_on_the_page.groups()] == [verdict["outcome"], verdict["criterion"]]
+    assert [html.unescape(part) for part in first_on_the_page.groups()] == [question, verdict["outcome"], verdict["criterion"]]
 
 
 def test_the_outcome_is_the_first_line_at_the_terminal(reported_trial: Path, capsys: pytest.CaptureFixture[str]) -> None:

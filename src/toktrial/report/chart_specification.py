@@ -130,15 +130,15 @@ def with_verdict(chart: dict[str, Any]) -> dict[str, Any]:
         "mark": {"type": "rule", "color": "#808690", "strokeWidth": 1},
         "encoding": {"x": {"value": 0}, "x2": {"value": "width"}, "color": {"value": "#808690"}},
     }
-    decides = [{"filter": "datum.verdict"}]
+    # Hidden, not filtered out: a layer without rows has no extent, and Vega complains.
+    shown = {"condition": {"test": "datum.verdict", "value": 1}, "value": 0}
     interval = {
-        "transform": decides,
         "mark": {"type": "rule", "strokeWidth": 2.5},
-        "encoding": {"y": {"field": "lowest"}, "y2": {"field": "highest"}},
+        "encoding": {"y": {"field": "lowest"}, "y2": {"field": "highest"}, "opacity": shown},
     }
     point = {
-        "transform": decides,
-        "mark": {"type": "point", "shape": "diamond", "size": 150, "filled": True, "opacity": 1, "stroke": "white"},
+        "mark": {"type": "point", "shape": "diamond", "size": 150, "filled": True, "stroke": "white"},
+        "encoding": {"opacity": shown},
     }
     return {**chart, "layer": [zero, *curves, interval, point]}
 

@@ -232,7 +232,7 @@ def _difference_chart(results: dict[str, Any], datasets: Datasets, axis: str) ->
     return LearningCurve(
         measure="difference",
         axis=axis,
-        description=description(results, AXIS_TITLES[axis], "step" if axis == "tokens" else axis),
+        description=description(results, AXIS_TITLES[axis]),
         caption=" ".join(cautions),
         caption_without_cut=" ".join(cautions),
         domain=domain,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from toktrial.report.wording import count, signed
+from toktrial.report.wording import signed
 
 DRAWN_FROM = 0.1  # of the axis: what comes before may leave the chart, for its differences are several times the later ones
 AXIS_OF_BUDGET = {"steps": ("step", "flops"), "bytes": ("bytes_seen",), "seconds": ("training_seconds",)}
@@ -72,15 +72,8 @@ def fitted_domain(rows: Rows, axis: str) -> tuple[list[float], bool]:
     return domain, is_cut
 
 
-def description(results: Mapping[str, Any], axis_title: str, axis: str) -> str:
+def description(results: Mapping[str, Any], axis_title: str) -> str:
     """Returns what the chart shows, for those who cannot see it."""
-    parts = []
-    for track, found in results["differences"].items():
-        curve = found["curves"].get(axis)
-        if curve:
-            middle = len(curve["at"]) // 2
-            early = f"{signed(curve['mean'][middle])} at {count(curve['at'][middle])}"
-            parts.append(f"{track} {early} and {signed(curve['mean'][-1])} at the end")
-    return (
-        f"Line chart: bits per byte of each other track minus {results['baseline']} against {axis_title}. {'; '.join(parts)}."
-    )
+    ends = [f"{each['track']} {signed(each['difference'])}" for each in results["comparisons"]]
+    what = f"Line chart: bits per byte of each other track minus {results['baseline']} against {axis_title}."
+    return f"{what} Where the verdict compares: {'; '.join(ends)}."

@@ -101,7 +101,7 @@ def render_page(results: dict[str, Any], charts: list[LearningCurve], datasets: 
         loss_figures=[chart for chart in charts if chart.axis == "step" and chart.measure not in COMPARING],
         loss_per_token=LOSS_PER_TOKEN,
         drawn=drawn,
-        dots=drawn[NAME],
+        dots=draw_dots(results),
         dots_caption=dots_caption(results),
         dots_description=describe_dots(results),
         noise=noise_sentences(results),

@@ -243,7 +243,7 @@ def _flat(table: Mapping[str, Any], prefix: str) -> Sequence[tuple[str, Any]]:
 def facts_table(results: dict[str, Any]) -> Table:
     """Returns what a reader must know of the trial before its numbers mean something."""
     protocol, tracks = results["protocol"], results["tracks"]
-    training, of_baseline = protocol["training"], tracks[results["baseline"]]
+    training, of_baseline = protocol["training"], next(iter(tracks.values()))
     most = protocol.get("most_seeds", 0)
     seed_count = f"{protocol['seeds']} to {most}, by looks" if most > protocol["seeds"] else str(protocol["seeds"])
     control = "; the baseline again under as many others" if protocol.get("control") else ""
