@@ -91,3 +91,11 @@ def test_needed_seconds_leave_out_runs_that_shared_their_device() -> None:
     assert needed(curves, [2.0, 2.0], "bits_per_byte", "training_seconds").values == [pytest.approx(30.0)]
     assert needed(curves[:1], [2.0], "bits_per_byte", "training_seconds").more_than is None
     assert needed(curves, [2.0, 2.0], "bits_per_byte", "step").seeds == 2
+
+
+def test_who_is_there_at_the_first_evaluation_has_a_bound_and_no_ratio() -> None:
+    leader, soon, late = curve([3, 2, 1.5, 1]), curve([0.9, 0.8, 0.7, 0.6]), curve([3, 2, 1, 0.5])
+    found = reach([(leader, soon)], "bits_per_byte", "step")
+    assert (found.median, found.at_most) == (0.25, True)
+    assert not reach([(leader, late)], "bits_per_byte", "step").at_most
+    assert not reach([(leader, soon), (leader, late), (leader, late)], "bits_per_byte", "step").at_most, "the median is exact"

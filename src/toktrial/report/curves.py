@@ -39,6 +39,8 @@ class Reach:
     """Paired seeds that were compared; along seconds, those whose runs had their devices to themselves."""
     median: float | None
     """Median of the ratios, a seed without one counted as infinitely late; None where that leaves no number."""
+    at_most: bool
+    """Whether the median is an upper bound: it rests on a seed that was there at its first evaluation, and maybe before."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,12 @@ def reach(pairs: Sequence[Pair], measure: str, axis: str) -> Reach:
     """
     compared = [pair for pair in pairs if axis != "training_seconds" or not (pair[0].shared_device or pair[1].shared_device)]
     ratios = [_reach_ratio(leader, follower, measure, axis) for leader, follower in compared]
-    reached = sum(ratio is not None for ratio in ratios)
-    return Reach(ratios, reached, len(ratios), _median_with_never(ratios))
+    reached, median = sum(ratio is not None for ratio in ratios), _median_with_never(ratios)
+    there_at_once = [follower.columns[measure][0] <= leader.columns[measure][-1] for leader, follower in compared]
+    bounds = [ratio for ratio, at_once in zip(ratios, there_at_once, strict=True) if at_once and ratio is not None]
+    # A bound below the median leaves it where it is, but for one that is itself in the middle.
+    at_most = median is not None and any(ratio in _middle(ratios) for ratio in bounds)
+    return Reach(ratios, reached, len(ratios), median, at_most)
 
 
 def needed(curves: Sequence[Curve], targets: Sequence[float], measure: str, axis: str) -> Needed:
@@ -177,6 +183,12 @@ def _reach_ratio(leader: Curve, follower: Curve, measure: str, axis: str) -> flo
     if needed is None or not needed_by_leader:
         return None
     return needed / needed_by_leader
+
+
+def _middle(values: Sequence[float | None]) -> list[float]:
+    """Returns the one or two values that the median is made of."""
+    ordered = sorted(np.inf if value is None else value for value in values)
+    return ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1]
 
 
 def _median_with_never(values: Sequence[float | None]) -> float | None:

@@ -161,8 +161,8 @@ def _reach_phrase(reach: Mapping[str, Any]) -> str:
     steps = reach["step"]
     if steps["reached"] == 0:
         return f"no, in none of {plural(steps['seeds'], 'seed')}"
-    found = {AXIS_NAMES[axis]: reach[axis]["median"] for axis in ("step", "training_seconds")}
-    parts = [f"{decimal(median, 2)} times the {name}" for name, median in found.items() if median is not None]
+    found = {AXIS_NAMES[axis]: reach[axis] for axis in ("step", "training_seconds") if reach[axis]["median"] is not None}
+    parts = [f"{'at most ' if of['at_most'] else ''}{decimal(of['median'], 2)} times the {name}" for name, of in found.items()]
     medians = f", with {joined(parts)} (median)" if parts else ""
     return f"in {steps['reached']} of {plural(steps['seeds'], 'seed')}{medians}"
 
@@ -209,7 +209,8 @@ def reach_table(comparison: dict[str, Any]) -> Table:
     caption = (
         "What a track needs to reach the value at which the other's curve of bits per byte ends, as a multiple of what the "
         "other needed. Below 1 is sooner. Median over paired seeds, where a seed that does not reach it counts as never; "
-        "linear between evaluations, on the curves' fixed subset of documents."
+        "linear between evaluations, on the curves' fixed subset of documents. \N{LESS-THAN OR EQUAL TO}: it was there at its "
+        "first evaluation, and maybe sooner."
     )
     return Table(caption, headers, rows, ("text", "number", "number", "number", "number"))
 
@@ -218,7 +219,8 @@ def _reach_cells(reach: Mapping[str, Any]) -> list[str]:
     reached = f"{reach['reached']} of {reach['seeds']}"
     if reach["seeds"] == 0:
         return [NOT_MEASURED, reached]
-    return ["never" if reach["median"] is None else decimal(reach["median"], 2), reached]
+    bound = "\N{LESS-THAN OR EQUAL TO} " if reach["at_most"] else ""
+    return ["never" if reach["median"] is None else f"{bound}{decimal(reach['median'], 2)}", reached]
 
 
 def protocol_table(protocol: Mapping[str, Any]) -> Table:
