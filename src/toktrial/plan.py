@@ -4,7 +4,7 @@ What finished stages know is taken from them; the rest is estimated from a sampl
 """
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toktrial import artifact
 from toktrial.corpus.config import HUB_PREFIX
@@ -12,6 +12,7 @@ from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
 from toktrial.tokenizer.config import BPERecipe, FileRecipe
 from toktrial.training.config import TrainingConfig
+from toktrial.training.matching import matched_shape
 from toktrial.trial import Trial
 
 SAMPLE_BYTES = 2_000_000
@@ -80,11 +81,14 @@ def make_plan(trial: Trial) -> Plan:
     tracks: dict[str, TrackPlan] = {}
     for track in protocol.tracks:
         epoch_tokens = _epoch_tokens(text, track)
-        steps = _steps(protocol.training, protocol.model.context, epoch_tokens)
+        context, rows = shape_in_plan(protocol, text, track)
+        of_baseline = rows * context / _step_tokens(protocol)
+        steps = _steps(replace(protocol.training, batch_size=rows), context, epoch_tokens)
         evaluation = speed.forward_seconds_per_token * curve_positions(protocol, text, track) / protocol.training.log_every
-        seconds = steps * (speed.step_seconds + evaluation) if steps is not None else None
-        epochs = steps * _step_tokens(protocol) / epoch_tokens if steps and epoch_tokens else None
-        share = evaluation / (speed.step_seconds + evaluation)
+        step_seconds = speed.step_seconds * of_baseline
+        seconds = steps * (step_seconds + evaluation) if steps is not None else None
+        epochs = steps * rows * context / epoch_tokens if steps and epoch_tokens else None
+        share = evaluation / (step_seconds + evaluation)
         tracks[track] = TrackPlan(epoch_tokens, steps, epochs, seconds, share)
     left = [track for track, seed in trial.run_order() if not _is_trained(trial, track, seed)]
     plan = Plan(
@@ -103,13 +107,22 @@ def make_plan(trial: Trial) -> Plan:
     return plan
 
 
+def shape_in_plan(protocol: Protocol, text: TextPlan, track: str) -> tuple[int, int]:
+    """Returns a track's context and rows of a batch, as far as its tokens are known."""
+    if protocol.training.match == "tokens" or not text.bytes_per_token:
+        return protocol.model.context, protocol.training.batch_size
+    ratio = text.bytes_per_token[track] / text.bytes_per_token[protocol.baseline]
+    model, training = matched_shape(protocol.model, protocol.training, ratio)
+    return model.context, training.batch_size
+
+
 def curve_positions(protocol: Protocol, text: TextPlan, track: str) -> float:
     """Returns how many positions of the model one evaluation of the curve computes, by the mean length of a document.
 
     Windows overlap by half a context, so what a document has beyond its first window counts twice. Where the text is not
     known, each document is taken to be as long as the context.
     """
-    documents, context = protocol.evaluation.eval_documents, protocol.model.context
+    documents, context = protocol.evaluation.eval_documents, shape_in_plan(protocol, text, track)[0]
     if text.bytes_per_document is None:
         return float(documents * context)
     tokens = text.bytes_per_document / text.bytes_per_token[track] + 1

@@ -97,7 +97,7 @@ class Protocol:
 
     def run_seeds(self, track: str) -> list[int]:
         """Returns every seed that a track is trained with, those of the control among them."""
-        return [*self.seed_numbers, *(self.control_seeds if track == self.baseline else [])]
+        return [*range(1, self.last_seed + 1), *(self.control_seeds if track == self.baseline else [])]
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from toktrial import artifact, progress, protocol
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
+from toktrial.training.config import ModelConfig, TrainingConfig
 
 PROTOCOL_FILE = "protocol.toml"
 EVALUATION_FILES = ("samples.json", "document_nats.npy", "final.json")  # what the evaluate stage writes into a run
@@ -142,7 +143,8 @@ class Trial:
         measure_floors(self.folder, tokens_folders, self.protocol.evaluation.eval_documents)
         splits = {split: open_documents(self.corpus_folder, split) for split in ("train", "validation")}
         corpus = artifact.read_manifest(self.corpus_folder)["fingerprint"]
-        account_overlap(self.folder, splits, corpus, tokens_folders, self.protocol.model)
+        contexts = {track: self.shape_of(track)[0].context for track in tracks}
+        account_overlap(self.folder, splits, corpus, tokens_folders, contexts)
         paired = [(track, seed) for track, seed in runs if seed <= self.protocol.last_seed]
         if self.protocol.evaluation.minimal_pairs:
             self._judge_minimal_pairs(paired)
@@ -238,17 +240,32 @@ class Trial:
         """Returns what the trainer needs for one run."""
         from toktrial.training.run import Run
 
+        model, training = self.shape_of(track)
         return Run(
             track=track,
             seed=seed,
             vocab_size=self.protocol.vocab_size,
-            model=self.protocol.model,
-            training=self.protocol.training,
+            model=model,
+            training=training,
             tokens_folder=self.tokens_folder(track),
             folder=self.run_folder(track, seed),
             keep_weights_at=self.equal_bytes_step(track, seed),
             must_keep_weights=self.protocol.verdict.budget == "bytes",
         )
+
+    def shape_of(self, track: str) -> tuple[ModelConfig, TrainingConfig]:
+        """Returns the configs that a track is trained with; with `training.match` in bytes its token files must be there."""
+        model, training = self.protocol.model, self.protocol.training
+        if training.match == "tokens" or track == self.protocol.baseline:
+            return model, training
+        from toktrial.training.matching import matched_shape
+
+        return matched_shape(model, training, self._bytes_per_token(track) / self._bytes_per_token(self.protocol.baseline))
+
+    def _bytes_per_token(self, track: str) -> float:
+        """Of the training documents, their closing ids included."""
+        sizes = artifact.read_manifest(self.tokens_folder(track))["train"]
+        return float(sizes["bytes"] / (sizes["tokens"] + sizes["documents"]))
 
     def equal_bytes_step(self, track: str, seed: int) -> int:
         """Returns the last step by which a run has read no more text than any track's run of that seed reads in all.
@@ -262,10 +279,12 @@ class Trial:
         from toktrial.tokens.store import TokenStore
         from toktrial.training.run import steps_of
 
-        training, context = self.protocol.training, self.protocol.model.context
         stores = {each: TokenStore.open(self.tokens_folder(each)) for each in self.protocol.tracks}
-        batches = {each: Batches(store.train, seed, training.batch_size, context) for each, store in stores.items()}
-        steps = {each: steps_of(training, of.epoch_tokens, context) for each, of in batches.items()}
+        batches, steps = {}, {}
+        for each, store in stores.items():
+            model, training = self.shape_of(each)
+            batches[each] = Batches(store.train, seed, training.batch_size, model.context)
+            steps[each] = steps_of(training, batches[each].epoch_tokens, model.context)
         least = min(batches[each].bytes_read(steps[each], stores[each].entry_bytes) for each in stores)
         return batches[track].last_step_within(least, steps[track], stores[track].entry_bytes)
 
@@ -336,7 +355,7 @@ class Trial:
             evaluators[track] = DocumentScorer(
                 store.validation,
                 store.entry_bytes,
-                self.protocol.model.context,
+                self.shape_of(track)[0].context,
                 self.protocol.vocab_size,
                 self.protocol.evaluation.eval_documents,
             ).score

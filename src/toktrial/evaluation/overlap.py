@@ -16,7 +16,6 @@ import numpy.typing as npt
 from toktrial import artifact
 from toktrial.tokens.batches import document_order
 from toktrial.tokens.store import TokenSplit, TokenStore
-from toktrial.training.config import ModelConfig
 
 if TYPE_CHECKING:
     from toktrial.corpus.documents import Documents
@@ -35,11 +34,13 @@ def account_overlap(
     documents: "Mapping[str, Documents]",
     corpus_fingerprint: str,
     tokens_folders: Mapping[str, Path],
-    model: ModelConfig,
+    contexts: Mapping[str, int],
 ) -> None:
-    """Writes evaluation/overlap/overlap.json, unless that is done. `documents`: those of `train` and `validation`."""
+    """Writes evaluation/overlap/overlap.json, unless that is done. `documents`: those of `train` and `validation`;
+    `contexts`: positions of each track's model.
+    """
     folder = trial_folder / OVERLAP_FOLDER
-    inputs = {"corpus": corpus_fingerprint, "tracks": list(tokens_folders), "context": model.context, "words": RUN_WORDS}
+    inputs = {"corpus": corpus_fingerprint, "contexts": dict(contexts), "words": RUN_WORDS}
     fingerprint = artifact.fingerprint("overlap", inputs)
     if artifact.is_finished(folder, fingerprint):
         return
@@ -47,7 +48,7 @@ def account_overlap(
     manifest: dict[str, Any] = {}
     with artifact.publish(folder, fingerprint, manifest) as partial:
         shares = {
-            track: share_of_targets_that_see_another_document(TokenStore.open(path).train, model.context)
+            track: share_of_targets_that_see_another_document(TokenStore.open(path).train, contexts[track])
             for track, path in tokens_folders.items()
         }
         near = {"words": RUN_WORDS, "documents": count_near_duplicates(documents["train"], documents["validation"])}

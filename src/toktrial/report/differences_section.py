@@ -10,7 +10,7 @@ from toktrial.report.sequential import shared_confidence
 from toktrial.report.tables import Table
 from toktrial.report.wording import count, joined, seconds, short_percent, signed
 
-BUDGET_NAMES = {"steps": "equal steps and FLOPs", "bytes": "equal bytes of text", "seconds": "equal training seconds"}
+BUDGET_NAMES = {"steps": "equal steps", "bytes": "equal bytes of text", "seconds": "equal training seconds"}
 FORMATS = {"steps": count, "bytes": count, "seconds": seconds}
 
 
@@ -20,7 +20,7 @@ def budgets_table(results: dict[str, Any]) -> Table:
     rows = [
         [
             f"{track} minus {results['baseline']}",
-            BUDGET_NAMES[budget["budget"]] + (", which decides" if budget["decides"] else ""),
+            _budget_name(budget["budget"], results["protocol"]) + (", which decides" if budget["decides"] else ""),
             FORMATS[budget["budget"]](budget["at"]),
             signed(budget["difference"]),
             f"{signed(100 * budget['relative_difference'], 1)}%",
@@ -38,6 +38,11 @@ def budgets_table(results: dict[str, Any]) -> Table:
     )
     headers = ("tracks", "at", "where", "difference", "of the baseline", "interval", "seeds", "measured on")
     return Table(caption, headers, rows, ("text", "text", "number", "number", "number", "number", "number", "text"))
+
+
+def _budget_name(budget: str, protocol: Mapping[str, Any]) -> str:
+    is_in_flops = budget == "steps" and protocol["training"].get("match", "tokens") == "tokens"
+    return BUDGET_NAMES[budget] + (" and FLOPs" if is_in_flops else "")
 
 
 def headline_clauses(results: dict[str, Any]) -> list[str]:

@@ -17,6 +17,7 @@ def notes(results: dict[str, Any], seeds_left_out: dict[str, list[int]]) -> list
         *_on_the_corpus(results),
         *_on_the_seeds(results, seeds_left_out),
         *_on_the_text_read(results),
+        *_on_the_shapes(results),
         *_on_the_entries(results),
         *_on_the_schedule(results),
         *_on_the_devices(results),
@@ -100,13 +101,27 @@ def _on_the_text_read(results: dict[str, Any]) -> list[str]:
     return found
 
 
+def _on_the_shapes(results: dict[str, Any]) -> list[str]:
+    if results["protocol"]["training"].get("match", "tokens") == "tokens":
+        return []
+    shapes = [
+        f"{name} {plural(track['batch_size'], 'row')} of {count(track['context'])}" for name, track in results["tracks"].items()
+    ]
+    shaped = f"Steps were matched in bytes of text, so batches differ in shape: {joined(shapes)} tokens."
+    unequal = (
+        "A track with fewer tokens a step spent fewer FLOPs on it and has fewer position embeddings; rounding leaves the text "
+        "that was read slightly unequal."
+    )
+    return [f"{shaped} {unequal}"]
+
+
 def _on_unequal_text(results: dict[str, Any]) -> list[str]:
     found = []
     baseline = results["baseline"]
     for name, track in results["tracks"].items():
         ratio = track["text_read_over_baseline"]
         if ratio is not None and abs(ratio - 1) > UNEQUAL_TEXT:
-            found.append(f"At equal steps and FLOPs, {name} read {decimal(ratio, 2)} times as much text as {baseline}.")
+            found.append(f"At equal steps, {name} read {decimal(ratio, 2)} times as much text as {baseline}.")
     return found
 
 

@@ -215,6 +215,8 @@ def _track(inputs: TrialInputs, track: str) -> dict[str, Any]:
         "parameters_of_embeddings": record["parameters_of_embeddings"],
         "flops_per_token": record["flops_per_token"],
         "tokens_per_step": record["tokens_per_step"],
+        "context": record.get("context", inputs.protocol["model"]["context"]),
+        "batch_size": record.get("batch_size", inputs.protocol["training"]["batch_size"]),
         "steps": record["steps"],
         "stream_tokens": record["stream_tokens"],
         "epochs": record["steps"] * record["tokens_per_step"] / record["stream_tokens"],

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from toktrial.report.wording import (
-    BUDGETS,
     MINUS,
     NOT_MEASURED,
+    budget_phrase,
     count,
     decimal,
     joined,
@@ -262,7 +262,7 @@ def facts_table(results: dict[str, Any]) -> Table:
         ["learning rate", f"{training['learning_rate']:g}, {schedule}"],
         ["seeds", f"{seed_count}{control}"],
         ["training seconds of a run", joined(taken)],
-        ["compared", BUDGETS[protocol["verdict"].get("budget", "steps")]],
+        ["compared", budget_phrase(protocol)],
     ]
     if results["overlap"]:
         seen = [f"{name} {percent(share)}" for name, share in results["overlap"]["sees_another_document"].items()]

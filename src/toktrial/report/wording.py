@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 UNDECIDED = "undecided: "  # how a verdict's word begins that says no more than why
-BUDGETS = {"steps": "after equal steps and so equal FLOPs", "bytes": "after equal bytes of text"}  # where tracks are compared
 NOT_MEASURED = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 OPEN_BOX = "\N{OPEN BOX}"
@@ -70,6 +69,14 @@ def short_percent(confidence: float) -> str:
     return f"{100 * confidence:g}%"
 
 
+def budget_phrase(protocol: Mapping[str, Any]) -> str:
+    """Returns where the verdict compares the tracks, in words."""
+    if protocol["verdict"].get("budget", "steps") == "bytes":
+        return "after equal bytes of text"
+    is_matched = protocol.get("training", {}).get("match", "tokens") == "bytes"
+    return f"after equal steps and so equal {'bytes of text, but for rounding' if is_matched else 'FLOPs'}"
+
+
 def criterion(baseline: str, others: Sequence[str], protocol: Mapping[str, Any]) -> str:
     """Returns the success criterion as the protocol fixed it, before anything ran.
 
@@ -88,7 +95,7 @@ def criterion(baseline: str, others: Sequence[str], protocol: Mapping[str, Any])
             f"finds it below 0 at {short_percent(confidence)} confidence, after Holm's correction for {len(others)} comparisons"
         )
     alone = " One seed has no interval, so it cannot be met." if seeds == 1 else ""
-    budget = BUDGETS[protocol["verdict"].get("budget", "steps")]
+    budget = budget_phrase(protocol)
     floor = protocol["verdict"].get("floor", "bigram")
     return (
         f"Fixed before the run: {rule} of its bits per byte minus {baseline}'s, {budget}, {found}.{alone} Nothing is decided "

@@ -37,6 +37,9 @@ class TrainingConfig:
     """Rows of a batch; each holds `model.context` tokens. Under torchrun the processes share them out."""
     micro_batch_size: int = 0
     """Rows that a device computes at once, their gradients summed until the batch is whole; 0: all of its rows."""
+    match: Literal["tokens", "bytes"] = "tokens"
+    """What a step is to hold as much of in every track. `bytes`: each other track's context and batch are chosen so that they
+    hold the bytes of text that the baseline's do; its steps then cost fewer FLOPs where its tokens are longer."""
     steps: int = 50_000
     """Training steps of every run, unless `epochs` is set."""
     epochs: float = 0.0

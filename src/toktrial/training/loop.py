@@ -315,6 +315,8 @@ class _Trainer:
             "deterministic": is_deterministic,
             "processes": self._together.count,
             "tokens_per_step": self._batches.tokens_per_step,
+            "context": self._run.model.context,
+            "batch_size": self._run.training.batch_size,
             "stream_tokens": self._batches.epoch_tokens,
             "compile_seconds": start_up.compile_seconds,
             "warm_up_seconds": start_up.warm_up_seconds,

@@ -10,7 +10,7 @@ from toktrial.training.config import ModelConfig, TrainingConfig
 from toktrial.training.model import GPT
 
 WEIGHTS_FILE = "weights.safetensors"
-LATER_FIELDS: frozenset[str] = frozenset()  # of TrainingConfig, added after trials had been run; each is off by default
+RESOLVED = frozenset({"match"})  # fields that a run's own context and batch size already answer
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Run:
         return self.training.schedule == "constant" and not self.training.epochs
 
     def _settings(self) -> dict[str, Any]:
-        """The training config; a field that earlier versions did not have counts only where it is used."""
-        return {name: value for name, value in asdict(self.training).items() if name not in LATER_FIELDS or value}
+        """The training config, but for what acts through other settings alone."""
+        return {name: value for name, value in asdict(self.training).items() if name not in RESOLVED}
 
     def _fingerprint_of(self, tokens_fingerprint: str, settings: dict[str, Any]) -> str:
         inputs = {
