@@ -45,5 +45,7 @@ def _can_change(name: str, old: Any, new: Any, asked: Protocol) -> bool:
     if name == "seeds":  # to leave out runs that are there would be to choose among results
         return bool(new > old)
     if name == "training.steps":
-        return bool(new > old and asked.training.schedule == "constant" and not asked.training.epochs)
+        tunes_for_all_steps = bool(asked.tuning.rates) and not asked.tuning.steps  # so that it would choose anew
+        can_grow = asked.training.schedule == "constant" and not asked.training.epochs and not tunes_for_all_steps
+        return bool(new > old and can_grow)
     return name in AMENDABLE

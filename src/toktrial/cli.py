@@ -37,6 +37,7 @@ What a trial does, and the command that goes so far:
   corpus       documents, split by the hash of their content
   tokenizers   byte-level BPE, and BTM: a small BPE whose tokens are merged on along the graph of neighbours
   tokens       both corpora as integer files
+  tune         the learning rates that serve each track, and all tracks, best; does nothing unless --tuning.rates names some
   train        one model for each track and seed, with metrics every so many steps
   evaluate     bits per byte of all validation documents, samples, minimal pairs, an account of the vocabularies
   report       verdict, charts and page

@@ -5,6 +5,7 @@ What finished stages know is taken from them; the rest is estimated from a sampl
 
 import shutil
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from toktrial import artifact
 from toktrial.corpus.config import HUB_PREFIX
@@ -13,7 +14,11 @@ from toktrial.protocol import Protocol
 from toktrial.tokenizer.config import BPERecipe, FileRecipe
 from toktrial.training.config import TrainingConfig
 from toktrial.training.matching import matched_shape
+from toktrial.training.rates import EVALUATIONS
 from toktrial.trial import Trial
+
+if TYPE_CHECKING:
+    from toktrial.training.speed import Speed
 
 SAMPLE_BYTES = 2_000_000
 LONG_SECONDS = 2 * 3600.0  # above this, a trial asks before it begins
@@ -60,8 +65,11 @@ class Plan:
     device: str
     parameters: int
     step_seconds: float
+    tuning_seconds: float | None
+    """Of the tuning runs, with their evaluations; 0 where rates are not tuned, or are tuned already."""
     seconds: float | None
-    """Of the trainings left, with their evaluations. None: not known before the corpus is here."""
+    """Of the trainings left, with their evaluations, those of the tuning among them. None: not known before the corpus is here.
+    Without runs at the tuned rate that does not decide, for nobody knows yet for which tracks it will be another one."""
     disk_bytes: int
     """What the trial's folder will hold at its largest."""
     free_bytes: int
@@ -90,6 +98,7 @@ def make_plan(trial: Trial) -> Plan:
         epochs = steps * rows * context / epoch_tokens if steps and epoch_tokens else None
         share = evaluation / (step_seconds + evaluation)
         tracks[track] = TrackPlan(epoch_tokens, steps, epochs, seconds, share)
+    tuning_seconds = 0.0 if trial.is_tuned else _tuning_seconds(protocol, text, tracks, speed)
     left = [track for track, seed in trial.run_order() if not _is_trained(trial, track, seed)]
     plan = Plan(
         text=text,
@@ -99,12 +108,26 @@ def make_plan(trial: Trial) -> Plan:
         device=speed.device,
         parameters=speed.parameters,
         step_seconds=speed.step_seconds,
-        seconds=_sum_of([tracks[track].seconds for track in left]),
+        tuning_seconds=tuning_seconds,
+        seconds=_sum_of([tuning_seconds, *(tracks[track].seconds for track in left)]),
         disk_bytes=_disk_bytes(text, tracks, protocol, speed.parameters),
         free_bytes=shutil.disk_usage(trial.folder).free,
     )
     _check_disk(plan, trial)
     return plan
+
+
+def _tuning_seconds(protocol: Protocol, text: TextPlan, tracks: dict[str, TrackPlan], speed: "Speed") -> float | None:
+    tuning = protocol.tuning
+    judged = replace(protocol, evaluation=replace(protocol.evaluation, eval_documents=tuning.documents))
+    of_tracks: list[float | None] = []
+    for track, plan in tracks.items():
+        context, rows = shape_in_plan(protocol, text, track)
+        steps = tuning.steps or plan.steps
+        evaluation = speed.forward_seconds_per_token * curve_positions(judged, text, track) * EVALUATIONS
+        step_seconds = speed.step_seconds * rows * context / _step_tokens(protocol)
+        of_tracks.append(None if steps is None else len(tuning.rates) * tuning.seeds * (steps * step_seconds + evaluation))
+    return _sum_of(of_tracks)
 
 
 def shape_in_plan(protocol: Protocol, text: TextPlan, track: str) -> tuple[int, int]:
@@ -142,6 +165,7 @@ def describe_plan(plan: Plan, trial: Trial) -> list[str]:
         f"model      {plan.parameters / 1e6:.1f} million parameters; {_step_tokens(protocol):,} tokens a step",
     ]
     lines += [f"track      {name}: {_describe_track(track, about)}" for name, track in plan.tracks.items()]
+    lines += _describe_tuning(plan, protocol)
     lines += [
         f"training   {plan.runs_left} of {plan.runs} runs left ({len(plan.tracks)} tracks, seeds {_seeds(protocol)})",
         f"device     {plan.device}: {plan.step_seconds * 1000:,.0f} ms a step, measured uncompiled (long runs are compiled)",
@@ -185,6 +209,17 @@ def _describe_track(track: TrackPlan, about: str) -> str:
     if track.epoch_tokens is None or track.epochs is None:
         return steps
     return f"{about}{track.epoch_tokens:,} tokens, {steps} = {about}{track.epochs:.2f} epochs, {duration(track.seconds)} a run"
+
+
+def _describe_tuning(plan: Plan, protocol: Protocol) -> list[str]:
+    tuning = protocol.tuning
+    if not plan.tuning_seconds and plan.tuning_seconds is not None:
+        return []
+    rates, tracks = len(tuning.rates), len(protocol.tracks)
+    runs = rates * tracks * tuning.seeds
+    line = f"tuning     {runs} runs first: {rates} learning rates, {tracks} tracks, {tuning.seeds} seeds"
+    also = ["           then the tracks whose own best rate is another than the shared one are trained at both"]
+    return [f"{line}; {duration(plan.tuning_seconds)}", *(also if tuning.both_verdicts else [])]
 
 
 def _describe_evaluation(plan: Plan, protocol: Protocol) -> str:

@@ -18,7 +18,7 @@ from toktrial.errors import TrialError, nearest_name
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.report.config import VerdictConfig
 from toktrial.tokenizer.config import RECIPES, SMALLEST_VOCAB_SIZE, BPERecipe, BTMRecipe, Recipe
-from toktrial.training.config import ModelConfig, TrainingConfig
+from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
 
 ConfigT = TypeVar("ConfigT")
 FEWEST_SEEDS_OF_A_LOOK = 2  # one difference has no interval
@@ -48,6 +48,8 @@ class Protocol:
     """The model's shape."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     """How every run is trained."""
+    tuning: TuningConfig = field(default_factory=TuningConfig)
+    """Whether learning rates are tuned first."""
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     """What is measured."""
     verdict: VerdictConfig = field(default_factory=VerdictConfig)
@@ -199,9 +201,7 @@ def _value_from_plain(hint: Any, value: Any, where: str) -> Any:
         parts = _table(value, where)
         return {name: _recipe(_table(part, f"{where}.{name}"), f"{where}.{name}") for name, part in parts.items()}
     if origin is tuple:
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise TrialError(f"{where} must be a list of texts, but is {value!r}")
-        return tuple(value)
+        return _tuple(typing.get_args(hint)[0], value, where)
     if origin is typing.Literal:
         options = typing.get_args(hint)
         if value not in options:
@@ -216,6 +216,20 @@ def _scalar(kind: type, value: Any, where: str) -> Any:
         return float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise TrialError(f"{where} must be of type {kind.__name__}, but is {value!r}")
+    return value
+
+
+def _tuple(kind: type, value: Any, where: str) -> tuple[Any, ...]:
+    try:
+        return tuple(_scalar(kind, item, where) for item in _listed(value, where))
+    except TrialError:
+        items = {str: "texts", float: "numbers"}[kind]
+        raise TrialError(f"{where} must be a list of {items}, but is {value!r}") from None
+
+
+def _listed(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise TrialError(f"{where} must be a list, but is {value!r}")
     return value
 
 

@@ -3,7 +3,7 @@
 This file alone sees every stage. It hands each what it needs, and the trainer its evaluator.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +12,15 @@ from typing import Any
 from toktrial import artifact, progress, protocol
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
-from toktrial.training.config import ModelConfig, TrainingConfig
+from toktrial.trial_folder import TrialFolder
 
 PROTOCOL_FILE = "protocol.toml"
 EVALUATION_FILES = ("samples.json", "document_nats.npy", "final.json")  # what the evaluate stage writes into a run
 MEASURES_FILE = "evaluation/samples/measures.json"  # and, last, into the trial
-STAGES = ("corpus", "tokenizers", "tokens", "train", "evaluate", "report")
+STAGES = ("corpus", "tokenizers", "tokens", "tune", "train", "evaluate", "report")
 
 
-class Trial:
+class Trial(TrialFolder):
     """The stages of one trial, each of which first makes what it needs of those before it.
 
     Nothing heavy is imported before a stage has work to do.
@@ -33,7 +33,7 @@ class Trial:
 
         Raises TrialError where the folder holds a trial of another protocol (naming what differs), or something else.
         """
-        self.folder, self.protocol = Path(folder), plan
+        super().__init__(Path(folder), plan)
         path = self.folder / PROTOCOL_FILE
         has_begun = any((self.folder / stage).is_dir() for stage in ("corpus", "tokenizers", "tokens", "runs"))
         if path.is_file() and has_begun:
@@ -55,6 +55,7 @@ class Trial:
             "corpus": self.make_corpus,
             "tokenizers": self.make_tokenizers,
             "tokens": self.make_tokens,
+            "tune": self.tune,
             "train": self.train,
             "evaluate": self.evaluate,
             "report": self.report,
@@ -109,15 +110,40 @@ class Trial:
             for track in self.protocol.tracks
         }
 
+    def tune(self) -> None:
+        """Tries the grid of learning rates, where the protocol names one, on training documents but for some set aside."""
+        self.make_tokens()
+        if not self.protocol.tuning.rates:
+            return
+        from toktrial.training.tuning import tune
+
+        self._set_documents_aside()
+        evaluators = {track: self._evaluator(track, self._tuning_tokens_folder(track)) for track in self.protocol.tracks}
+        tune(self.folder, self.protocol.tuning, list(self.protocol.tracks), self._tuning_run, evaluators)
+
+    def _set_documents_aside(self) -> None:
+        """Parts every track's training documents, all tracks alike, for the tuning."""
+        from toktrial.corpus.split import set_aside
+        from toktrial.corpus.stage import open_documents
+        from toktrial.tokens.set_aside import write_parted_tokens
+        from toktrial.tokens.store import TokenStore
+
+        documents = self.protocol.tuning.documents
+        is_set_aside = set_aside(open_documents(self.corpus_folder, "train"), documents)
+        for track in self.protocol.tracks:
+            store = TokenStore.open(self.tokens_folder(track))
+            inputs = {"tokens": store.manifest["fingerprint"], "documents": documents}
+            write_parted_tokens(self._tuning_tokens_folder(track), store, artifact.fingerprint("parted", inputs), is_set_aside)
+
     def train(self) -> None:
         """Trains every run that is not trained. The tracks take turns in going first, seed by seed."""
-        self.make_tokens()
+        self.tune()
         from toktrial.corpus.stage import open_documents
         from toktrial.training.loop import train
 
         texts = open_documents(self.corpus_folder, "train")
-        for track, seed in self.run_order():
-            train(self.run_of(track, seed), self._evaluators[track], texts.__getitem__)
+        for run in [*(self.run_of(*place) for place in self.run_order()), *self.runs_at_other_rate()]:
+            train(run, self._evaluators[run.track], texts.__getitem__)
 
     def evaluate(self) -> None:
         """Evaluates every run on all validation documents, prompts and minimal pairs; describes the vocabularies.
@@ -148,9 +174,10 @@ class Trial:
         paired = [(track, seed) for track, seed in runs if seed <= self.protocol.last_seed]
         if self.protocol.evaluation.minimal_pairs:
             self._judge_minimal_pairs(paired)
-        with progress.progress("final evaluation and samples", len(runs), "run") as shown:
-            for done, (track, seed) in enumerate(runs, start=1):
-                evaluate_run(self.run_of(track, seed), self.tokenizer_folder(track), self.protocol.evaluation)
+        trained = [*(self.run_of(*place) for place in runs), *self.runs_at_other_rate()]
+        with progress.progress("final evaluation and samples", len(trained), "run") as shown:
+            for done, run in enumerate(trained, start=1):
+                evaluate_run(run, self.tokenizer_folder(run.track), self.protocol.evaluation)
                 shown.update(done)
         self._measure_samples(sorted({seed for _, seed in paired}))
 
@@ -199,114 +226,6 @@ class Trial:
         results: dict[str, Any] = artifact.read_json(self.report_folder / "results.json")
         return results
 
-    def run_order(self) -> Iterator[tuple[str, int]]:
-        """Yields (track, seed) in the order of training: a seed of every track, then its run of the control, if any.
-
-        So a trial that was interrupted holds as many pairs of the control as of the tracks.
-        """
-        tracks = list(self.protocol.tracks)
-        for index, seed in enumerate(self.seed_numbers):
-            for track in tracks if index % 2 == 0 else reversed(tracks):
-                yield track, seed
-            if index < len(self.protocol.control_seeds):
-                yield self.protocol.baseline, self.protocol.control_seeds[index]
-
-    @property
-    def seed_numbers(self) -> range:
-        """The seeds of every track, by what is known: the protocol's, and one more while a sequential design is open."""
-        plan = self.protocol
-        seeds = plan.seeds
-        while seeds < plan.last_seed and (finals := self._finals(seeds)) is not None:
-            from toktrial.report.sequential import is_open
-
-            if not is_open(finals, plan.seeds, plan.most_seeds, plan.verdict.confidence):
-                break
-            seeds += 1
-        return range(1, seeds + 1)
-
-    def _finals(self, seeds: int) -> list[list[float]] | None:
-        """Returns the bits per byte that the verdict reads, track by track, the baseline's first; None where one is missing."""
-        from toktrial.report.gate import judged_bits_per_byte
-
-        paths = [
-            [self.run_folder(track, seed) / "final.json" for seed in range(1, seeds + 1)] for track in self.protocol.tracks
-        ]
-        if not all(path.is_file() for of_track in paths for path in of_track):
-            return None
-        budget = self.protocol.verdict.budget
-        return [[judged_bits_per_byte(artifact.read_json(path), budget) for path in of_track] for of_track in paths]
-
-    def run_of(self, track: str, seed: int) -> Any:
-        """Returns what the trainer needs for one run."""
-        from toktrial.training.run import Run
-
-        model, training = self.shape_of(track)
-        return Run(
-            track=track,
-            seed=seed,
-            vocab_size=self.protocol.vocab_size,
-            model=model,
-            training=training,
-            tokens_folder=self.tokens_folder(track),
-            folder=self.run_folder(track, seed),
-            keep_weights_at=self.equal_bytes_step(track, seed),
-            must_keep_weights=self.protocol.verdict.budget == "bytes",
-        )
-
-    def shape_of(self, track: str) -> tuple[ModelConfig, TrainingConfig]:
-        """Returns the configs that a track is trained with; with `training.match` in bytes its token files must be there."""
-        model, training = self.protocol.model, self.protocol.training
-        if training.match == "tokens" or track == self.protocol.baseline:
-            return model, training
-        from toktrial.training.matching import matched_shape
-
-        return matched_shape(model, training, self._bytes_per_token(track) / self._bytes_per_token(self.protocol.baseline))
-
-    def _bytes_per_token(self, track: str) -> float:
-        """Of the training documents, their closing ids included."""
-        sizes = artifact.read_manifest(self.tokens_folder(track))["train"]
-        return float(sizes["bytes"] / (sizes["tokens"] + sizes["documents"]))
-
-    def equal_bytes_step(self, track: str, seed: int) -> int:
-        """Returns the last step by which a run has read no more text than any track's run of that seed reads in all.
-
-        Under one seed every track reads the same documents in the same order, so up to there all have read the same text.
-        0 where token files are still missing.
-        """
-        if not all((self.tokens_folder(each) / artifact.MANIFEST).is_file() for each in self.protocol.tracks):
-            return 0
-        from toktrial.tokens.batches import Batches
-        from toktrial.tokens.store import TokenStore
-        from toktrial.training.run import steps_of
-
-        stores = {each: TokenStore.open(self.tokens_folder(each)) for each in self.protocol.tracks}
-        batches, steps = {}, {}
-        for each, store in stores.items():
-            model, training = self.shape_of(each)
-            batches[each] = Batches(store.train, seed, training.batch_size, model.context)
-            steps[each] = steps_of(training, batches[each].epoch_tokens, model.context)
-        least = min(batches[each].bytes_read(steps[each], stores[each].entry_bytes) for each in stores)
-        return batches[track].last_step_within(least, steps[track], stores[track].entry_bytes)
-
-    def run_folder(self, track: str, seed: int) -> Path:
-        return self.folder / "runs" / track / f"seed-{seed}"
-
-    @property
-    def corpus_folder(self) -> Path:
-        return self.folder / "corpus"
-
-    def tokenizer_folder(self, track: str) -> Path:
-        from toktrial.tokenizer.config import TOKENIZERS_FOLDER, tokenizer_names
-
-        return self.folder / TOKENIZERS_FOLDER / tokenizer_names(self.protocol.tracks)[track]
-
-    def tokens_folder(self, track: str) -> Path:
-        return self.folder / "tokens" / track
-
-    @property
-    def report_folder(self) -> Path:
-        return self.folder / "report"
-
     def _amend(self, path: Path) -> None:
         from toktrial.amendments import amend
         from toktrial.report.amendments import describe_amendment
@@ -318,7 +237,10 @@ class Trial:
 
     def _is_evaluated(self) -> bool:
         """Whether the evaluate stage came to its end; the measures of the samples are the last that it writes."""
+        if not self.is_tuned:
+            return False
         runs = [self.run_folder(*run) for run in self.run_order()]
+        runs += [run.folder for run in self.runs_at_other_rate()]
         paths = [folder / name for folder in runs for name in EVALUATION_FILES]
         if not all(path.is_file() for path in [*paths, self.folder / MEASURES_FILE]):
             return False
@@ -346,17 +268,14 @@ class Trial:
     @cached_property
     def _evaluators(self) -> dict[str, Any]:
         """What measures each track's curve: its scorer, on the same documents for all tracks."""
+        documents = self.protocol.evaluation.eval_documents
+        return {track: self._evaluator(track, self.tokens_folder(track), documents) for track in self.protocol.tracks}
+
+    def _evaluator(self, track: str, tokens_folder: Path, documents: int = 0) -> Any:
+        """Returns what scores a track's model on so many of a token folder's validation documents; 0: on all."""
         from toktrial.evaluation.bits_per_byte import DocumentScorer
         from toktrial.tokens.store import TokenStore
 
-        evaluators = {}
-        for track in self.protocol.tracks:
-            store = TokenStore.open(self.tokens_folder(track))
-            evaluators[track] = DocumentScorer(
-                store.validation,
-                store.entry_bytes,
-                self.shape_of(track)[0].context,
-                self.protocol.vocab_size,
-                self.protocol.evaluation.eval_documents,
-            ).score
-        return evaluators
+        store = TokenStore.open(tokens_folder)
+        context = self.shape_of(track)[0].context
+        return DocumentScorer(store.validation, store.entry_bytes, context, self.protocol.vocab_size, documents).score

@@ -20,6 +20,7 @@ from toktrial.evaluation.votes import VOTES_FILE, Vote, read_votes
 from toktrial.report.amendments import AMENDMENTS_FILE, read_amendments
 from toktrial.report.curves import Curve
 from toktrial.report.verdict import Floats
+from toktrial.training.rates import OTHER_RATE_FOLDER, RATES_FILE, RATES_FOLDER, TunedRates, read_tuned_rates
 
 CURVE_COLUMNS = (
     "step", "training_loss", "validation_loss", "bits_per_byte", "learning_rate", "training_seconds",
@@ -37,7 +38,8 @@ INPUT_FILES = (
     "tokens/*/manifest.json", "tokens/*/val_bytes.bin", "evaluation/*/manifest.json", "evaluation/vocabulary/vocabulary.json",
     SAMPLE_MEASURES_FILE, FLOORS_FILE, OVERLAP_FILE, KNOWN_PAIRS_FILE, AMENDMENTS_FILE, VOTES_FILE,
     "runs/*/seed-*/samples.json", "runs/*/seed-*/minimal_pairs.json",
-    *(f"runs/*/seed-*/{name}" for name in RUN_FILES),
+    f"{RATES_FOLDER}/{RATES_FILE}",
+    *(f"{folder}/*/seed-*/{name}" for folder in ("runs", OTHER_RATE_FOLDER) for name in RUN_FILES),
 )  # fmt: skip
 
 
@@ -78,6 +80,10 @@ class TrialInputs:
     """The finished runs of each track under the seeds that the verdict pairs, by ascending seed."""
     control_runs: list[EvaluatedRun]
     """The finished runs of the A/A control: the baseline under other seeds, by ascending seed."""
+    tuning: TunedRates | None
+    """What the tuning of learning rates found; None where the protocol asks for none."""
+    runs_at_other_rate: dict[str, list[EvaluatedRun]]
+    """The finished runs at the tuned rate that does not decide, of tracks for which it is another one."""
     vocabulary: dict[str, Any]
     sample_measures: list[dict[str, Any]]
     """Counts of every measured sample and real document; none where they were not measured."""
@@ -130,6 +136,8 @@ def read_trial(trial_folder: Path) -> TrialInputs:
             for track, seeds in wanted.items()
         },
         control_runs=[_read_run(trial_folder / "runs" / tracks[0], seed, len(document_bytes)) for seed in control],
+        tuning=read_tuned_rates(trial_folder) if protocol.get("tuning", {}).get("rates") else None,
+        runs_at_other_rate=_runs_at_other_rate(trial_folder, wanted, len(document_bytes)),
         vocabulary=read_json(trial_folder / "evaluation" / "vocabulary" / "vocabulary.json"),
         sample_measures=_read_if_there(trial_folder / SAMPLE_MEASURES_FILE),
         votes=read_votes(trial_folder / VOTES_FILE),
@@ -170,6 +178,16 @@ def _finished_seeds(folder: Path) -> list[int]:
     names = [re.fullmatch(r"seed-(\d+)", path.name) for path in folder.glob("seed-*")]
     seeds = sorted(int(name[1]) for name in names if name)
     return [seed for seed in seeds if all((folder / f"seed-{seed}" / name).is_file() for name in RUN_FILES)]
+
+
+def _runs_at_other_rate(trial_folder: Path, wanted: dict[str, list[int]], documents: int) -> dict[str, list[EvaluatedRun]]:
+    """Returns them of every track that has them under all the seeds that its verdict pairs."""
+    folders = {track: trial_folder / OTHER_RATE_FOLDER / track for track in wanted}
+    return {
+        track: [_read_run(folder, seed, documents) for seed in wanted[track]]
+        for track, folder in folders.items()
+        if set(wanted[track]) <= set(_finished_seeds(folder))
+    }
 
 
 def _control_seeds(protocol: dict[str, Any], finished_by_baseline: list[int]) -> list[int]:

@@ -30,6 +30,8 @@ from toktrial.report.tables import (
     seconds_table,
 )
 from toktrial.report.target_section import target_tables
+from toktrial.report.tuning_section import NAME as RATES_NAME
+from toktrial.report.tuning_section import describe_rates, rates_table, tuned_verdicts_table, tuning_sentences
 from toktrial.report.vocabulary_section import (
     NO_MERGES_NOTE,
     TREE_NOTE,
@@ -66,6 +68,7 @@ def render_markdown(results: dict[str, Any], charts: list[LearningCurve]) -> str
         "None of this decides anything.",
         *map(_table, target_tables(results)),
         *_beside(results),
+        *_tuning(results),
         *_control(results),
         "## Tokenizers",
         *_cuts(results["cuts"]),
@@ -120,6 +123,18 @@ def _beside(results: dict[str, Any]) -> list[str]:
             for answer in answers(comparison, confidence)
         )
     return sections
+
+
+def _tuning(results: dict[str, Any]) -> list[str]:
+    if not results["tuning"]:
+        return []
+    return [
+        "## Learning rates",
+        *(_escaped(sentence) for sentence in tuning_sentences(results)),
+        f"![{_escaped(describe_rates(results))}]({RATES_NAME}.png)",
+        _table(rates_table(results)),
+        _table(tuned_verdicts_table(results)),
+    ]
 
 
 def _control(results: dict[str, Any]) -> list[str]:

@@ -20,6 +20,7 @@ def notes(results: dict[str, Any], seeds_left_out: dict[str, list[int]]) -> list
         *_on_the_shapes(results),
         *_on_the_entries(results),
         *_on_the_schedule(results),
+        *_on_the_rates(results),
         *_on_the_devices(results),
     ]
 
@@ -150,6 +151,16 @@ def _on_the_schedule(results: dict[str, Any]) -> list[str]:
         "its middle has not been annealed, so every 'reaches that value sooner' is biased against the leader."
     )
     return [note]
+
+
+def _on_the_rates(results: dict[str, Any]) -> list[str]:
+    tuning = results["tuning"]
+    if not tuning or not tuning["at_edge"]:
+        return []
+    tracks = joined(tuning["at_edge"])
+    return [
+        f"The best learning rate of {tracks} stands at the edge of the grid that was tried: a better one may lie beyond it."
+    ]
 
 
 def _on_the_devices(results: dict[str, Any]) -> list[str]:

@@ -48,6 +48,8 @@ from toktrial.report.tables import (
     seconds_table,
 )
 from toktrial.report.target_section import target_tables
+from toktrial.report.tuning_section import NAME as RATES_NAME
+from toktrial.report.tuning_section import describe_rates, draw_rates, rates_table, tuned_verdicts_table, tuning_sentences
 from toktrial.report.vocabulary_section import vocabulary_content
 from toktrial.report.wording import visible
 
@@ -66,7 +68,8 @@ def write_report(trial_folder: Path, target: float | None = None) -> dict[str, A
     results = gather(read_trial(trial_folder), target)
     datasets = chart_data(results)
     charts = learning_curves(results, datasets)
-    drawn = {NAME: draw_dots(results)} | {chart.name: draw(chart, datasets) for chart in pictures(charts)}
+    rates = {RATES_NAME: draw_rates(results)} if results["tuning"] else {}
+    drawn = {NAME: draw_dots(results)} | rates | {chart.name: draw(chart, datasets) for chart in pictures(charts)}
     manifest: dict[str, Any] = {"verdict": results["verdict"]["word"]}
     with publish(trial_folder / "report", report_fingerprint(trial_folder, target), manifest) as folder:
         write_json(folder / "results.json", results)
@@ -112,6 +115,7 @@ def render_page(results: dict[str, Any], charts: list[LearningCurve], datasets: 
         how_to_read=HOW_TO_READ,
         beside=_beside(results),
         target_tables=target_tables(results),
+        tuning=_tuning(results, drawn),
         control_table=control_table(results) if results["control"] else None,
         control_sentences=control_sentences(results) if results["control"] else [],
         vocabulary=vocabulary_content(results),
@@ -141,6 +145,18 @@ def _beside(results: dict[str, Any]) -> list[dict[str, Any]]:
         {"comparison": item, "answers": answers(item, confidence), "reach": reach_table(item)}
         for item in results["comparisons"]
     ]
+
+
+def _tuning(results: dict[str, Any], drawn: Mapping[str, str]) -> dict[str, Any] | None:
+    if not results["tuning"]:
+        return None
+    return {
+        "sentences": tuning_sentences(results),
+        "description": describe_rates(results),
+        "drawn": drawn[RATES_NAME],
+        "rates": rates_table(results),
+        "verdicts": tuned_verdicts_table(results),
+    }
 
 
 def _sample_measures(results: dict[str, Any]) -> dict[str, Any] | None:

@@ -28,6 +28,7 @@ from toktrial.report.ratings_section import gather_ratings
 from toktrial.report.samples_section import gather_sample_measures, gather_samples
 from toktrial.report.sequential import Look, decide_by_looks, look, shared_confidence
 from toktrial.report.target_section import gather_targets
+from toktrial.report.tuning_section import at_other_rate, gather_tuning
 from toktrial.report.verdict import corrected_p_values, decide, document_interval, paired_interval
 from toktrial.report.vocabulary_section import gather_cuts
 from toktrial.report.wording import criterion, outcome, overall_word, verdict_detail, what_the_intervals_hold
@@ -49,6 +50,8 @@ def gather(inputs: TrialInputs, target: float | None = None) -> dict[str, Any]:
     protocol = inputs.protocol
     confidence = protocol["verdict"]["confidence"]
     comparisons = _comparisons(inputs, confidence)
+    other_rate = at_other_rate(inputs)
+    at_other = _comparisons(other_rate, confidence) if other_rate else None
     paired = {other: _paired_runs(inputs, other) for other in inputs.others}
     results: dict[str, Any] = {
         "trial": protocol["name"],
@@ -59,6 +62,7 @@ def gather(inputs: TrialInputs, target: float | None = None) -> dict[str, Any]:
         "comparisons": comparisons,
         "differences": gather_differences(inputs, paired),
         "noise": gather_noise(_judged_by_seed(inputs), comparisons, confidence),
+        "tuning": gather_tuning(inputs, comparisons, at_other),
         "targets": gather_targets(inputs, target),
         "amendments": inputs.amendments,
         "overlap": inputs.overlap,

@@ -259,7 +259,7 @@ def facts_table(results: dict[str, Any]) -> Table:
         ["parameters", count(of_baseline["parameters"])],
         ["steps", "; ".join(dict.fromkeys(steps))],
         ["times through the text", joined(epochs)],
-        ["learning rate", f"{training['learning_rate']:g}, {schedule}"],
+        ["learning rate", f"{_learning_rates(results)}, {schedule}"],
         ["seeds", f"{seed_count}{control}"],
         ["training seconds of a run", joined(taken)],
         ["compared", budget_phrase(protocol)],
@@ -268,6 +268,15 @@ def facts_table(results: dict[str, Any]) -> Table:
         seen = [f"{name} {percent(share)}" for name, share in results["overlap"]["sees_another_document"].items()]
         rows.append(["targets that see an earlier document in their row", joined(seen)])
     return Table("What was compared, and at what size", ("", "value"), rows, ("text", "text"))
+
+
+def _learning_rates(results: dict[str, Any]) -> str:
+    tuning = results["tuning"]
+    if not tuning:
+        return f"{results['protocol']['training']['learning_rate']:g}"
+    if tuning["decides"] == "shared":
+        return f"{tuning['shared']:g}, tuned for all tracks"
+    return f"{joined([f'{track} {rate:g}' for track, rate in tuning['own'].items()])}, each tuned for its track"
 
 
 def corpus_table(results: dict[str, Any]) -> Table:

@@ -77,6 +77,14 @@ def budget_phrase(protocol: Mapping[str, Any]) -> str:
     return f"after equal steps and so equal {'bytes of text, but for rounding' if is_matched else 'FLOPs'}"
 
 
+def rate_phrase(protocol: Mapping[str, Any]) -> str:
+    """Returns which of the tuned learning rates the tracks are trained at, in words; nothing where rates are not tuned."""
+    tuning = protocol.get("tuning", {})
+    if not tuning.get("rates"):
+        return ""
+    return ", each at its own tuned learning rate" if tuning["decides"] == "own" else ", at the learning rate tuned for all"
+
+
 def criterion(baseline: str, others: Sequence[str], protocol: Mapping[str, Any]) -> str:
     """Returns the success criterion as the protocol fixed it, before anything ran.
 
@@ -95,7 +103,7 @@ def criterion(baseline: str, others: Sequence[str], protocol: Mapping[str, Any])
             f"finds it below 0 at {short_percent(confidence)} confidence, after Holm's correction for {len(others)} comparisons"
         )
     alone = " One seed has no interval, so it cannot be met." if seeds == 1 else ""
-    budget = budget_phrase(protocol)
+    budget = budget_phrase(protocol) + rate_phrase(protocol)
     floor = protocol["verdict"].get("floor", "bigram")
     return (
         f"Fixed before the run: {rule} of its bits per byte minus {baseline}'s, {budget}, {found}.{alone} Nothing is decided "

@@ -1,5 +1,9 @@
-"""The model's shape and how it is trained: one setting for all tracks. Imports nothing heavy."""
+"""The model's shape, how it is trained, and how its learning rate is tuned: one setting for all tracks.
 
+Imports nothing heavy.
+"""
+
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -94,3 +98,30 @@ class TrainingConfig:
             raise TrialError(
                 f"training.micro_batch_size must divide training.batch_size {self.batch_size}, but is {self.micro_batch_size}"
             )
+
+
+@dataclass(frozen=True)
+class TuningConfig:
+    """Whether and how learning rates are tuned before the trial's runs are trained. Validation documents take no part in it."""
+
+    rates: tuple[float, ...] = ()
+    """Peak learning rates to try, the same for every track; none: no tuning, and training.learning_rate holds."""
+    decides: Literal["own", "shared"] = "own"
+    """Which rate the verdict's runs are trained at: each track's own best one, or the one that is best for the tracks' mean."""
+    both_verdicts: bool = True
+    """Whether the runs are trained at the other of the two rates as well, so that the report has both verdicts."""
+    seeds: int = 1
+    """Runs of each track at each rate, under seeds that no other run has."""
+    steps: int = 0
+    """Steps of a tuning run; 0: as many as the runs that it chooses the rate for. The best rate depends on it."""
+    documents: int = 500
+    """Training documents that are set aside to judge by: those with the lowest hashes under a seed of their own."""
+
+    def __post_init__(self) -> None:
+        if any(not 0 < rate < math.inf for rate in self.rates):
+            raise TrialError(f"tuning.rates must be finite numbers above 0, but are {list(self.rates)}")
+        if self.rates and len(set(self.rates)) < max(2, len(self.rates)):
+            raise TrialError(f"tuning.rates must be two or more different rates, or none at all, but are {list(self.rates)}")
+        for name, least in (("seeds", 1), ("steps", 0), ("documents", 1)):
+            if getattr(self, name) < least:
+                raise TrialError(f"tuning.{name} must be at least {least}, but is {getattr(self, name)}")

@@ -35,6 +35,10 @@ def check_divergence(losses: Sequence[float], lowest: float, first_step: int) ->
         raise FailedStepError(step, f"the training loss has diverged: {mean:.2f} nats per token, after {lowest:.2f}")
 
 
+class DivergedError(TrialError):
+    """What a person reads of a training that went wrong; at another learning rate it may go well."""
+
+
 class FailedStepError(Exception):
     """What went wrong, and at which step; the loop makes a TrialError of it."""
 
@@ -45,7 +49,7 @@ class FailedStepError(Exception):
 
 def describe_failure(
     failure: FailedStepError, run_name: str, kept: str, batches: Batches, text_of: DocumentText | None
-) -> TrialError:
+) -> DivergedError:
     """Returns the error that a person reads: what, at which step, what is kept, what to do, and what had been read."""
     documents = batches.documents_of(failure.step - 1).tolist()
     advice = "a lower training.learning_rate, a longer training.warmup_steps, or training.precision float32, in a new trial"
@@ -58,4 +62,4 @@ def describe_failure(
         lines.append(f"  {document}{text}")
     if len(documents) > SHOWN_STORIES:
         lines.append("  and " + ", ".join(map(str, documents[SHOWN_STORIES:])))
-    return TrialError("\n".join(lines))
+    return DivergedError("\n".join(lines))
