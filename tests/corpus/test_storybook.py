@@ -6,23 +6,25 @@ The storybook is where the flow starts (corpus -> tokenizer -> tokens -> trainin
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
 from itertools import combinations, islice, pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toktrial.corpus.storybook import Tale, stories, story, tale
-from toktrial.corpus.storybook_language import PROPS, WORLDS, Compiler
-from toktrial.corpus.storybook_lexicon import ing_form, past_tense, plural, read_lexicon, with_article
-from toktrial.corpus.storybook_patterns import PLOTS, POOLS
-from toktrial.corpus.storybook_words import NOUNS, VERBS
+from toktrial.corpus.storybook_language import Compiler, compile_plots
+from toktrial.corpus.storybook_lexicon import entries, ing_form, past_tense, plural, read_lexicon, with_article
+from toktrial.corpus.storybook_sections import DATA_FOLDER, read_sections
+from toktrial.errors import TrialError
 
+PLOTS = read_sections(DATA_FOLDER / "plots.txt")
 CHECKED_STORIES = 4000
-STANDARD_ROLES = frozenset([*WORLDS["child"], *PROPS])
 DIGEST_OF_THE_FIRST_500 = "e0a527279e44d72d198eca1f2f16b287f378956fd64e41c7ad7665e7ccefc0dc"
 DIGEST_CODE = """
 import hashlib
@@ -141,9 +143,8 @@ def test_every_plot_is_told_about_equally_often(tales: list[Tale]) -> None:
 
 
 def test_there_are_hundreds_of_patterns() -> None:
-    pooled = [line.strip() for text in POOLS.values() for line in text.splitlines() if line.strip()]
-    plot_lines = [line.strip() for text in PLOTS.values() for line in text.splitlines()]
-    plotted = [line[2:] for line in plot_lines if line.startswith(("= ", "? ", "| "))]
+    pooled = [line.text for lines in read_sections(DATA_FOLDER / "sentences.txt").values() for line in lines]
+    plotted = [line.text[2:] for lines in PLOTS.values() for line in lines if line.text.startswith(("= ", "? ", "| "))]
     patterns = {pattern for pattern in pooled + plotted if not pattern.startswith("@")}
     assert len(patterns) >= 300
 
@@ -250,22 +251,104 @@ def test_articles(phrase: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["a {toy} fell", "{toy fell", "the [red|blue toy", "red | blue", "caf\u00e9", "{a a_fine_toy} fell"]
+    ("bad", "message"),
+    [
+        ("", "has words"),
+        ("a {toy} fell", "inside the braces"),
+        ("{toy fell", "in pairs"),
+        ("the [red|blue toy", "in pairs"),
+        ("red]|[blue", "square brackets"),
+        ("red | blue", "square brackets"),
+        ("the {toy|ball} fell", "not closed"),
+        ("the {} fell", "should be a name"),
+        ("{the toy} fell", "should be a name"),
+        ("{a a_fine_toy} fell", "is a pool"),
+        ("the {nonsense} fell", "no list or table 'nonsense'"),
+        ("{walk.s}", "'walk' has no form 's', it has ed, ing"),
+        ("{hero.tail}", "'child' has no form 'tail', it has kind, folk"),
+    ],
 )
-def test_a_faulty_pattern_is_refused(bad: str) -> None:
-    compiler = Compiler(read_lexicon(), STANDARD_ROLES)
-    with pytest.raises(ValueError, match=r"pattern|phrase"):
-        compiler.pattern(bad)
+def test_a_faulty_pattern_is_refused(bad: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Compiler().pattern(bad)
 
 
-def test_an_unknown_list_is_refused() -> None:
-    compiler = Compiler(read_lexicon(), STANDARD_ROLES)
-    with pytest.raises(KeyError, match="nonsense"):
-        compiler.pattern("the {nonsense} fell")
+# --- the data files -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lists", [NOUNS, VERBS])
-def test_no_list_names_a_word_twice(lists: dict[str, str]) -> None:
-    for name, words in lists.items():
-        repeated = [word for word, count in Counter(words.split()).items() if count > 1]
-        assert repeated == [], name
+@pytest.mark.parametrize("file", ["nouns.txt", "verbs.txt"])
+def test_no_list_names_a_word_twice(file: str) -> None:
+    for name, lines in read_sections(DATA_FOLDER / file).items():
+        words = [entry for line in lines for entry in entries(line.text)]
+        assert [word for word, count in Counter(words).items() if count > 1] == [], name
+
+
+def test_no_name_means_two_things() -> None:
+    names = Counter(name for path in DATA_FOLDER.glob("*.txt") if path.stem != "plots" for name in read_sections(path))
+    assert [name for name, count in names.items() if count > 1] == []
+    assert len(names) > 150
+
+
+@pytest.mark.parametrize(
+    ("file", "added", "message"),
+    [
+        ("words.txt", "    in and/or out", "'in and | or out' should give 1 forms and gives 2"),
+        ("words.txt", "    in, , out", "should give 1 forms and gives 0"),
+        ("words.txt", "    in a caf\u00e9", "beyond ASCII"),
+        ("words.txt", "in a box", "at the margin"),
+        ("nouns.txt", "    knife/", "should give 2 forms and gives 1"),
+        ("verbs.txt", "    run/ran", "should give 3 forms and gives 2"),
+        ("tables.txt", "    who was taller", "should give 2 forms and gives 1"),
+        ("tables.txt", "weather:\n    weather | sky", "no rows"),
+        ("sentences.txt", "    The {nonsense} fell.", "no list or table 'nonsense'"),
+        ("sentences.txt", "    {toy fell.", "in pairs"),
+        ("sentences.txt", "glad:", "section 'glad' above already"),
+        ("plots.txt", "    * The end.", "after = or"),
+        ("plots.txt", "    cast: chore", "may open with cast:"),
+        ("plots.txt", "\n    | The end.", "after = or"),
+        ("plots.txt", "    = @gald", "did you mean 'glad'"),
+        ("plots.txt", "    = {chore.nonsense}", "'chore' has no form 'nonsense', it has done"),
+        ("plots.txt", "the end:\n    cast: world=nowhere", "no world 'nowhere'"),
+        ("plots.txt", "the end:\n    cast: nonsense", "no list or table 'nonsense'"),
+        ("plots.txt", "the end:\n    = {chore} and {snack}", "no list or table 'snack'"),
+    ],
+)
+def test_a_malformed_line_is_named_by_file_and_number(file: str, added: str, message: str, tmp_path: Path) -> None:
+    folder = shutil.copytree(DATA_FOLDER, tmp_path / "data")
+    with (folder / file).open("a", encoding="utf-8") as data:
+        data.write(f"{added}\n")
+    number = len((folder / file).read_text(encoding="utf-8").splitlines())
+    with pytest.raises(TrialError, match=rf"{file}, line {number}: .*{re.escape(message)}"):
+        compile_plots(folder)
+
+
+def test_lines_outside_sections_and_empty_sections_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("# Colors.\n\n    red, blue\n", encoding="utf-8")
+    with pytest.raises(TrialError, match=r"words\.txt, line 3: .*below the name of a section"):
+        read_sections(path)
+    path.write_text("color:\n\n# None yet.\nsize:\n    big\n", encoding="utf-8")
+    with pytest.raises(TrialError, match="section 'color' is empty"):
+        read_sections(path)
+
+
+def test_a_file_in_another_encoding_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_bytes("place:\n    caf\u00e9\n".encode("latin-1"))
+    with pytest.raises(TrialError, match=r"words\.txt, line 2: .*beyond ASCII"):
+        read_sections(tmp_path / "words.txt")
+
+
+def test_entries_rows_and_comments_are_read(tmp_path: Path) -> None:
+    folder = shutil.copytree(DATA_FOLDER, tmp_path / "data")
+    added = {
+        "nouns.txt": "# Pets.\npet:\n    cat, gold  fish/gold fish,\n    budgie\n",
+        "verbs.txt": "leave:\n    hop off, go/went/going\n",
+        "tables.txt": "weather:\n    weather | sky\n\n    rain | gray\n    snow|white\n",
+    }
+    for file, text in added.items():
+        with (folder / file).open("a", encoding="utf-8") as data:
+            data.write(text)
+    lexicon = read_lexicon(folder)
+    assert lexicon["pet"] == {"": ("cat", "gold fish", "budgie"), "s": ("cats", "gold fish", "budgies")}
+    assert lexicon["leave"] == {"": ("hop off", "go"), "ed": ("hopped off", "went"), "ing": ("hopping off", "going")}
+    assert lexicon["weather"] == {"": ("rain", "snow"), "sky": ("gray", "white")}

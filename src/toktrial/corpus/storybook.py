@@ -115,5 +115,5 @@ def stories(max_bytes: int, seed: int = 0) -> Iterator[str]:
         if told_bytes >= max_bytes:
             return
         text = story(seed, index)
-        told_bytes += len(text)  # The patterns are ASCII (the compiler insists), so letters are bytes.
+        told_bytes += len(text)  # The data files are ASCII (their reader insists), so letters are bytes.
         yield text

@@ -1,12 +1,15 @@
 """The vocabulary of the storybook corpus, every word with its forms: plurals, past tenses, articles, pronouns.
 
 Stands at the very start of the flow (corpus -> tokenizer -> tokens -> training -> evaluation -> report). It reads the
-lists of storybook_words.py; storybook_language.py looks up in it what its patterns name.
+lists and tables in the folder storybook_data; storybook_language.py looks up in it what its patterns name.
 """
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, TypeAlias
 
-from toktrial.corpus.storybook_words import NOUNS, PLAIN, TABLES, VERBS
+from toktrial.corpus.storybook_sections import DATA_FOLDER, Line, blaming, read_sections
+from toktrial.errors import TrialError
 
 Column: TypeAlias = tuple[str, ...]
 Forms: TypeAlias = dict[str, Column]
@@ -31,7 +34,7 @@ def capitalized(words: str) -> str:
 
 
 def plural(noun: str) -> str:
-    """The regular English plural; irregular ones are given in the lexicon."""
+    """The regular English plural; irregular ones are given in nouns.txt."""
     if noun.endswith(("s", "x", "z", "ch", "sh")):
         return noun + "es"
     if noun.endswith("y") and noun[-2] not in VOWELS:
@@ -61,42 +64,68 @@ def ing_form(verb: str) -> str:
     return verb + (verb[-1] if _doubles_last_letter(verb) else "") + "ing"
 
 
-# --- the lexicon --------------------------------------------------------------------------------------------------
+# --- the data files -----------------------------------------------------------------------------------------------
 
 
-def one_spaced(text: str) -> str:
-    """The text with single spaces: a line of data may go on, indented, after a backslash at its end."""
-    return " ".join(text.split())
+def entries(text: str) -> list[str]:
+    """The entries of a line of a list: what stands between its commas."""
+    return [entry.strip() for entry in text.removesuffix(",").split(",")]
 
 
-def _entries(words: str) -> list[str]:
-    return [entry.replace("_", " ") for entry in words.split()]
+def _cells(text: str) -> list[str]:
+    return [cell.strip() for cell in text.split("|")]
 
 
-def _noun_forms(words: str) -> Forms:
-    rows = [entry.split("/") if "/" in entry else [entry, plural(entry)] for entry in _entries(words)]
-    return {"": tuple(row[0] for row in rows), "s": tuple(row[1] for row in rows)}
+def _regular_verb(words: str) -> list[str]:
+    verb, space, particle = words.partition(" ")
+    return [words, past_tense(verb) + space + particle, ing_form(verb) + space + particle]
 
 
-def _verb_row(entry: str) -> list[str]:
-    if "/" in entry:
-        return entry.split("/")
-    verb, space, particle = entry.partition(" ")
-    return [entry, past_tense(verb) + space + particle, ing_form(verb) + space + particle]
+# For each file of lists: the forms of its words, and the rule for an entry that does not give them after slashes.
+FILES_OF_LISTS: Final[dict[str, tuple[Column, Callable[[str], list[str]]]]] = {
+    "words.txt": (("",), lambda words: [words]),
+    "nouns.txt": (("", "s"), lambda noun: [noun, plural(noun)]),
+    "verbs.txt": (("", "ed", "ing"), _regular_verb),
+}
 
 
-def _verb_forms(words: str) -> Forms:
-    rows = [_verb_row(entry) for entry in _entries(words)]
-    return {form: tuple(row[column] for row in rows) for column, form in enumerate(("", "ed", "ing"))}
+def _forms(names: Column, lines: Sequence[Line], rows_of: Callable[[str], list[list[str]]]) -> Forms:
+    rows = []
+    for line in lines:
+        with blaming(line):
+            rows += [_complete(row, names) for row in rows_of(line.text)]
+    return dict(zip(names, zip(*rows, strict=True), strict=True))
 
 
-def _table_forms(form_names: str, rows_text: str) -> Forms:
-    rows = [[one_spaced(cell) for cell in line.split("|")] for line in rows_text.splitlines()]
-    names = form_names.split()
-    if any(len(row) != len(names) for row in rows):
-        raise ValueError(f"a row of the table with forms {form_names!r} has too few or too many cells")
-    return {("" if name == "_" else name): tuple(row[i] for row in rows) for i, name in enumerate(names)}
+def _complete(row: list[str], names: Column) -> list[str]:
+    if len(row) != len(names) or not all(row):
+        raise ValueError(f"{' | '.join(row)!r} should give {len(names)} forms and gives {sum(map(bool, row))}")
+    return row
 
+
+def _list_forms(file: str, lines: list[Line]) -> Forms:
+    names, regular = FILES_OF_LISTS[file]
+    return _forms(names, lines, lambda text: [e.split("/") if "/" in e else regular(e) for e in entries(text)])
+
+
+def _table_forms(header: Line, *rows: Line) -> Forms:
+    with blaming(header):
+        if not rows:
+            raise ValueError("the first line of a table names its columns, and there are no rows below this one")
+    return _forms(("", *_cells(header.text)[1:]), rows, lambda text: [_cells(text)])
+
+
+def column_of(lexicon: dict[str, Forms], words: str, form: str = "") -> Column:
+    """The words of a list in one form; raises TrialError where there is no such list or form."""
+    if words not in lexicon:
+        raise TrialError(f"the data files of the storybook have no list or table {words!r}")
+    if form not in lexicon[words]:
+        known = ", ".join(filter(None, lexicon[words])) or "no forms but itself"
+        raise TrialError(f"the list or table {words!r} has no form {form!r}, it has {known}")
+    return lexicon[words][form]
+
+
+# --- people and animals -------------------------------------------------------------------------------------------
 
 # A name goes with every fifth species only: all combinations would slow down the import for little gain.
 SPECIES_STEP: Final = 5
@@ -114,7 +143,7 @@ def _either_gender(words: Column) -> Forms:
     return _with_pronouns({"": words * 2}, ("he",) * len(words) + ("she",) * len(words))
 
 
-def _children(boys: list[str], girls: list[str], kinds: tuple[str, str], folk: str, homes: Column) -> Forms:
+def _children(boys: Column, girls: Column, kinds: tuple[str, str], folk: str, homes: Column) -> Forms:
     names, size = (*boys, *girls), len(boys) + len(girls)
     genders = ("he",) * len(boys) + ("she",) * len(girls)
     forms = {
@@ -129,15 +158,15 @@ def _children(boys: list[str], girls: list[str], kinds: tuple[str, str], folk: s
     return _with_pronouns(forms, genders)
 
 
-def _critters(boys: list[str], girls: list[str], species: Forms) -> Forms:
+def _critters(boys: Column, girls: Column, species: Column, homes: Column) -> Forms:
     """Animals that talk and walk as children do: every name with a few species."""
-    names, kinds = (*boys, *girls), len(species[""])
+    names, kinds = (*boys, *girls), len(species)
     steps = range(0, kinds, SPECIES_STEP)
     kind_of_row = [(number + step) % kinds for number in range(len(names)) for step in steps]
     forms = {
         "": tuple(name for name in names for _ in steps),
-        "kind": tuple(species[""][kind] for kind in kind_of_row),
-        "home": tuple(species["home"][kind] for kind in kind_of_row),
+        "kind": tuple(species[kind] for kind in kind_of_row),
+        "home": tuple(homes[kind] for kind in kind_of_row),
         "folk": ("animals",) * len(kind_of_row),
         "hand": ("paw",) * len(kind_of_row),
         "hands": ("paws",) * len(kind_of_row),
@@ -146,18 +175,25 @@ def _critters(boys: list[str], girls: list[str], species: Forms) -> Forms:
     return _with_pronouns(forms, ("he",) * (len(boys) * len(steps)) + ("she",) * (len(girls) * len(steps)))
 
 
-def read_lexicon() -> dict[str, Forms]:
-    plain = {name: _entries(words) for name, words in PLAIN.items()}
-    lexicon: dict[str, Forms] = {name: {"": tuple(words)} for name, words in plain.items()}
-    lexicon |= {name: _noun_forms(words) for name, words in NOUNS.items()}
-    lexicon |= {name: _verb_forms(words) for name, words in VERBS.items()}
-    lexicon |= {name: _table_forms(*table) for name, table in TABLES.items()}
-    boys, girls = plain["boy_name"], plain["girl_name"]
+def read_lexicon(folder: Path = DATA_FOLDER) -> dict[str, Forms]:
+    """The forms of every list and table in a folder of data files; raises TrialError for a line that is malformed."""
+    lexicon: dict[str, Forms] = {}
+    for file in FILES_OF_LISTS:
+        lexicon |= {name: _list_forms(file, lines) for name, lines in read_sections(folder / file).items()}
+    lexicon |= {name: _table_forms(*lines) for name, lines in read_sections(folder / "tables.txt").items()}
+    return lexicon | _people(lexicon)
+
+
+def _people(lexicon: dict[str, Forms]) -> dict[str, Forms]:
+    """The lists of those who act in the stories, with their pronouns."""
+    boys, girls = column_of(lexicon, "boy_name"), column_of(lexicon, "girl_name")
+    boy_pets, girl_pets = column_of(lexicon, "boy_pet_name"), column_of(lexicon, "girl_pet_name")
     homes = ("house", "cottage", "farmhouse", "cabin", "tall house", "brick house")
-    lexicon["child"] = _children(boys, girls, ("boy", "girl"), "children", homes)
-    lexicon["knight"] = _children(boys, girls, ("knight", "knight"), "people", ("castle",))
-    lexicon["critter"] = _critters(plain["boy_pet_name"], plain["girl_pet_name"], lexicon["species"])
-    lexicon["elder"] = _with_pronouns(lexicon["elder"], lexicon["elder"]["he"])
-    lexicon["stranger"] = _either_gender(lexicon["stranger"][""])
-    lexicon["old_animal"] = _either_gender(lexicon["old_animal"][""])
-    return lexicon
+    return {
+        "child": _children(boys, girls, ("boy", "girl"), "children", homes),
+        "knight": _children(boys, girls, ("knight", "knight"), "people", ("castle",)),
+        "critter": _critters(boy_pets, girl_pets, column_of(lexicon, "species"), column_of(lexicon, "species", "home")),
+        "elder": _with_pronouns(lexicon["elder"], column_of(lexicon, "elder", "he")),
+        "stranger": _either_gender(column_of(lexicon, "stranger")),
+        "old_animal": _either_gender(column_of(lexicon, "old_animal")),
+    }
