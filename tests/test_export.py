@@ -16,10 +16,10 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from toktrial import artifact, cli, presets
+from toktrial.commands.export import export_run
 from toktrial.corpus.config import CorpusConfig
 from toktrial.corpus.stage import open_documents
 from toktrial.errors import TrialError
-from toktrial.export import export_run
 from toktrial.finished_run import FinishedRun, open_finished_run
 from toktrial.tokenizer.base import END_OF_TEXT_ID
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe

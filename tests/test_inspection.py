@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from toktrial.commands.inspect import TokensView, show_tokens
 from toktrial.errors import TrialError
 from toktrial.evaluation.marked_text import words_in
 from toktrial.inspection import inspect
 from toktrial.presets import demo
 from toktrial.protocol import save
-from toktrial.token_inspection import TokensView, show_tokens
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer

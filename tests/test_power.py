@@ -2,8 +2,8 @@
 
 import pytest
 
+from toktrial.commands.power import Question, answer, describe_noise, power, power_table
 from toktrial.errors import TrialError
-from toktrial.power import Question, answer, describe_noise, power, power_table
 from toktrial.report.power import Noise
 
 

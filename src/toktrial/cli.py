@@ -128,19 +128,19 @@ def _run_command(arguments: list[str]) -> None:
 
         return inspect(rest)
     if command == "export":
-        from toktrial.export import export
+        from toktrial.commands.export import export
 
         return export(rest)
     if command == "generate":
-        from toktrial.generate import generate
+        from toktrial.commands.generate import generate
 
         return generate(rest)
     if command == "rate":
-        from toktrial.rate import rate
+        from toktrial.commands.rate import rate
 
         return rate(rest)
     if command == "power":
-        from toktrial.power import power
+        from toktrial.commands.power import power
 
         return power(rest)
     if STARTED_BY_TORCHRUN in os.environ:
@@ -218,7 +218,7 @@ def _own_folder(name: str, plan: Protocol) -> Path:
 
 
 def _run(trial: Trial, options: Options) -> None:
-    from toktrial.summary import print_summary
+    from toktrial.commands.run import print_summary
 
     finished = trial.finished_results(options.target)
     if finished is not None:

@@ -46,7 +46,7 @@ def inspect(arguments: list[str]) -> None:
     if not arguments or arguments[0] not in SUBJECTS:
         asked = arguments[0] if arguments else ""
         raise TrialError(f"inspect what? {nearest_name(asked, SUBJECTS)} ({'; '.join(SUBJECTS.values())})")
-    from toktrial.token_inspection import EntryView, TokensView, show_entry, show_tokens
+    from toktrial.commands.inspect import EntryView, TokensView, show_entry, show_tokens
 
     subject, *rest = arguments
     prog, config = f"toktrial inspect {subject}", (tyro.conf.PositionalRequiredArgs, tyro.conf.FlagCreatePairsOff)

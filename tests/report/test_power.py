@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from toktrial.commands.power import power
 from toktrial.errors import TrialError
-from toktrial.power import power
 from toktrial.report.inputs import read_trial
 from toktrial.report.power import corrected_confidence, measured_noise, power_of, seeds_needed, smallest_effect, spread_interval
 

@@ -1,0 +1,1 @@
+"""The commands of `toktrial`, a file each. Above all else but cli.py."""
