@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toktrial import artifact, progress
+from toktrial.commands import Call
 from toktrial.errors import TrialError
 from toktrial.finished_run import FinishedRun, open_finished_run
 
@@ -27,7 +28,7 @@ CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_
 
 
 @dataclass(frozen=True)
-class Export:
+class Export(Call):
     """Writes a finished run as a folder that transformers loads: weights, config, tokenizer and model card."""
 
     run: Path
@@ -35,14 +36,9 @@ class Export:
     folder: Path
     """The folder to write, which is absent or empty."""
 
-
-def export(arguments: list[str]) -> None:
-    """Runs `toktrial export RUN FOLDER`."""
-    import tyro
-
-    config = (tyro.conf.PositionalRequiredArgs,)
-    call = tyro.cli(Export, args=arguments, prog="toktrial export", config=config)
-    export_run(call.run, call.folder)
+    def execute(self) -> None:
+        """Exports the run. Raises TrialError as `export_run` does."""
+        export_run(self.run, self.folder)
 
 
 def export_run(run_folder: Path | str, folder: Path | str) -> None:

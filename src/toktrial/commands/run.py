@@ -1,56 +1,78 @@
-"""The result of a trial at the terminal: how its criterion came out, a table of the tracks, where the report is."""
+"""`toktrial run`: a whole trial. Says what it will cost, asks before anything long, and shows the result at the terminal."""
 
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from toktrial import progress
+from toktrial.commands.stages import Stage
+from toktrial.commands.terminal import print_lines, print_table
+from toktrial.errors import TrialError
+from toktrial.plan import Plan, describe_plan, duration, make_plan
 from toktrial.report.amendments import describe_amendment
 from toktrial.report.control_section import control_sentences
 from toktrial.report.noise_section import noise_sentences
 
-if TYPE_CHECKING:
-    from rich.console import Console
+
+@dataclass(frozen=True)
+class Run(Stage):
+    """Does all of a trial that is not done yet, after saying what it will cost."""
+
+    def execute(self) -> None:
+        """Does all stages and shows the result. Raises TrialError where nobody says yes to something long."""
+        trial = self.open_trial()
+        finished = trial.finished_results(self.target)
+        if finished is not None:
+            progress.print_line("all is done already; this is the result")
+            return print_summary(finished, trial.report_folder)
+        trial.make_minimal_pairs()  # before anything is timed: what is wrong with them is soon said
+        progress.print_line("looking at a sample of the text and timing a few steps ...")
+        plan = make_plan(trial)
+        progress.print_line("\n".join(describe_plan(plan, trial)))
+        if plan.is_long and not self.yes:
+            _ask(plan)
+        trial.make_tokens()
+        if plan.text.is_estimate:
+            progress.print_line("\n".join(describe_plan(make_plan(trial), trial)))
+        return print_summary(trial.report(self.target), trial.report_folder)
 
 
 def print_summary(results: dict[str, Any], report_folder: Path) -> None:
-    """Prints a report's results to standard output."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(f"trial {results['protocol']['name']}"), title_justify="left")
-    table.add_column("track")
-    for heading in ("entries", "bytes per token", "bits per byte", "loss per token", "training seconds"):
-        table.add_column(heading, justify="right")
-    for name, track in results["tracks"].items():
-        final = track["final"]
-        table.add_row(
-            name,
-            f"{track['entries']:,}",
-            f"{track['bytes_per_token']['validation']:.2f}",
-            f"{final['bits_per_byte']:.4f}",
-            f"{final['validation_loss']:.3f}",
-            f"{final['training_seconds']:.1f}",
-        )
-    console = Console(width=max(80, Console().width))
+    """Prints a report's results: how its criterion came out, a table of the tracks, where the report is."""
     verdict = results["verdict"]
-    _print_lines(console, [verdict["outcome"], *verdict["clauses"], verdict["criterion"]])
-    console.print(table)
-    amendments = [f"- changed: {describe_amendment(each)}" for each in results["amendments"]]
-    notes = [f"- {note}" for note in results["notes"]]
-    control = control_sentences(results)[:1] if results["control"] else []
-    _print_lines(
-        console,
+    print_lines(verdict["outcome"], *verdict["clauses"], verdict["criterion"])
+    headings = ("entries", "bytes per token", "bits per byte", "loss per token", "training seconds")
+    print_table(
+        f"trial {results['protocol']['name']}",
+        {"track": "left"} | dict.fromkeys(headings, "right"),
         [
-            *verdict["details"],
-            *noise_sentences(results),
-            *control,
-            *notes,
-            *amendments,
-            f"report: {report_folder / 'index.html'}",
+            [
+                name,
+                f"{track['entries']:,}",
+                f"{track['bytes_per_token']['validation']:.2f}",
+                f"{track['final']['bits_per_byte']:.4f}",
+                f"{track['final']['validation_loss']:.3f}",
+                f"{track['final']['training_seconds']:.1f}",
+            ]
+            for name, track in results["tracks"].items()
         ],
+    )
+    print_lines(
+        *verdict["details"],
+        *noise_sentences(results),
+        *(control_sentences(results)[:1] if results["control"] else []),
+        *(f"- {note}" for note in results["notes"]),
+        *(f"- changed: {describe_amendment(each)}" for each in results["amendments"]),
+        f"report: {report_folder / 'index.html'}",
     )
 
 
-def _print_lines(console: "Console", lines: list[str]) -> None:
-    for line in lines:
-        console.print(line, soft_wrap=True, markup=False, emoji=False, highlight=False)
+def _ask(plan: Plan) -> None:
+    """Asks at a terminal whether to begin something long; elsewhere refuses."""
+    progress.print_line(f"This will take long: {duration(plan.seconds)}, {plan.step_seconds:.1f} s a step on {plan.device}.")
+    if not sys.stdin.isatty():
+        raise TrialError("begin it with --yes, or make it smaller, for example with --training.steps or --seeds 1")
+    progress.print_line("Begin? [y/N] (--yes begins without asking)")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise TrialError("not begun")
