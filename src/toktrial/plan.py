@@ -4,16 +4,21 @@ What finished stages know is taken from them; the rest is estimated from a sampl
 """
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from toktrial import artifact
 from toktrial.corpus.config import HUB_PREFIX
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
 from toktrial.tokenizer.config import BPERecipe, FileRecipe
-from toktrial.training.config import TrainingConfig
+from toktrial.training.config import ModelConfig, TrainingConfig
 from toktrial.training.matching import matched_shape
 from toktrial.trial import Trial
+
+if TYPE_CHECKING:
+    from toktrial.tokenizer.base import Tokenizer
+    from toktrial.training.speed import Speed
 
 SAMPLE_BYTES = 2_000_000
 LONG_SECONDS = 2 * 3600.0  # above this, a trial asks before it begins
@@ -35,10 +40,16 @@ class TextPlan:
     bytes_per_token: dict[str, float]
     is_estimate: bool
 
+    def epoch_tokens(self, track: str) -> int | None:
+        """Returns the tokens of one pass over the training text, closing ids included."""
+        if self.bytes is None or self.documents is None:
+            return None
+        return round(self.bytes / self.bytes_per_token[track]) + self.documents
+
 
 @dataclass(frozen=True)
 class TrackPlan:
-    """What one run of a track is about to do."""
+    """What one run of a track is about to do. None: not known before the corpus is here."""
 
     epoch_tokens: int | None
     steps: int | None
@@ -53,22 +64,40 @@ class TrackPlan:
 class Plan:
     """What a trial is about to do."""
 
+    trial: Trial
     text: TextPlan
+    speed: "Speed"
     tracks: dict[str, TrackPlan]
-    runs: int
-    runs_left: int
-    device: str
-    parameters: int
-    step_seconds: float
-    seconds: float | None
-    """Of the trainings left, with their evaluations. None: not known before the corpus is here."""
-    disk_bytes: int
-    """What the trial's folder will hold at its largest."""
-    free_bytes: int
+
+    @property
+    def left(self) -> list[str]:
+        """The track of every run that is not trained yet."""
+        runs = self.trial.run_order()
+        return [track for track, seed in runs if not (self.trial.run_folder(track, seed) / artifact.MANIFEST).is_file()]
+
+    @property
+    def seconds(self) -> float | None:
+        """Of the trainings left, with their evaluations. None: not known before the corpus is here."""
+        seconds = [self.tracks[track].seconds for track in self.left]
+        return None if None in seconds else sum(filter(None, seconds))
 
     @property
     def is_long(self) -> bool:
         return self.seconds is None or self.seconds > LONG_SECONDS
+
+    @property
+    def disk_bytes(self) -> int:
+        """What the trial's folder will hold at its largest."""
+        id_bytes = 2 if self.trial.protocol.vocab_size <= 1 << 16 else 4
+        tokens = sum(id_bytes * (track.epoch_tokens or 0) for track in self.tracks.values())
+        checkpoints = 3 * BYTES_PER_TRAINED_PARAMETER * self.speed.parameters  # two are kept while the third is written
+        runs = sum(len(self.trial.protocol.run_seeds(track)) for track in self.tracks)
+        weights = BYTES_PER_WEIGHT * self.speed.parameters * runs
+        return (self.text.bytes or 0) + tokens + checkpoints + weights
+
+    @property
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.trial.folder).free
 
 
 def make_plan(trial: Trial) -> Plan:
@@ -78,42 +107,37 @@ def make_plan(trial: Trial) -> Plan:
     protocol = trial.protocol
     text = _known_text(trial) or _sampled_text(protocol)
     speed = measure_speed(protocol.model, protocol.training, protocol.vocab_size)
-    tracks: dict[str, TrackPlan] = {}
-    for track in protocol.tracks:
-        epoch_tokens = _epoch_tokens(text, track)
-        context, rows = shape_in_plan(protocol, text, track)
-        of_baseline = rows * context / _step_tokens(protocol)
-        steps = _steps(replace(protocol.training, batch_size=rows), context, epoch_tokens)
-        evaluation = speed.forward_seconds_per_token * curve_positions(protocol, text, track) / protocol.training.log_every
-        step_seconds = speed.step_seconds * of_baseline
-        seconds = steps * (step_seconds + evaluation) if steps is not None else None
-        epochs = steps * rows * context / epoch_tokens if steps and epoch_tokens else None
-        share = evaluation / (step_seconds + evaluation)
-        tracks[track] = TrackPlan(epoch_tokens, steps, epochs, seconds, share)
-    left = [track for track, seed in trial.run_order() if not _is_trained(trial, track, seed)]
-    plan = Plan(
-        text=text,
-        tracks=tracks,
-        runs=len(list(trial.run_order())),
-        runs_left=len(left),
-        device=speed.device,
-        parameters=speed.parameters,
-        step_seconds=speed.step_seconds,
-        seconds=_sum_of([tracks[track].seconds for track in left]),
-        disk_bytes=_disk_bytes(text, tracks, protocol, speed.parameters),
-        free_bytes=shutil.disk_usage(trial.folder).free,
-    )
-    _check_disk(plan, trial)
+    plan = Plan(trial, text, speed, {track: _plan_track(protocol, text, speed, track) for track in protocol.tracks})
+    if plan.disk_bytes > plan.free_bytes:
+        raise TrialError(
+            f"the trial needs about {plan.disk_bytes / 1e9:.1f} GB of disk, but {trial.folder} has "
+            f"{plan.free_bytes / 1e9:.1f} GB free: make room, or name a folder elsewhere with --trial"
+        )
     return plan
 
 
-def shape_in_plan(protocol: Protocol, text: TextPlan, track: str) -> tuple[int, int]:
-    """Returns a track's context and rows of a batch, as far as its tokens are known."""
+def _plan_track(protocol: Protocol, text: TextPlan, speed: "Speed", track: str) -> TrackPlan:
+    from toktrial.training.run import steps_of
+
+    model, training = _shape(protocol, text, track)
+    step_tokens = training.batch_size * model.context
+    training_seconds = speed.step_seconds * step_tokens / _step_tokens(protocol)
+    evaluation_seconds = speed.forward_seconds_per_token * curve_positions(protocol, text, track) / training.log_every
+    step_seconds = training_seconds + evaluation_seconds
+    epoch_tokens = text.epoch_tokens(track)
+    if training.epochs and epoch_tokens is None:
+        return TrackPlan(None, None, None, None, evaluation_seconds / step_seconds)
+    steps = steps_of(training, epoch_tokens or 0, model.context)
+    epochs = steps * step_tokens / epoch_tokens if epoch_tokens else None
+    return TrackPlan(epoch_tokens, steps, epochs, steps * step_seconds, evaluation_seconds / step_seconds)
+
+
+def _shape(protocol: Protocol, text: TextPlan, track: str) -> tuple[ModelConfig, TrainingConfig]:
+    """Returns the configs that a track is trained with, as far as its tokens are known."""
     if protocol.training.match == "tokens" or not text.bytes_per_token:
-        return protocol.model.context, protocol.training.batch_size
+        return protocol.model, protocol.training
     ratio = text.bytes_per_token[track] / text.bytes_per_token[protocol.baseline]
-    model, training = matched_shape(protocol.model, protocol.training, ratio)
-    return model.context, training.batch_size
+    return matched_shape(protocol.model, protocol.training, ratio)
 
 
 def curve_positions(protocol: Protocol, text: TextPlan, track: str) -> float:
@@ -122,34 +146,32 @@ def curve_positions(protocol: Protocol, text: TextPlan, track: str) -> float:
     Windows overlap by half a context, so what a document has beyond its first window counts twice. Where the text is not
     known, each document is taken to be as long as the context.
     """
-    documents, context = protocol.evaluation.eval_documents, shape_in_plan(protocol, text, track)[0]
+    documents, context = protocol.evaluation.eval_documents, _shape(protocol, text, track)[0].context
     if text.bytes_per_document is None:
         return float(documents * context)
     tokens = text.bytes_per_document / text.bytes_per_token[track] + 1
     return documents * (tokens + max(0.0, tokens - context))
 
 
-def describe_plan(plan: Plan, trial: Trial) -> list[str]:
+def describe_plan(plan: Plan) -> list[str]:
     """Returns the plan as lines of text."""
-    protocol, about = trial.protocol, "about " if plan.text.is_estimate else ""
-    if plan.text.bytes is None or plan.text.documents is None:
-        size = "size known once it is here"
-    else:
+    protocol, speed, about = plan.trial.protocol, plan.speed, "about " if plan.text.is_estimate else ""
+    size = "size known once it is here"
+    if plan.text.bytes is not None:
         size = f"{about}{plan.text.documents:,} documents, {plan.text.bytes / 1e6:,.1f} MB for training"
-    lines = [
-        f"trial      {protocol.name}, in {trial.folder}",
+    runs = len(list(plan.trial.run_order()))
+    return [
+        f"trial      {protocol.name}, in {plan.trial.folder}",
         f"corpus     {protocol.corpus.path}: {size}",
-        f"model      {plan.parameters / 1e6:.1f} million parameters; {_step_tokens(protocol):,} tokens a step",
-    ]
-    lines += [f"track      {name}: {_describe_track(track, about)}" for name, track in plan.tracks.items()]
-    lines += [
-        f"training   {plan.runs_left} of {plan.runs} runs left ({len(plan.tracks)} tracks, seeds {_seeds(protocol)})",
-        f"device     {plan.device}: {plan.step_seconds * 1000:,.0f} ms a step, measured uncompiled (long runs are compiled)",
+        f"model      {speed.parameters / 1e6:.1f} million parameters; {_step_tokens(protocol):,} tokens a step",
+        *(f"track      {name}: {_describe_track(track, about)}" for name, track in plan.tracks.items()),
+        f"training   {len(plan.left)} of {runs} runs left ({len(plan.tracks)} tracks, seeds {_seeds(protocol)})",
+        f"device     {speed.device}: {speed.step_seconds * 1000:,.0f} ms a step, measured uncompiled (long runs are compiled)",
         f"time       {duration(plan.seconds)} of training and evaluation",
         f"evaluation {_describe_evaluation(plan, protocol)}",
         f"disk       {plan.disk_bytes / 1e9:.2f} GB at most, {plan.free_bytes / 1e9:.0f} GB free",
+        *_on_the_budget(plan, protocol),
     ]
-    return [*lines, *_on_the_budget(plan, protocol)]
 
 
 def _on_the_budget(plan: Plan, protocol: Protocol) -> list[str]:
@@ -250,60 +272,19 @@ def _sampled_bytes_per_token(protocol: Protocol, sample: list[str]) -> dict[str,
     full = BPETokenizer.train(documents, protocol.vocab_size)
     found: dict[str, float] = {}
     for track, recipe in protocol.tracks.items():
+        tokenizer: Tokenizer
         if isinstance(recipe, BPERecipe):
-            ids, _ = encode_documents(full, documents)
+            tokenizer = full
         elif isinstance(recipe, FileRecipe):
-            ids, _ = encode_documents(load_file_track(recipe.path, protocol.vocab_size), documents)
+            tokenizer = load_file_track(recipe.path, protocol.vocab_size)
         else:
             primitive = full.cut(recipe.primitive_vocab_size)
-            btm = BTMTokenizer.train(
+            tokenizer = BTMTokenizer.train(
                 documents, protocol.vocab_size, primitive=primitive, score=recipe.score, scope=recipe.scope
             )
-            ids, _ = encode_documents(btm, documents)
-        found[track] = documents.bytes / ids.size
+        found[track] = documents.bytes / encode_documents(tokenizer, documents)[0].size
     return found
-
-
-def _epoch_tokens(text: TextPlan, track: str) -> int | None:
-    """Tokens of one pass over the training text, closing ids included."""
-    if text.bytes is None or text.documents is None:
-        return None
-    return round(text.bytes / text.bytes_per_token[track]) + text.documents
 
 
 def _step_tokens(protocol: Protocol) -> int:
     return protocol.training.batch_size * protocol.model.context
-
-
-def _steps(training: TrainingConfig, context: int, epoch_tokens: int | None) -> int | None:
-    from toktrial.training.run import steps_of
-
-    if training.epochs and epoch_tokens is None:
-        return None
-    return steps_of(training, epoch_tokens or 0, context)
-
-
-def _is_trained(trial: Trial, track: str, seed: int) -> bool:
-    return (trial.run_folder(track, seed) / artifact.MANIFEST).is_file()
-
-
-def _sum_of(parts: list[float | None]) -> float | None:
-    known = [part for part in parts if part is not None]
-    return sum(known) if len(known) == len(parts) else None
-
-
-def _disk_bytes(text: TextPlan, tracks: dict[str, TrackPlan], protocol: Protocol, parameters: int) -> int:
-    corpus = text.bytes or 0
-    id_bytes = 2 if protocol.vocab_size <= 1 << 16 else 4
-    tokens = sum(id_bytes * (track.epoch_tokens or 0) for track in tracks.values())
-    checkpoints = 3 * BYTES_PER_TRAINED_PARAMETER * parameters  # two are kept while the third is written
-    runs = sum(len(protocol.run_seeds(track)) for track in tracks)
-    return corpus + tokens + checkpoints + BYTES_PER_WEIGHT * parameters * runs
-
-
-def _check_disk(plan: Plan, trial: Trial) -> None:
-    if plan.disk_bytes > plan.free_bytes:
-        raise TrialError(
-            f"the trial needs about {plan.disk_bytes / 1e9:.1f} GB of disk, but {trial.folder} has "
-            f"{plan.free_bytes / 1e9:.1f} GB free: make room, or name a folder elsewhere with --trial"
-        )

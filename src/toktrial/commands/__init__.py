@@ -19,37 +19,29 @@ class Command:
 
     name: str
     """What is typed; two words where the first alone says too little."""
-    place: str
-    """Its file in this folder, and the Call in it."""
     about: str
-    """What it makes or shows, for the overview."""
+    """What it makes or shows."""
+    place: str = "stages.Stage"
+    """Its file in this folder, and the Call in it."""
     example: str = ""
     """What may follow the name, of a trial in trials/demo; empty: what follows the name of a stage."""
 
 
 COMMANDS = (
-    Command("corpus", "stages.Stage", "documents, split by the hash of their content"),
-    Command(
-        "tokenizers",
-        "stages.Stage",
-        "byte-level BPE, and BTM: a small BPE whose tokens are merged on along the graph of neighbours",
-    ),
-    Command("tokens", "stages.Stage", "both corpora as integer files"),
-    Command("train", "stages.Stage", "one model for each track and seed, with metrics every so many steps"),
-    Command(
-        "evaluate",
-        "stages.Stage",
-        "bits per byte of all validation documents, samples, minimal pairs, an account of the vocabularies",
-    ),
-    Command("report", "stages.Stage", "verdict, charts and page"),
-    Command("run", "run.Run", "all of them, after saying what it will cost"),
-    Command("inspect graph", "inspect.Graph", "which token follows which, how often", "trials/demo"),
-    Command("inspect tokens", "inspect.Tokens", "how every track cuts a text", 'trials/demo "some text"'),
-    Command("inspect entry", "inspect.Entry", "how every track built an entry", 'trials/demo " of the"'),
-    Command("export", "export.Export", "a folder that transformers loads", "trials/demo/runs/bpe/seed-1 model"),
-    Command("generate", "generate.Generate", "the model goes on", 'trials/demo/runs/bpe/seed-1 --prompt "Once upon a time"'),
-    Command("rate", "rate.Rate", "a page that asks which of two unnamed texts is better", "trials/demo"),
-    Command("power", "power.Power", "how many seeds it takes to see a difference of 1%", "trials/demo --effect 1"),
+    Command("corpus", "documents, split by the hash of their content"),
+    Command("tokenizers", "byte-level BPE, and BTM: a small BPE whose tokens are merged on along the graph of neighbours"),
+    Command("tokens", "both corpora as integer files"),
+    Command("train", "one model for each track and seed, with metrics every so many steps"),
+    Command("evaluate", "bits per byte of all validation documents, samples, minimal pairs, an account of the vocabularies"),
+    Command("report", "verdict, charts and page"),
+    Command("run", "all of them, after saying what it will cost", "run.Run"),
+    Command("inspect graph", "which token follows which, how often", "inspect.Graph", "trials/demo"),
+    Command("inspect tokens", "how every track cuts a text", "inspect.Tokens", 'trials/demo "some text"'),
+    Command("inspect entry", "how every track built an entry", "inspect.Entry", 'trials/demo " of the"'),
+    Command("export", "a folder that transformers loads", "export.Export", "trials/demo/runs/bpe/seed-1 model"),
+    Command("generate", "how a model goes on", "generate.Generate", 'trials/demo/runs/bpe/seed-1 --prompt "Once upon a time"'),
+    Command("rate", "a page that asks which of two unnamed texts is better", "rate.Rate", "trials/demo"),
+    Command("power", "how many seeds it takes to see a difference of 1%", "power.Power", "trials/demo --effect 1"),
 )
 
 OVERVIEW = """\

@@ -12,7 +12,7 @@ from typing import Self
 from toktrial.commands import Call
 from toktrial.commands.terminal import print_lines, print_table
 from toktrial.errors import TrialError
-from toktrial.report.inputs import TrialInputs, read_trial
+from toktrial.report.inputs import read_trial
 from toktrial.report.power import (
     FEWEST_SEEDS,
     MOST_SEEDS,
@@ -70,11 +70,8 @@ class Power(Call):
         Raises TrialError where a number is out of range, or neither a trial nor --noise says what the noise is.
         """
         self._check()
-        if self.trial:
-            inputs = read_trial(self.trial)
-            noise = self._measured_noise(inputs)
-            print_lines(describe_noise(noise, inputs.baseline, inputs.protocol["verdict"]["confidence"]))
-            question = self._asked_of(inputs, noise)
+        if self.trial is not None:
+            question = self._asked_of(self.trial)
         else:
             assert self.noise is not None, "checked before"
             confidence = self.confidence or DEFAULT_CONFIDENCE
@@ -98,21 +95,19 @@ class Power(Call):
         if not 50 <= self.power < 100:
             raise TrialError(f"--power is a percentage from 50 to below 100, but is {self.power}")
 
-    def _measured_noise(self, inputs: TrialInputs) -> Noise:
+    def _asked_of(self, trial: Path) -> Question:
+        """Returns the question with the noise of a trial, and prints what that is."""
+        inputs = read_trial(trial)
         noise = measured_noise(inputs)
         if noise is None:
             raise TrialError(
-                f"{self.trial} says nothing of chance: it has no two pairs of runs that differ, and no A/A control. Give the "
-                "noise with --noise, or run a trial with --seeds 2 or more"
+                f"{trial} says nothing of chance: it has no two pairs of runs that differ, and no A/A control. Give the noise "
+                "with --noise, or run a trial with --seeds 2 or more"
             )
-        return noise
-
-    def _asked_of(self, inputs: TrialInputs, noise: Noise) -> Question:
-        confidence = self.confidence or inputs.protocol["verdict"]["confidence"]
-        low, spread, high = (
-            value / noise.baseline_bits_per_byte for value in (noise.low, noise.standard_deviation, noise.high)
-        )
-        corrected = corrected_confidence(confidence, len(inputs.others))
+        confidence = inputs.protocol["verdict"]["confidence"]
+        print_lines(describe_noise(noise, inputs.baseline, confidence))
+        low, spread, high = (size / noise.baseline_bits_per_byte for size in (noise.low, noise.standard_deviation, noise.high))
+        corrected = corrected_confidence(self.confidence or confidence, len(inputs.others))
         return Question(self.effect / 100, spread, (low, high), self.power / 100, corrected)
 
 

@@ -29,12 +29,12 @@ class Run(Stage):
         trial.make_minimal_pairs()  # before anything is timed: what is wrong with them is soon said
         progress.print_line("looking at a sample of the text and timing a few steps ...")
         plan = make_plan(trial)
-        progress.print_line("\n".join(describe_plan(plan, trial)))
+        progress.print_line("\n".join(describe_plan(plan)))
         if plan.is_long and not self.yes:
             _ask(plan)
         trial.make_tokens()
         if plan.text.is_estimate:
-            progress.print_line("\n".join(describe_plan(make_plan(trial), trial)))
+            progress.print_line("\n".join(describe_plan(make_plan(trial))))
         return print_summary(trial.report(self.target), trial.report_folder)
 
 
@@ -45,7 +45,7 @@ def print_summary(results: dict[str, Any], report_folder: Path) -> None:
     headings = ("entries", "bytes per token", "bits per byte", "loss per token", "training seconds")
     print_table(
         f"trial {results['protocol']['name']}",
-        {"track": "left"} | dict.fromkeys(headings, "right"),
+        {"track": "left", **dict.fromkeys(headings, "right")},
         [
             [
                 name,
@@ -70,7 +70,8 @@ def print_summary(results: dict[str, Any], report_folder: Path) -> None:
 
 def _ask(plan: Plan) -> None:
     """Asks at a terminal whether to begin something long; elsewhere refuses."""
-    progress.print_line(f"This will take long: {duration(plan.seconds)}, {plan.step_seconds:.1f} s a step on {plan.device}.")
+    speed = plan.speed
+    progress.print_line(f"This will take long: {duration(plan.seconds)}, {speed.step_seconds:.1f} s a step on {speed.device}.")
     if not sys.stdin.isatty():
         raise TrialError("begin it with --yes, or make it smaller, for example with --training.steps or --seeds 1")
     progress.print_line("Begin? [y/N] (--yes begins without asking)")

@@ -55,7 +55,10 @@ class Stage(Call):
             prog=f"toktrial {name} {named or 'PRESET'}",
             config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagCreatePairsOff),
         )
-        call._check_target()
+        if call.target is not None and not 0 < call.target < math.inf:
+            raise TrialError(f"--target must be bits per byte, a number above 0, but is {call.target}")
+        if call.target is not None and name not in ("report", "run"):
+            raise CallError(f"--target is an option of `report` and `run`, not of `{name}`")
         return call
 
     def execute(self) -> None:
@@ -72,14 +75,6 @@ class Stage(Call):
     def open_trial(self) -> Trial:
         """Opens or begins the trial. Raises TrialError as `Trial` does."""
         return Trial(self.trial or Path("trials") / self.protocol.name, self.protocol)
-
-    def _check_target(self) -> None:
-        if self.target is None:
-            return
-        if not 0 < self.target < math.inf:
-            raise TrialError(f"--target must be bits per byte, a number above 0, but is {self.target}")
-        if self.command not in ("report", "run"):
-            raise CallError(f"--target is an option of `report` and `run`, not of `{self.command}`")
 
     def _train_together(self) -> None:
         from toktrial.training.distributed import first_before_the_others, joined
