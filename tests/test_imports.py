@@ -114,6 +114,11 @@ def test_nothing_heavy_is_imported_before_there_is_work_to_do(code: str) -> None
     assert not set(HEAVY) & set(loaded)
 
 
+def test_the_overview_imports_no_command() -> None:
+    """`tyro` is what each of them takes to read its flags, `rich` and numpy what some print and compute with."""
+    assert not {"tyro", "rich", "numpy"} & set(modules_after("from toktrial.cli import main; main(['--help'])"))
+
+
 def test_configs_import_nothing_but_the_error() -> None:
     for config in CONFIGS:
         path = Path(*config.split(".")).with_suffix(".py")

@@ -4,7 +4,7 @@ cli.py -> a command -> trial.py. Above all else but cli.py; a command's file is 
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Self
@@ -25,6 +25,10 @@ class Command:
     """Its file in this folder, and the Call in it."""
     example: str = ""
     """What may follow the name, of a trial in trials/demo; empty: what follows the name of a stage."""
+
+    @property
+    def typed(self) -> str:
+        return f"toktrial {self.name} {self.example}"
 
 
 COMMANDS = (
@@ -113,20 +117,12 @@ def _named(arguments: Sequence[str]) -> tuple[Command, Sequence[str]]:
         known = dict.fromkeys(command.name.split()[0] for command in COMMANDS)
         raise CallError(f"there is no command {first!r}: {nearest_name(first, known)}")
     if not rest or rest[0] not in subjects:
-        calls = "; ".join(_example(command).replace("trials/demo", "TRIAL") for command in subjects.values())
+        calls = "; ".join(command.typed.replace("trials/demo", "TRIAL") for command in subjects.values())
         raise TrialError(f"{first} what? {nearest_name(''.join(rest[:1]), subjects)} ({calls})")
     return subjects[rest[0]], rest[1:]
 
 
 def _overview() -> str:
-    stages = {command.name: command.about for command in COMMANDS if not command.example}
-    others = {_example(command): command.about for command in COMMANDS if command.example}
-    return OVERVIEW.format(stages=_in_columns(stages, 11), others=_in_columns(others, 50))
-
-
-def _in_columns(abouts: Mapping[str, str], width: int) -> str:
-    return "\n".join(f"  {name:<{width}}  {about}" for name, about in abouts.items())
-
-
-def _example(command: Command) -> str:
-    return f"toktrial {command.name} {command.example}"
+    stages = "\n".join(f"  {command.name:<11}  {command.about}" for command in COMMANDS if not command.example)
+    others = "\n".join(f"  {command.typed:<50}  {command.about}" for command in COMMANDS if command.example)
+    return OVERVIEW.format(stages=stages, others=others)

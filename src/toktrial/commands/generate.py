@@ -84,7 +84,7 @@ def printable(text: str) -> str:
     >>> printable("a\x1b[2J\tb\u202e\n")
     'a\\x1b[2J\tb\\u202e\n'
     """
-    return "".join(_escaped(character) if _is_unsafe(character) else character for character in text)
+    return "".join(each.encode("unicode_escape").decode() if _is_unsafe(each) else each for each in text)
 
 
 def _write_continuation(run: FinishedRun, entries: "EntryTable", prompt: str, place: int, settings: "EvaluationConfig") -> None:
@@ -118,7 +118,3 @@ def _is_unsafe(character: str) -> bool:
     if unicodedata.category(character) == "Cc":
         return character not in "\n\t"
     return unicodedata.bidirectional(character) in DIRECTION_MARKS
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
