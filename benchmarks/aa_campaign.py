@@ -1,8 +1,8 @@
-"""Does a verdict find differences where there are none? A/A trials of real trainings of tiny models, and how pairs correlate.
+"""Does a verdict find differences where there are none? A/A trials of real, tiny trainings, and how pairs correlate.
 
-Trains many runs of BPE and of BTM on the storybook (some seconds each, every one under a seed of its own), and lets the rule of
-the verdict compare runs of one tokenizer with other runs of the same one. Whatever it finds is false. Then pairs BPE and BTM by
-seed and tells how their ends correlate; with --equal-embeddings entries of equal bytes begin with equal embeddings in both
+Trains many runs of BPE and of BTM on the storybook (about a second each, every one under a seed of its own), and lets the rule
+of the verdict compare runs of one tokenizer with other runs of the same one. Whatever it finds is false. Then pairs BPE and BTM
+by seed and tells how their ends correlate; with --equal-embeddings entries of equal bytes begin with equal embeddings in both
 tracks, which is to say whether that makes pairs more alike. Runs that are in --results already are not trained again.
 """
 
@@ -37,7 +37,7 @@ DRAW_ALL = GPT.initialise  # as the product has it
 
 
 def tiny_trial(folder: Path) -> Trial:
-    """Returns a trial whose runs take some two seconds of one core each."""
+    """Returns a trial whose runs take about a second of one core each."""
     demo = presets.demo()
     plan = replace(
         demo,
@@ -47,7 +47,7 @@ def tiny_trial(folder: Path) -> Trial:
         tracks={"bpe": BPERecipe(), "btm": BTMRecipe(primitive_vocab_size=272)},
         model=ModelConfig(n_layer=1, n_head=2, width=32, context=32),
         training=replace(
-            demo.training, batch_size=8, steps=300, learning_rate=1e-2, warmup_steps=20, log_every=300, checkpoint_every=300
+            demo.training, batch_size=8, steps=120, learning_rate=1e-2, warmup_steps=10, log_every=120, checkpoint_every=120
         ),
         evaluation=replace(demo.evaluation, eval_documents=1),
     )
@@ -109,7 +109,7 @@ def floors(trial: Trial) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=300, help="of each track")
+    parser.add_argument("--runs", type=int, default=200, help="of each track")
     parser.add_argument("--results", type=Path, required=True, help="JSON lines, one a run")
     parser.add_argument("--equal-embeddings", action="store_true")
     asked = parser.parse_args()

@@ -18,9 +18,9 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from merge_speed import texts
+from toktrial.commands.export import gpt2_config, gpt2_weights
 from toktrial.evaluation.minimal_pairs import Paradigm, read_paradigms
 from toktrial.evaluation.pair_scoring import PairScorer, outcomes
-from toktrial.export import gpt2_config, gpt2_weights
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.training.config import ModelConfig
 from toktrial.training.model import GPT

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from toktrial.commands import COMMANDS
 from toktrial.corpus.storybook import stories
+from toktrial.trial import STAGES
 
 
 def toktrial(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -24,8 +26,12 @@ def test_help_explains_the_way_on_one_screen() -> None:
     done = toktrial("--help")
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) <= 40
-    for word in ("demo", "laptop", "tinystories", "corpus", "tokenizers", "tokens", "train", "evaluate", "report", "--help"):
+    for word in ("demo", "laptop", "tinystories", "--help", *(command.name for command in COMMANDS)):
         assert word in done.stdout
+
+
+def test_every_stage_of_a_trial_is_a_command() -> None:
+    assert tuple(command.name for command in COMMANDS if command.place == "stages.Stage") == STAGES
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "demo", "--help"]])

@@ -16,10 +16,10 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from toktrial import artifact, cli, presets
+from toktrial.commands.export import Export
 from toktrial.corpus.config import CorpusConfig
 from toktrial.corpus.stage import open_documents
 from toktrial.errors import TrialError
-from toktrial.export import export_run
 from toktrial.finished_run import FinishedRun, open_finished_run
 from toktrial.tokenizer.base import END_OF_TEXT_ID
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe
@@ -221,7 +221,7 @@ def test_the_model_card_states_what_was_measured_and_its_code_runs(exported: Exp
 def test_the_same_export_again_changes_nothing(exported: Exported) -> None:
     artifact.check_files(exported.folder)
     before = {path: path.stat().st_mtime_ns for path in exported.folder.rglob("*")}
-    export_run(exported.ours.run.folder, exported.folder)
+    Export(exported.ours.run.folder, exported.folder).execute()
     assert {path: path.stat().st_mtime_ns for path in exported.folder.rglob("*")} == before
 
 
@@ -230,7 +230,7 @@ def test_another_export_or_anything_else_is_refused(exported: Exported, trial: T
     (tmp_path / "letter.txt").write_text("dear reader")
     for folder in (exported.folder, tmp_path, tmp_path / "letter.txt", trial.corpus_folder):
         with pytest.raises(TrialError, match="exists and is not empty, nor this export"):
-            export_run(trial.run_of(other, 1).folder, folder)
+            Export(trial.run_of(other, 1).folder, folder).execute()
     assert (tmp_path / "letter.txt").read_text() == "dear reader"
     assert load_tokenizer(exported.folder).token_bytes == exported.ours.tokenizer.token_bytes
 
@@ -256,13 +256,13 @@ def copied(trial: Trial, tmp_path: Path) -> Path:
 )
 def test_what_is_no_run_is_refused(trial: Trial, tmp_path: Path, place: str, message: str) -> None:
     with pytest.raises(TrialError, match=message):
-        export_run(trial.folder / place, tmp_path / "model")
+        Export(trial.folder / place, tmp_path / "model").execute()
     assert not any(tmp_path.iterdir())
 
 
 def test_a_run_outside_a_trial_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrialError, match="there is no protocol at"):
-        export_run(tmp_path / "runs" / "bpe" / "seed-1", tmp_path / "model")
+        Export(tmp_path / "runs" / "bpe" / "seed-1", tmp_path / "model").execute()
 
 
 def test_a_run_that_is_not_finished_is_refused(
@@ -281,14 +281,14 @@ def test_a_run_of_another_protocol_is_refused(copied: Path) -> None:
     protocol_file = copied / "protocol.toml"
     protocol_file.write_text(protocol_file.read_text().replace("learning_rate = 0.003", "learning_rate = 0.004"))
     with pytest.raises(TrialError, match="was trained with another protocol or tokenizer"):
-        export_run(copied / "runs" / "bpe" / "seed-1", copied.parent / "model")
+        Export(copied / "runs" / "bpe" / "seed-1", copied.parent / "model").execute()
 
 
 def test_an_export_that_fails_leaves_nothing_behind(copied: Path) -> None:
     run_folder = copied / "runs" / "bpe" / "seed-1"
     (run_folder / "record.json").unlink()
     with pytest.raises(TrialError, match=r"record\.json is missing"):
-        export_run(run_folder, copied.parent / "model")
+        Export(run_folder, copied.parent / "model").execute()
     assert [path.name for path in copied.parent.iterdir()] == ["trial"]
 
 
@@ -296,5 +296,5 @@ def test_a_run_that_was_not_evaluated_says_so_and_needs_no_token_files(copied: P
     run_folder = copied / "runs" / "bpe" / "seed-1"
     (run_folder / "final.json").unlink()
     shutil.rmtree(copied / "tokens")
-    export_run(run_folder, copied.parent / "model")
+    Export(run_folder, copied.parent / "model").execute()
     assert "| bits per byte | not measured: the run was not evaluated |" in (copied.parent / "model" / "README.md").read_text()

@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 
 import toktrial
+from toktrial.commands import COMMANDS
 
 SOURCE = Path(toktrial.__file__).parent
 STAGES = ("corpus", "tokenizer", "tokens", "training", "evaluation", "report")  # the way through, left to right
+FOLDER_OF_COMMANDS = "commands"  # the one folder that is no stage: it stands above trial.py, and cli.py alone above it
 OUTSIDE_THE_FLOW = {"errors", "artifact", "progress"}  # every other file beside the folders stands above the stages
 HEAVY = ("torch", "numba", "datasets", "pyarrow", "tokenizers", "transformers", "polars", "vl_convert", "scipy", "gigatoken")
 CONFIGS = ("corpus.config", "tokenizer.config", "training.config", "evaluation.config", "report.config")
+ONE_OF_EACH_KIND = {command.place: command.name for command in COMMANDS}.values()
 
 FILES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
 
@@ -46,8 +49,8 @@ def files_of(stage: str) -> list[Path]:
     return [file for file in FILES if file.parts[0] == stage]
 
 
-def test_every_folder_is_a_stage() -> None:
-    assert {file.parts[0] for file in FILES if len(file.parts) > 1} == set(STAGES)
+def test_every_folder_is_a_stage_but_that_of_the_commands() -> None:
+    assert {file.parts[0] for file in FILES if len(file.parts) > 1} == {*STAGES, FOLDER_OF_COMMANDS}
     assert {file.stem for file in FILES if len(file.parts) == 1} > OUTSIDE_THE_FLOW
 
 
@@ -65,6 +68,11 @@ def test_imports_are_found_wherever_they_stand() -> None:
     in_functions = {part for _, part in imported_parts(Path("trial.py"))}
     assert {*STAGES, "protocol", "artifact"} <= in_functions
     assert "corpus" in {part for _, part in imported_parts(Path("tokens/store.py"))}, "under TYPE_CHECKING"
+
+
+def test_cli_alone_imports_the_commands() -> None:
+    importing = {file for file in FILES if FOLDER_OF_COMMANDS in {part for _, part in imported_parts(file)}}
+    assert {file for file in importing if file.parts[0] != FOLDER_OF_COMMANDS} == {Path("cli.py")}
 
 
 @pytest.mark.parametrize("leaf", sorted(OUTSIDE_THE_FLOW))
@@ -96,7 +104,7 @@ def modules_after(code: str) -> list[str]:
     [
         "from toktrial.cli import main; main(['--help'])",
         "from toktrial.cli import main; main(['--version'])",
-        "from toktrial.cli import main; main(['run', 'demo', '--help'])",
+        *(f"from toktrial.cli import main; main({[*name.split(), '--help']})" for name in ONE_OF_EACH_KIND),
         "import toktrial; toktrial.tinystories(); toktrial.Protocol; toktrial.Trial",
     ],
 )
@@ -104,6 +112,11 @@ def test_nothing_heavy_is_imported_before_there_is_work_to_do(code: str) -> None
     loaded = modules_after(code)
     assert "toktrial" in loaded
     assert not set(HEAVY) & set(loaded)
+
+
+def test_the_overview_imports_no_command() -> None:
+    """`tyro` is what each of them takes to read its flags, `rich` and numpy what some print and compute with."""
+    assert not {"tyro", "rich", "numpy"} & set(modules_after("from toktrial.cli import main; main(['--help'])"))
 
 
 def test_configs_import_nothing_but_the_error() -> None:

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from toktrial import commands
+from toktrial.commands.inspect import Tokens
 from toktrial.errors import TrialError
 from toktrial.evaluation.marked_text import words_in
-from toktrial.inspection import inspect
 from toktrial.presets import demo
 from toktrial.protocol import save
-from toktrial.token_inspection import TokensView, show_tokens
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
@@ -46,7 +46,7 @@ def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.delenv(variable, raising=False)
 
     def show(*arguments: object) -> str:
-        inspect(list(map(str, arguments)))
+        commands.execute(["inspect", *map(str, arguments)])
         return capsys.readouterr().out
 
     return show
@@ -88,7 +88,7 @@ def test_nothing_unprintable_reaches_the_terminal(trial: Path, text: str, monkey
     output = io.StringIO()
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", output)
-        show_tokens(TokensView(trial, text))
+        Tokens(trial, text).execute()
     assert all(letter.isprintable() or letter == "\n" for letter in output.getvalue())
     assert len(output.getvalue().splitlines()) == 4, "an end of a line in the text is an escape too"
 
@@ -99,7 +99,7 @@ def test_the_text_may_come_from_standard_input(trial: Path, monkeypatch: pytest.
     assert shown("tokens", trial, "-") == expected
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\xff")))
     with pytest.raises(TrialError, match="lone surrogate"):
-        inspect(["tokens", str(trial), "-"])
+        commands.execute(["inspect", "tokens", str(trial), "-"])
 
 
 def test_an_empty_text_has_no_tokens(trial: Path, shown: Callable[..., str]) -> None:
@@ -146,15 +146,15 @@ def test_the_graph_shows_entries_as_they_are(
 @pytest.mark.parametrize("subject", ["tokens", "entry"])
 def test_what_is_missing_is_named(trial: Path, tmp_path: Path, subject: str) -> None:
     with pytest.raises(TrialError, match=r"is no trial: there is no protocol\.toml in it"):
-        inspect([subject, str(tmp_path), "text"])
+        commands.execute(["inspect", subject, str(tmp_path), "text"])
     (tmp_path / "protocol.toml").write_bytes((trial / "protocol.toml").read_bytes())
     with pytest.raises(TrialError, match=r"track bpe has no tokenizer in .* yet: `toktrial tokenizers .*` makes it"):
-        inspect([subject, str(tmp_path), "text"])
+        commands.execute(["inspect", subject, str(tmp_path), "text"])
     with pytest.raises(TrialError, match=r"the text holds the lone surrogate U\+DCFF at character 1"):
-        inspect([subject, str(trial), "a\udcff"])
+        commands.execute(["inspect", subject, str(trial), "a\udcff"])
 
 
 @pytest.mark.parametrize("arguments", [[], ["tokns"], ["--help"]])
 def test_an_unknown_subject_is_answered_with_the_known_ones(arguments: list[str]) -> None:
     with pytest.raises(TrialError, match=r"inspect what\? .*toktrial inspect tokens TRIAL"):
-        inspect(arguments)
+        commands.execute(["inspect", *arguments])

@@ -2,13 +2,14 @@
 
 import pytest
 
+from toktrial import commands
+from toktrial.commands.power import Question, answer, describe_noise, power_rows
 from toktrial.errors import TrialError
-from toktrial.power import Question, answer, describe_noise, power, power_table
 from toktrial.report.power import Noise
 
 
 def test_a_noise_given_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
-    power(["--noise", "0.5", "--effect", "1"])
+    commands.execute(["power", "--noise", "0.5", "--effect", "1"])
     said = capsys.readouterr().out
     assert "To find a difference of 1% in 80% of trials, at 95% confidence, takes 5 seeds." in said
     assert "1.63%" in said  # what three seeds find
@@ -28,21 +29,21 @@ def test_a_noise_given_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_mistakes_are_named(arguments: list[str], message: str) -> None:
     with pytest.raises(TrialError, match=message):
-        power(arguments)
+        commands.execute(["power", *arguments])
 
 
 def test_the_table_goes_from_two_seeds_to_ten() -> None:
-    table = power_table(Question(0.01, 0.005, None, None, 0.8, 0.95))
-    assert [row[0] for row in table.rows] == [str(seeds) for seeds in range(2, 11)]
-    assert table.rows[1] == ["3", "1.63%", "47.1%"]
+    rows = power_rows(Question(0.01, 0.005, None, 0.8, 0.95))
+    assert [row[0] for row in rows] == [str(seeds) for seeds in range(2, 11)]
+    assert rows[1] == ["3", "1.63%", "47.1%"]
 
 
 def test_a_noise_from_few_seeds_gives_a_range_of_answers() -> None:
-    said = answer(Question(0.01, 0.005, 0.0026, 0.0314, 0.8, 0.95))
+    said = answer(Question(0.01, 0.005, (0.0026, 0.0314), 0.8, 0.95))
     assert said.endswith(
         "takes 5 seeds. At the ends of the noise's interval: 3 seeds, and 80 seeds. Few pairs measure noise badly."
     )
-    assert "more than 1,000 seeds" in answer(Question(0.0001, 0.005, None, None, 0.8, 0.95))
+    assert "more than 1,000 seeds" in answer(Question(0.0001, 0.005, None, 0.8, 0.95))
 
 
 def test_where_the_noise_comes_from_is_said() -> None:

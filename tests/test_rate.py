@@ -23,8 +23,8 @@ import pytest
 
 from toktrial import cli, presets, protocol
 from toktrial.blind_pairs import Questionnaire, blind_pairs
+from toktrial.commands.rate import RatingServer
 from toktrial.evaluation.votes import CRITERIA, VOTES_FILE, read_votes
-from toktrial.rate import RatingServer
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe
 from toktrial.trial import Trial
 

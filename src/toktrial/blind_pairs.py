@@ -2,11 +2,12 @@
 
 A trial's samples -> questions -> votes. Order and sides are drawn from the hash of the rater's name and the two texts: nobody
 chooses them, they differ from rater to rater, and after a reload or a restart they are the same, so that a rater goes on where
-they were. rate.py serves it as a page.
+they were. commands/rate.py serves it as a page.
 """
 
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,12 +60,7 @@ def blind_pairs(trial: Trial, rater: str) -> list[Pair]:
             "begin another trial with prompts"
         )
     pairs = [
-        _pair(rater, seed, place, plan.baseline, baseline, track, other, plan.evaluation.max_new_bytes)
-        for seed in plan.seed_numbers
-        for track in list(plan.tracks)[1:]
-        for place, (baseline, other) in enumerate(
-            zip(_samples(trial, plan.baseline, seed), _samples(trial, track, seed), strict=False)
-        )
+        pair for seed in plan.seed_numbers for track in list(plan.tracks)[1:] for pair in _pairs(trial, rater, seed, track)
     ]
     if not pairs:
         raise TrialError(f"{trial.folder} has no samples of two tracks yet: `toktrial evaluate {trial.folder}` makes them")
@@ -80,9 +76,13 @@ class Questionnaire:
         self.path = trial.folder / VOTES_FILE
         self._baseline = trial.protocol.baseline
         self._lock = threading.Lock()
-        asked = {self._key(number): number for number in range(len(self))}
-        votes = [vote for vote in read_votes(self.path) if vote.question in asked]
-        self._answers = {asked[vote.question]: self._side(asked[vote.question], vote.better) for vote in votes}
+        given = {vote.question: vote.better for vote in read_votes(self.path)}
+        self._answers = {
+            number: answer
+            for number in range(len(self))
+            for answer in ANSWERS
+            if given.get((vote := self._vote(number, answer)).question) == vote.better
+        }
 
     def __len__(self) -> int:
         return len(self.pairs) * len(CRITERIA)
@@ -120,21 +120,8 @@ class Questionnaire:
 
     def vote(self, number: int, answer: str) -> None:
         """Keeps an answer (one of ANSWERS): on return it is on the disk. Raises IndexError where there is no such question."""
-        pair, criterion = self._asked(number)
-        better = {"left": pair.left, "right": pair.right, "equal": ""}[answer]
+        vote = self._vote(number, answer)
         with self._lock:
-            vote = Vote(
-                self.rater,
-                pair.seed,
-                pair.prompt,
-                self._baseline,
-                pair.track,
-                pair.texts,
-                pair.left,
-                criterion,
-                better,
-                time.time(),
-            )
             append_vote(self.path, vote)
             self._answers[number] = answer
 
@@ -147,40 +134,42 @@ class Questionnaire:
             raise IndexError(f"there is no question {number}: they run from 0 to {len(self) - 1}")
         return self.pairs[number // len(CRITERIA)], CRITERIA[number % len(CRITERIA)]
 
-    def _key(self, number: int) -> tuple[str, int, int, str, str, str]:
+    def _vote(self, number: int, answer: str) -> Vote:
         pair, criterion = self._asked(number)
-        return (self.rater, pair.seed, pair.prompt, pair.track, pair.texts, criterion)
+        return Vote(
+            rater=self.rater,
+            seed=pair.seed,
+            prompt=pair.prompt,
+            baseline=self._baseline,
+            track=pair.track,
+            texts=pair.texts,
+            left=pair.left,
+            criterion=criterion,
+            better={"left": pair.left, "right": pair.right, "equal": ""}[answer],
+            timestamp=time.time(),
+        )
 
-    def _side(self, number: int, better: str) -> str:
-        pair, _ = self._asked(number)
-        return {pair.left: "left", pair.right: "right"}.get(better, "equal")
+
+def _pairs(trial: Trial, rater: str, seed: int, track: str) -> Iterator[Pair]:
+    """Yields what a track's and the baseline's models of one seed wrote, prompt by prompt."""
+    tracks = (trial.protocol.baseline, track)
+    samples = zip(*(_samples(trial, each, seed) for each in tracks), strict=False)
+    for place, of_prompt in enumerate(samples):
+        prompt = of_prompt[0]["prompt"]
+        texts = texts_hash(prompt, [sample["continuation"] for sample in of_prompt])
+        left, right = tracks if _draw(rater, "sides", texts, track, str(seed)) % 2 else tracks[::-1]
+        most_bytes = trial.protocol.evaluation.max_new_bytes
+        shown = {
+            each: {"text": cut(sample["continuation"], most_bytes), "ended": sample["ended"]}
+            for each, sample in zip(tracks, of_prompt, strict=True)
+        }
+        yield Pair(seed, place, prompt, track, texts, left, right, shown)
 
 
 def _samples(trial: Trial, track: str, seed: int) -> list[dict[str, Any]]:
     path = trial.run_folder(track, seed) / SAMPLES_FILE
     samples: list[dict[str, Any]] = artifact.read_json(path) if path.is_file() else []
     return samples
-
-
-def _pair(
-    rater: str,
-    seed: int,
-    place: int,
-    baseline: str,
-    of_baseline: dict[str, Any],
-    track: str,
-    of_track: dict[str, Any],
-    most_bytes: int,
-) -> Pair:
-    prompt = of_baseline["prompt"]
-    texts = texts_hash(prompt, (of_baseline["continuation"], of_track["continuation"]))
-    left, right = (baseline, track) if _draw(rater, "sides", texts, track, str(seed)) % 2 else (track, baseline)
-    shown = {baseline: _shown(of_baseline, most_bytes), track: _shown(of_track, most_bytes)}
-    return Pair(seed, place, prompt, track, texts, left, right, shown)
-
-
-def _shown(sample: dict[str, Any], most_bytes: int) -> dict[str, Any]:
-    return {"text": cut(sample["continuation"], most_bytes), "ended": sample["ended"]}
 
 
 def _draw(*parts: str) -> int:

@@ -12,12 +12,13 @@ from toktrial.corpus.config import HUB_PREFIX
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
 from toktrial.tokenizer.config import BPERecipe, FileRecipe
-from toktrial.training.config import TrainingConfig
+from toktrial.training.config import ModelConfig, TrainingConfig
 from toktrial.training.matching import matched_shape
-from toktrial.training.rates import EVALUATIONS
+from toktrial.training.rates import tuning_settings
 from toktrial.trial import Trial
 
 if TYPE_CHECKING:
+    from toktrial.tokenizer.base import Tokenizer
     from toktrial.training.speed import Speed
 
 SAMPLE_BYTES = 2_000_000
@@ -40,10 +41,16 @@ class TextPlan:
     bytes_per_token: dict[str, float]
     is_estimate: bool
 
+    def epoch_tokens(self, track: str) -> int | None:
+        """Returns the tokens of one pass over the training text, closing ids included."""
+        if self.bytes is None or self.documents is None:
+            return None
+        return round(self.bytes / self.bytes_per_token[track]) + self.documents
+
 
 @dataclass(frozen=True)
 class TrackPlan:
-    """What one run of a track is about to do."""
+    """What one run of a track is about to do. None: not known before the corpus is here."""
 
     epoch_tokens: int | None
     steps: int | None
@@ -58,25 +65,56 @@ class TrackPlan:
 class Plan:
     """What a trial is about to do."""
 
+    trial: Trial
     text: TextPlan
+    speed: "Speed"
     tracks: dict[str, TrackPlan]
-    runs: int
-    runs_left: int
-    device: str
-    parameters: int
-    step_seconds: float
-    tuning_seconds: float | None
-    """Of the tuning runs, with their evaluations; 0 where rates are not tuned, or are tuned already."""
-    seconds: float | None
-    """Of the trainings left, with their evaluations, those of the tuning among them. None: not known before the corpus is here.
-    Without runs at the tuned rate that does not decide, for nobody knows yet for which tracks it will be another one."""
-    disk_bytes: int
-    """What the trial's folder will hold at its largest."""
-    free_bytes: int
+
+    @property
+    def left(self) -> list[str]:
+        """The track of every run that is not trained yet."""
+        runs = self.trial.run_order()
+        return [track for track, seed in runs if not (self.trial.run_folder(track, seed) / artifact.MANIFEST).is_file()]
+
+    @property
+    def seconds(self) -> float | None:
+        """Of the trainings left and the tuning before them, with their evaluations. None: not known before the corpus is here.
+
+        Without runs at the tuned rate that does not decide: for which tracks that will be another one, nobody knows yet.
+        """
+        return _sum_of([self.tuning_seconds, *(self.tracks[track].seconds for track in self.left)])
+
+    @property
+    def tuning_seconds(self) -> float | None:
+        """Of the tuning runs; 0 where rates are not tuned, or are tuned already. None: not known before the corpus is here."""
+        protocol, tuning = self.trial.protocol, self.trial.protocol.tuning
+        if self.trial.is_tuned:
+            return 0.0
+        a_run = replace(
+            protocol,
+            training=tuning_settings(protocol.training, tuning, tuning.rates[0]),
+            evaluation=replace(protocol.evaluation, eval_documents=tuning.documents),
+        )
+        seconds = _sum_of([_plan_track(a_run, self.text, self.speed, track).seconds for track in self.tracks])
+        return None if seconds is None else len(tuning.rates) * tuning.seeds * seconds
 
     @property
     def is_long(self) -> bool:
         return self.seconds is None or self.seconds > LONG_SECONDS
+
+    @property
+    def disk_bytes(self) -> int:
+        """What the trial's folder will hold at its largest."""
+        id_bytes = 2 if self.trial.protocol.vocab_size <= 1 << 16 else 4
+        tokens = sum(id_bytes * (track.epoch_tokens or 0) for track in self.tracks.values())
+        checkpoints = 3 * BYTES_PER_TRAINED_PARAMETER * self.speed.parameters  # two are kept while the third is written
+        runs = sum(len(self.trial.protocol.run_seeds(track)) for track in self.tracks)
+        weights = BYTES_PER_WEIGHT * self.speed.parameters * runs
+        return (self.text.bytes or 0) + tokens + checkpoints + weights
+
+    @property
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.trial.folder).free
 
 
 def make_plan(trial: Trial) -> Plan:
@@ -86,57 +124,37 @@ def make_plan(trial: Trial) -> Plan:
     protocol = trial.protocol
     text = _known_text(trial) or _sampled_text(protocol)
     speed = measure_speed(protocol.model, protocol.training, protocol.vocab_size)
-    tracks: dict[str, TrackPlan] = {}
-    for track in protocol.tracks:
-        epoch_tokens = _epoch_tokens(text, track)
-        context, rows = shape_in_plan(protocol, text, track)
-        of_baseline = rows * context / _step_tokens(protocol)
-        steps = _steps(replace(protocol.training, batch_size=rows), context, epoch_tokens)
-        evaluation = speed.forward_seconds_per_token * curve_positions(protocol, text, track) / protocol.training.log_every
-        step_seconds = speed.step_seconds * of_baseline
-        seconds = steps * (step_seconds + evaluation) if steps is not None else None
-        epochs = steps * rows * context / epoch_tokens if steps and epoch_tokens else None
-        share = evaluation / (step_seconds + evaluation)
-        tracks[track] = TrackPlan(epoch_tokens, steps, epochs, seconds, share)
-    tuning_seconds = 0.0 if trial.is_tuned else _tuning_seconds(protocol, text, tracks, speed)
-    left = [track for track, seed in trial.run_order() if not _is_trained(trial, track, seed)]
-    plan = Plan(
-        text=text,
-        tracks=tracks,
-        runs=len(list(trial.run_order())),
-        runs_left=len(left),
-        device=speed.device,
-        parameters=speed.parameters,
-        step_seconds=speed.step_seconds,
-        tuning_seconds=tuning_seconds,
-        seconds=_sum_of([tuning_seconds, *(tracks[track].seconds for track in left)]),
-        disk_bytes=_disk_bytes(text, tracks, protocol, speed.parameters),
-        free_bytes=shutil.disk_usage(trial.folder).free,
-    )
-    _check_disk(plan, trial)
+    plan = Plan(trial, text, speed, {track: _plan_track(protocol, text, speed, track) for track in protocol.tracks})
+    if plan.disk_bytes > plan.free_bytes:
+        raise TrialError(
+            f"the trial needs about {plan.disk_bytes / 1e9:.1f} GB of disk, but {trial.folder} has "
+            f"{plan.free_bytes / 1e9:.1f} GB free: make room, or name a folder elsewhere with --trial"
+        )
     return plan
 
 
-def _tuning_seconds(protocol: Protocol, text: TextPlan, tracks: dict[str, TrackPlan], speed: "Speed") -> float | None:
-    tuning = protocol.tuning
-    judged = replace(protocol, evaluation=replace(protocol.evaluation, eval_documents=tuning.documents))
-    of_tracks: list[float | None] = []
-    for track, plan in tracks.items():
-        context, rows = shape_in_plan(protocol, text, track)
-        steps = tuning.steps or plan.steps
-        evaluation = speed.forward_seconds_per_token * curve_positions(judged, text, track) * EVALUATIONS
-        step_seconds = speed.step_seconds * rows * context / _step_tokens(protocol)
-        of_tracks.append(None if steps is None else len(tuning.rates) * tuning.seeds * (steps * step_seconds + evaluation))
-    return _sum_of(of_tracks)
+def _plan_track(protocol: Protocol, text: TextPlan, speed: "Speed", track: str) -> TrackPlan:
+    from toktrial.training.run import steps_of
+
+    model, training = _shape(protocol, text, track)
+    step_tokens = training.batch_size * model.context
+    training_seconds = speed.step_seconds * step_tokens / _step_tokens(protocol)
+    evaluation_seconds = speed.forward_seconds_per_token * curve_positions(protocol, text, track) / training.log_every
+    step_seconds = training_seconds + evaluation_seconds
+    epoch_tokens = text.epoch_tokens(track)
+    if training.epochs and epoch_tokens is None:
+        return TrackPlan(None, None, None, None, evaluation_seconds / step_seconds)
+    steps = steps_of(training, epoch_tokens or 0, model.context)
+    epochs = steps * step_tokens / epoch_tokens if epoch_tokens else None
+    return TrackPlan(epoch_tokens, steps, epochs, steps * step_seconds, evaluation_seconds / step_seconds)
 
 
-def shape_in_plan(protocol: Protocol, text: TextPlan, track: str) -> tuple[int, int]:
-    """Returns a track's context and rows of a batch, as far as its tokens are known."""
+def _shape(protocol: Protocol, text: TextPlan, track: str) -> tuple[ModelConfig, TrainingConfig]:
+    """Returns the configs that a track is trained with, as far as its tokens are known."""
     if protocol.training.match == "tokens" or not text.bytes_per_token:
-        return protocol.model.context, protocol.training.batch_size
+        return protocol.model, protocol.training
     ratio = text.bytes_per_token[track] / text.bytes_per_token[protocol.baseline]
-    model, training = matched_shape(protocol.model, protocol.training, ratio)
-    return model.context, training.batch_size
+    return matched_shape(protocol.model, protocol.training, ratio)
 
 
 def curve_positions(protocol: Protocol, text: TextPlan, track: str) -> float:
@@ -145,35 +163,33 @@ def curve_positions(protocol: Protocol, text: TextPlan, track: str) -> float:
     Windows overlap by half a context, so what a document has beyond its first window counts twice. Where the text is not
     known, each document is taken to be as long as the context.
     """
-    documents, context = protocol.evaluation.eval_documents, shape_in_plan(protocol, text, track)[0]
+    documents, context = protocol.evaluation.eval_documents, _shape(protocol, text, track)[0].context
     if text.bytes_per_document is None:
         return float(documents * context)
     tokens = text.bytes_per_document / text.bytes_per_token[track] + 1
     return documents * (tokens + max(0.0, tokens - context))
 
 
-def describe_plan(plan: Plan, trial: Trial) -> list[str]:
+def describe_plan(plan: Plan) -> list[str]:
     """Returns the plan as lines of text."""
-    protocol, about = trial.protocol, "about " if plan.text.is_estimate else ""
-    if plan.text.bytes is None or plan.text.documents is None:
-        size = "size known once it is here"
-    else:
+    protocol, speed, about = plan.trial.protocol, plan.speed, "about " if plan.text.is_estimate else ""
+    size = "size known once it is here"
+    if plan.text.bytes is not None:
         size = f"{about}{plan.text.documents:,} documents, {plan.text.bytes / 1e6:,.1f} MB for training"
-    lines = [
-        f"trial      {protocol.name}, in {trial.folder}",
+    runs = len(list(plan.trial.run_order()))
+    return [
+        f"trial      {protocol.name}, in {plan.trial.folder}",
         f"corpus     {protocol.corpus.path}: {size}",
-        f"model      {plan.parameters / 1e6:.1f} million parameters; {_step_tokens(protocol):,} tokens a step",
-    ]
-    lines += [f"track      {name}: {_describe_track(track, about)}" for name, track in plan.tracks.items()]
-    lines += _describe_tuning(plan, protocol)
-    lines += [
-        f"training   {plan.runs_left} of {plan.runs} runs left ({len(plan.tracks)} tracks, seeds {_seeds(protocol)})",
-        f"device     {plan.device}: {plan.step_seconds * 1000:,.0f} ms a step, measured uncompiled (long runs are compiled)",
+        f"model      {speed.parameters / 1e6:.1f} million parameters; {_step_tokens(protocol):,} tokens a step",
+        *(f"track      {name}: {_describe_track(track, about)}" for name, track in plan.tracks.items()),
+        *_describe_tuning(plan, protocol),
+        f"training   {len(plan.left)} of {runs} runs left ({len(plan.tracks)} tracks, seeds {_seeds(protocol)})",
+        f"device     {speed.device}: {speed.step_seconds * 1000:,.0f} ms a step, measured uncompiled (long runs are compiled)",
         f"time       {duration(plan.seconds)} of training and evaluation",
         f"evaluation {_describe_evaluation(plan, protocol)}",
         f"disk       {plan.disk_bytes / 1e9:.2f} GB at most, {plan.free_bytes / 1e9:.0f} GB free",
+        *_on_the_budget(plan, protocol),
     ]
-    return [*lines, *_on_the_budget(plan, protocol)]
 
 
 def _on_the_budget(plan: Plan, protocol: Protocol) -> list[str]:
@@ -212,14 +228,13 @@ def _describe_track(track: TrackPlan, about: str) -> str:
 
 
 def _describe_tuning(plan: Plan, protocol: Protocol) -> list[str]:
-    tuning = protocol.tuning
-    if not plan.tuning_seconds and plan.tuning_seconds is not None:
+    if plan.trial.is_tuned:
         return []
-    rates, tracks = len(tuning.rates), len(protocol.tracks)
-    runs = rates * tracks * tuning.seeds
-    line = f"tuning     {runs} runs first: {rates} learning rates, {tracks} tracks, {tuning.seeds} seeds"
+    tuning, tracks = protocol.tuning, len(plan.tracks)
+    runs = len(tuning.rates) * tracks * tuning.seeds
+    what = f"{len(tuning.rates)} learning rates, {tracks} tracks, {tuning.seeds} run{'s' if tuning.seeds > 1 else ''} each"
     also = ["           then the tracks whose own best rate is another than the shared one are trained at both"]
-    return [f"{line}; {duration(plan.tuning_seconds)}", *(also if tuning.both_verdicts else [])]
+    return [f"tuning     {runs} runs first: {what}; {duration(plan.tuning_seconds)}", *(also if tuning.both_verdicts else [])]
 
 
 def _describe_evaluation(plan: Plan, protocol: Protocol) -> str:
@@ -285,60 +300,23 @@ def _sampled_bytes_per_token(protocol: Protocol, sample: list[str]) -> dict[str,
     full = BPETokenizer.train(documents, protocol.vocab_size)
     found: dict[str, float] = {}
     for track, recipe in protocol.tracks.items():
+        tokenizer: Tokenizer
         if isinstance(recipe, BPERecipe):
-            ids, _ = encode_documents(full, documents)
+            tokenizer = full
         elif isinstance(recipe, FileRecipe):
-            ids, _ = encode_documents(load_file_track(recipe.path, protocol.vocab_size), documents)
+            tokenizer = load_file_track(recipe.path, protocol.vocab_size)
         else:
             primitive = full.cut(recipe.primitive_vocab_size)
-            btm = BTMTokenizer.train(
+            tokenizer = BTMTokenizer.train(
                 documents, protocol.vocab_size, primitive=primitive, score=recipe.score, scope=recipe.scope
             )
-            ids, _ = encode_documents(btm, documents)
-        found[track] = documents.bytes / ids.size
+        found[track] = documents.bytes / encode_documents(tokenizer, documents)[0].size
     return found
 
 
-def _epoch_tokens(text: TextPlan, track: str) -> int | None:
-    """Tokens of one pass over the training text, closing ids included."""
-    if text.bytes is None or text.documents is None:
-        return None
-    return round(text.bytes / text.bytes_per_token[track]) + text.documents
+def _sum_of(parts: list[float | None]) -> float | None:
+    return None if None in parts else sum(filter(None, parts))
 
 
 def _step_tokens(protocol: Protocol) -> int:
     return protocol.training.batch_size * protocol.model.context
-
-
-def _steps(training: TrainingConfig, context: int, epoch_tokens: int | None) -> int | None:
-    from toktrial.training.run import steps_of
-
-    if training.epochs and epoch_tokens is None:
-        return None
-    return steps_of(training, epoch_tokens or 0, context)
-
-
-def _is_trained(trial: Trial, track: str, seed: int) -> bool:
-    return (trial.run_folder(track, seed) / artifact.MANIFEST).is_file()
-
-
-def _sum_of(parts: list[float | None]) -> float | None:
-    known = [part for part in parts if part is not None]
-    return sum(known) if len(known) == len(parts) else None
-
-
-def _disk_bytes(text: TextPlan, tracks: dict[str, TrackPlan], protocol: Protocol, parameters: int) -> int:
-    corpus = text.bytes or 0
-    id_bytes = 2 if protocol.vocab_size <= 1 << 16 else 4
-    tokens = sum(id_bytes * (track.epoch_tokens or 0) for track in tracks.values())
-    checkpoints = 3 * BYTES_PER_TRAINED_PARAMETER * parameters  # two are kept while the third is written
-    runs = sum(len(protocol.run_seeds(track)) for track in tracks)
-    return corpus + tokens + checkpoints + BYTES_PER_WEIGHT * parameters * runs
-
-
-def _check_disk(plan: Plan, trial: Trial) -> None:
-    if plan.disk_bytes > plan.free_bytes:
-        raise TrialError(
-            f"the trial needs about {plan.disk_bytes / 1e9:.1f} GB of disk, but {trial.folder} has "
-            f"{plan.free_bytes / 1e9:.1f} GB free: make room, or name a folder elsewhere with --trial"
-        )

@@ -12,13 +12,13 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from toktrial import artifact
+from toktrial.commands.export import gpt2_config, gpt2_weights
 from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.evaluation import bits_per_byte
 from toktrial.evaluation.minimal_pairs import Paradigm, load_minimal_pairs, prepare_minimal_pairs, read_paradigms
 from toktrial.evaluation.pair_scoring import PairScorer, describe_known_pairs, outcomes
 from toktrial.evaluation.words import WORD
-from toktrial.export import gpt2_config, gpt2_weights
 from toktrial.protocol import Protocol
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.training.config import ModelConfig

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from toktrial import commands
 from toktrial.errors import TrialError
-from toktrial.power import power
 from toktrial.report.inputs import read_trial
 from toktrial.report.power import corrected_confidence, measured_noise, power_of, seeds_needed, smallest_effect, spread_interval
 
@@ -83,7 +83,7 @@ def test_one_seed_falls_back_on_the_control_and_without_it_knows_nothing(write_t
 
 
 def test_a_trial_is_asked_for_its_noisiest_track_and_by_the_strictest_test(write_trial: Any, capsys: Any) -> None:
-    power([str(write_trial(THREE_TRACKS)), "--effect", "5"])
+    commands.execute(["power", str(write_trial(THREE_TRACKS)), "--effect", "5"])
     said = capsys.readouterr().out
     seeds = seeds_needed(0.05, float(np.std(DIFFERENCES_OF_WORDS, ddof=1)) / 1.5, 0.8, 0.975)
     assert f"To find a difference of 5% in 80% of trials, at 97.5% confidence, takes {seeds} seeds." in said
@@ -93,4 +93,4 @@ def test_a_trial_is_asked_for_its_noisiest_track_and_by_the_strictest_test(write
 def test_a_trial_of_one_seed_without_a_control_is_refused(write_trial: Any) -> None:
     trial = write_trial({"bpe": {"final_bits_per_byte": [1.5]}, "btm": {"final_bits_per_byte": [1.4]}}, seeds=1)
     with pytest.raises(TrialError, match="says nothing of chance"):
-        power([str(trial)])
+        commands.execute(["power", str(trial)])

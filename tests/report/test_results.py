@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from toktrial.artifact import write_json
+from toktrial.commands.run import print_summary
 from toktrial.errors import TrialError
 from toktrial.report.inputs import read_trial
 from toktrial.report.results import gather
 from toktrial.report.wording import criterion, outcome
-from toktrial.summary import print_summary
 
 
 def test_planted_difference_and_its_figures(write_trial: Any) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from toktrial import cli, presets
+from toktrial.commands import stages
 from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import TrialError
 from toktrial.tokenizer.config import BPERecipe
@@ -157,7 +158,7 @@ def test_torchrun_trains_a_trial_and_ctrl_c_stops_it(tmp_path: Path) -> None:
 def test_other_commands_refuse_torchrun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(cli.STARTED_BY_TORCHRUN, "some id")
+    monkeypatch.setenv(stages.STARTED_BY_TORCHRUN, "some id")
     with pytest.raises(SystemExit) as stopped:
         cli.main(["run", "demo", "--trial", str(tmp_path / "trial")])
     assert stopped.value.code == 2

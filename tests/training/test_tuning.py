@@ -89,8 +89,8 @@ def test_a_trial_tuned_and_judged_at_both_rates(tmp_path: Path, tiny_protocol: P
     plan = replace(tiny_protocol, tuning=TuningConfig(rates=GRID, steps=8, documents=9))
     trial = Trial(tmp_path / "tiny", plan)
     assert load(trial.folder / "protocol.toml") == plan
-    plan_lines = "\n".join(describe_plan(make_plan(trial), trial))
-    assert "tuning     6 runs first: 3 learning rates, 2 tracks, 1 seeds; about" in plan_lines
+    plan_lines = "\n".join(describe_plan(make_plan(trial)))
+    assert "tuning     6 runs first: 3 learning rates, 2 tracks, 1 run each; about" in plan_lines
     trial.tune()
     found = read_tuned_rates(trial.folder)
     assert set(found.bits_per_byte) == {"bpe", "btm"}
@@ -125,7 +125,7 @@ def test_a_trial_tuned_and_judged_at_both_rates(tmp_path: Path, tiny_protocol: P
         assert "Learning rates" in text
         assert "btm: 0.01" in text
     assert trial.finished_results() is not None
-    assert "tuning     " not in "\n".join(describe_plan(make_plan(trial), trial)), "it is done"
+    assert "tuning     " not in "\n".join(describe_plan(make_plan(trial))), "it is done"
     with pytest.raises(TrialError, match=r"(?s)another protocol.*tuning\.rates"):
         Trial(trial.folder, replace(plan, tuning=TuningConfig()))
     assert Trial.open(trial.folder).finished_results() is not None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toktrial import artifact, progress
+from toktrial.commands import Call
 from toktrial.errors import TrialError
 from toktrial.finished_run import FinishedRun, open_finished_run
 
@@ -27,7 +28,7 @@ CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_
 
 
 @dataclass(frozen=True)
-class Export:
+class Export(Call):
     """Writes a finished run as a folder that transformers loads: weights, config, tokenizer and model card."""
 
     run: Path
@@ -35,57 +36,32 @@ class Export:
     folder: Path
     """The folder to write, which is absent or empty."""
 
+    def execute(self) -> None:
+        """Writes the run in TRIAL/runs/<track>/seed-<n> into `folder`, whole or not at all, unless that is done.
 
-def export(arguments: list[str]) -> None:
-    """Runs `toktrial export RUN FOLDER`."""
-    import tyro
+        `AutoModelForCausalLM` and `AutoTokenizer` load the folder, with the logits of the run's own model; `load_tokenizer`
+        reads it too. Rows of the embedding without an entry, which the model masks and GPT-2 could not, are left out: the
+        exported model has as many rows as the tokenizer has entries, so that no text can hold an id without one.
 
-    config = (tyro.conf.PositionalRequiredArgs,)
-    call = tyro.cli(Export, args=arguments, prog="toktrial export", config=config)
-    export_run(call.run, call.folder)
-
-
-def export_run(run_folder: Path | str, folder: Path | str) -> None:
-    """Writes the run in TRIAL/runs/<track>/seed-<n> into `folder`, whole or not at all, unless that is done.
-
-    `AutoModelForCausalLM` and `AutoTokenizer` load the folder, with the logits of the run's own model; `load_tokenizer` reads
-    it too. Rows of the embedding without an entry, which the model masks and GPT-2 could not, are left out: the exported
-    model has as many rows as the tokenizer has entries, so that no text can hold an id without one.
-
-    Raises TrialError where the run is not finished, and where `folder` holds anything other than this very export.
-    """
-    from toktrial.tokenizer.transformers_files import CONFIG_FILE as TOKENIZER_CONFIG_FILE
-    from toktrial.tokenizer.transformers_files import TOKENIZER_FILE
-
-    folder = Path(folder)
-    finished = open_finished_run(run_folder)
-    evaluation = _final_evaluation(finished)
-    inputs = {
-        "run": artifact.read_manifest(finished.run.folder)["fingerprint"],
-        "bits_per_byte": evaluation and evaluation["bits_per_byte"],
-    }
-    fingerprint = artifact.fingerprint("export", inputs)
-    if folder.is_dir() and artifact.is_finished(folder, fingerprint):
-        artifact.check_files(folder)
-        progress.print_line(f"{folder} holds this export already")
-        return
-    if not (finished.tokenizer_folder / TOKENIZER_CONFIG_FILE).is_file():
-        raise TrialError(
-            f"transformers cannot read {finished.tokenizer_folder}, so there is nothing to export: the recipe "
-            f"{finished.tokenizer.recipe!r} must also write {TOKENIZER_FILE} and call write_transformers_files"
-        )
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise TrialError(f"{folder} exists and is not empty, nor this export: name another folder, or delete it")
-    weights = gpt2_weights(finished.model)
-    # With the recipe in its manifest, load_tokenizer reads the folder as it does a tokenizer's own.
-    with artifact.publish(folder.resolve(), fingerprint, finished.tokenizer.manifest()) as partial:
-        _copy_tokenizer(finished.tokenizer_folder, partial)
-        _write_weights(weights, partial / WEIGHTS_FILE)
-        artifact.write_json(partial / CONFIG_FILE, gpt2_config(finished.model))
-        artifact.write_json(partial / GENERATION_FILE, gpt2_generation_config())
-        card = _model_card(finished, weights, evaluation)
-        (partial / CARD_FILE).write_text(card, encoding="utf-8")
-    progress.print_line(f"{folder}: a GPT-2 that transformers loads, with its tokenizer; README.md there shows how")
+        Raises TrialError where the run is not finished, and where `folder` holds anything other than this very export.
+        """
+        folder, finished = self.folder, open_finished_run(self.run)
+        evaluation = _final_evaluation(finished)
+        inputs = {
+            "run": artifact.read_manifest(finished.run.folder)["fingerprint"],
+            "bits_per_byte": evaluation and evaluation["bits_per_byte"],
+        }
+        fingerprint = artifact.fingerprint("export", inputs)
+        if folder.is_dir() and artifact.is_finished(folder, fingerprint):
+            artifact.check_files(folder)
+            return progress.print_line(f"{folder} holds this export already")
+        _check_readable(finished)
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            raise TrialError(f"{folder} exists and is not empty, nor this export: name another folder, or delete it")
+        # With the recipe in its manifest, load_tokenizer reads the folder as it does a tokenizer's own.
+        with artifact.publish(folder.resolve(), fingerprint, finished.tokenizer.manifest()) as partial:
+            _write_files(finished, evaluation, partial)
+        return progress.print_line(f"{folder}: a GPT-2 that transformers loads, with its tokenizer; README.md there shows how")
 
 
 def gpt2_weights(model: "GPT") -> "dict[str, Tensor]":
@@ -133,26 +109,35 @@ def gpt2_config(model: "GPT") -> dict[str, Any]:
     }
 
 
-def gpt2_generation_config() -> dict[str, Any]:
-    """Returns what generation_config.json says: greedy by default; a batch's texts that have ended are filled up with id 0."""
-    from toktrial.tokenizer.base import END_OF_TEXT_ID
+def _check_readable(finished: FinishedRun) -> None:
+    from toktrial.tokenizer import transformers_files
 
-    return dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), END_OF_TEXT_ID) | {"do_sample": False}
-
-
-def _copy_tokenizer(tokenizer_folder: Path, folder: Path) -> None:
-    """Copies all that a tokenizer's folder holds, but for its manifests and the READMEs, of which the export has its own."""
-    leave_out = shutil.ignore_patterns(artifact.MANIFEST, CARD_FILE)
-    shutil.copytree(tokenizer_folder, folder, ignore=leave_out, dirs_exist_ok=True)
-    taken = [name for name in (WEIGHTS_FILE, CONFIG_FILE, GENERATION_FILE) if (folder / name).exists()]
-    assert not taken, f"the tokenizer has files of a model's names: {taken}"
+    if not (finished.tokenizer_folder / transformers_files.CONFIG_FILE).is_file():
+        raise TrialError(
+            f"transformers cannot read {finished.tokenizer_folder}, so there is nothing to export: the recipe "
+            f"{finished.tokenizer.recipe!r} must also write {transformers_files.TOKENIZER_FILE} and call "
+            "write_transformers_files"
+        )
 
 
-def _write_weights(weights: "dict[str, Tensor]", path: Path) -> None:
+def _write_files(finished: FinishedRun, evaluation: dict[str, Any] | None, folder: Path) -> None:
     from safetensors.torch import save
 
+    from toktrial.tokenizer.base import END_OF_TEXT_ID
+
+    # All that a tokenizer's folder holds, but for its manifests and the READMEs, of which the export has its own.
+    leave_out = shutil.ignore_patterns(artifact.MANIFEST, CARD_FILE)
+    shutil.copytree(finished.tokenizer_folder, folder, ignore=leave_out, dirs_exist_ok=True)
+    taken = [name for name in (WEIGHTS_FILE, CONFIG_FILE, GENERATION_FILE) if (folder / name).exists()]
+    assert not taken, f"the tokenizer has files of a model's names: {taken}"
+    weights = gpt2_weights(finished.model)
     # transformers 4 refuses a file without that format; save_file would make one that its owner alone can read.
-    path.write_bytes(save(weights, metadata={"format": "pt"}))
+    (folder / WEIGHTS_FILE).write_bytes(save(weights, metadata={"format": "pt"}))
+    artifact.write_json(folder / CONFIG_FILE, gpt2_config(finished.model))
+    # Greedy by default; a batch's texts that have ended are filled up with id 0.
+    ids = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), END_OF_TEXT_ID)
+    artifact.write_json(folder / GENERATION_FILE, ids | {"do_sample": False})
+    (folder / CARD_FILE).write_text(_model_card(finished, weights, evaluation), encoding="utf-8")
 
 
 def _final_evaluation(finished: FinishedRun) -> dict[str, Any] | None:
@@ -168,8 +153,7 @@ def _final_evaluation(finished: FinishedRun) -> dict[str, Any] | None:
 
 
 def _model_card(finished: FinishedRun, weights: "dict[str, Tensor]", evaluation: dict[str, Any] | None) -> str:
-    from toktrial.tokenizer.transformers_files import CONFIG_FILE as TOKENIZER_CONFIG_FILE
-    from toktrial.tokenizer.transformers_files import README_FILE
+    from toktrial.tokenizer import transformers_files
     from toktrial.training.record import RECORD_FILE
 
     run, model = finished.run, finished.model
@@ -182,8 +166,8 @@ def _model_card(finished: FinishedRun, weights: "dict[str, Tensor]", evaluation:
     about_rows = ""
     if model.entries < model.vocab_size:
         about_rows = _ABOUT_ROWS.format(rows=model.vocab_size, entries=model.entries, trained=record["parameters"])
-    needs_code = "auto_map" in artifact.read_json(finished.tokenizer_folder / TOKENIZER_CONFIG_FILE)
-    of_tokenizer = (finished.tokenizer_folder / README_FILE).read_text(encoding="utf-8")
+    needs_code = "auto_map" in artifact.read_json(finished.tokenizer_folder / transformers_files.CONFIG_FILE)
+    of_tokenizer = (finished.tokenizer_folder / transformers_files.README_FILE).read_text(encoding="utf-8")
     return _MODEL_CARD.format(
         name=finished.trial.protocol.name,
         track=run.track,

@@ -4,15 +4,17 @@ What a model writes is not to be trusted: no control character of it reaches the
 """
 
 import codecs
-import dataclasses
 import sys
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
+
+import tyro
 
 from toktrial import progress
-from toktrial.errors import TrialError
+from toktrial.commands import Call
+from toktrial.commands.terminal import utf8_length
 from toktrial.finished_run import FinishedRun, open_finished_run
 
 if TYPE_CHECKING:
@@ -25,12 +27,12 @@ DIRECTION_MARKS = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "F
 
 
 @dataclass(frozen=True)
-class Generate:
+class Generate(Call):
     """Continues prompts with the model of a finished run. What is not set is as in the trial's own evaluation."""
 
     run: Path
     """Folder of a finished run, such as trials/demo/runs/bpe/seed-1."""
-    prompt: tuple[str, ...] = ()
+    prompt: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Text to continue; name it again for another. Without any, the trial's own prompts."""
     temperature: float | None = None
     """Sampling temperature; 0 always takes the likeliest token. The prompt's healed end is drawn at temperature 1."""
@@ -45,33 +47,35 @@ class Generate:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute. `auto`: CUDA, else MPS, else CPU."""
 
+    def execute(self) -> None:
+        """Writes every prompt and what follows it.
 
-def generate(arguments: list[str]) -> None:
-    """Runs `toktrial generate RUN --prompt TEXT ...`.
+        Raises TrialError where the run cannot be opened (see `open_finished_run`), a value is out of range, the
+        device is not there, or a prompt is no text.
+        """
+        for number, prompt in enumerate(self.prompt, start=1):
+            utf8_length(prompt, f"prompt {number}")
+        run = open_finished_run(self.run)
+        settings = self._settings(run.trial.protocol.evaluation)
+        from toktrial.evaluation.entry_table import EntryTable
+        from toktrial.training.device import resolve_device
 
-    Raises TrialError where the run cannot be opened (see `open_finished_run`), a value is out of range, the
-    device is not there, or a prompt is no text.
-    """
-    import tyro
+        run.model.to(resolve_device(self.device, "--device"))
+        entries = EntryTable(run.tokenizer.token_bytes)
+        try:
+            for place, prompt in enumerate(self.prompt or settings.prompts):
+                if place:
+                    _write("\n")
+                _write_continuation(run, entries, prompt, place, settings)
+        except KeyboardInterrupt:  # the usual way to stop a text that has been read enough
+            _write("\n")
+            raise SystemExit(130) from None
 
-    config = (tyro.conf.PositionalRequiredArgs, tyro.conf.UseAppendAction)
-    call = tyro.cli(Generate, args=arguments, prog="toktrial generate", config=config)
-    _check_prompts(call.prompt)
-    run = open_finished_run(call.run)
-    settings = _settings(call, run.trial.protocol.evaluation)
-    from toktrial.evaluation.entry_table import EntryTable
-    from toktrial.training.device import resolve_device
-
-    run.model.to(resolve_device(call.device, "--device"))
-    entries = EntryTable(run.tokenizer.token_bytes)
-    try:
-        for place, prompt in enumerate(call.prompt or settings.prompts):
-            if place:
-                _write("\n")
-            _write_continuation(run, entries, prompt, place, settings)
-    except KeyboardInterrupt:  # the usual way to stop a text that has been read enough
-        _write("\n")
-        raise SystemExit(130) from None
+    def _settings(self, evaluation: "EvaluationConfig") -> "EvaluationConfig":
+        """The trial's own settings with those of the call in their place. Raises TrialError for a value out of range."""
+        asked = vars(self) | {"sample_seed": self.seed}
+        names = [item.name for item in fields(evaluation) if asked.get(item.name) is not None]
+        return replace(evaluation, **{name: asked[name] for name in names})
 
 
 def printable(text: str) -> str:
@@ -80,7 +84,7 @@ def printable(text: str) -> str:
     >>> printable("a\x1b[2J\tb\u202e\n")
     'a\\x1b[2J\tb\\u202e\n'
     """
-    return "".join(_escaped(character) if _is_unsafe(character) else character for character in text)
+    return "".join(each.encode("unicode_escape").decode() if _is_unsafe(each) else each for each in text)
 
 
 def _write_continuation(run: FinishedRun, entries: "EntryTable", prompt: str, place: int, settings: "EvaluationConfig") -> None:
@@ -105,28 +109,6 @@ def _write_continuation(run: FinishedRun, entries: "EntryTable", prompt: str, pl
         )
 
 
-def _check_prompts(prompts: tuple[str, ...]) -> None:
-    from toktrial.corpus.documents import utf8_length
-
-    try:
-        for number, prompt in enumerate(prompts, start=1):
-            utf8_length(prompt, f"prompt {number}")
-    except ValueError as error:
-        raise TrialError(str(error)) from None
-
-
-def _settings(call: Generate, evaluation: "EvaluationConfig") -> "EvaluationConfig":
-    """The trial's own settings with those of the call in their place. Raises TrialError for a value out of range."""
-    asked: dict[str, Any] = {
-        "temperature": call.temperature,
-        "top_k": call.top_k,
-        "top_p": call.top_p,
-        "sample_seed": call.seed,
-        "max_new_bytes": call.max_new_bytes,
-    }
-    return dataclasses.replace(evaluation, **{name: value for name, value in asked.items() if value is not None})
-
-
 def _write(text: str) -> None:
     sys.stdout.write(printable(text))
     sys.stdout.flush()
@@ -136,7 +118,3 @@ def _is_unsafe(character: str) -> bool:
     if unicodedata.category(character) == "Cc":
         return character not in "\n\t"
     return unicodedata.bidirectional(character) in DIRECTION_MARKS
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")

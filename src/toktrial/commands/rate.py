@@ -9,18 +9,19 @@ import re
 import secrets
 import sys
 import threading
+import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from toktrial import progress
+from toktrial.blind_pairs import ANSWERS, Questionnaire
+from toktrial.commands import Call
 from toktrial.errors import TrialError
-
-if TYPE_CHECKING:
-    from toktrial.blind_pairs import Questionnaire
+from toktrial.trial import Trial
 
 LOOPBACK = "127.0.0.1"
 PAGE_TEMPLATE = "rate.html.jinja"
@@ -30,7 +31,7 @@ SECONDS_OF_SILENCE = 30  # after which a connection that sends nothing is closed
 
 
 @dataclass(frozen=True)
-class Rate:
+class Rate(Call):
     """Shows two continuations of a prompt side by side, unnamed and shuffled, and keeps which one a person finds better."""
 
     trial: Path
@@ -42,33 +43,27 @@ class Rate:
     open: bool = False
     """Open the page in the browser."""
 
+    def execute(self) -> None:
+        """Serves the page until it is interrupted.
 
-def rate(arguments: list[str]) -> None:
-    """Runs `toktrial rate TRIAL ...` until it is interrupted.
-
-    Raises TrialError where the trial has no samples to compare, its votes are damaged, the name is none or the port is taken.
-    """
-    import tyro
-
-    config = (tyro.conf.PositionalRequiredArgs, tyro.conf.FlagCreatePairsOff)
-    call = tyro.cli(Rate, args=arguments, prog="toktrial rate", config=config)
-    _check_name(call.rater)
-    from toktrial.blind_pairs import Questionnaire
-    from toktrial.trial import Trial
-
-    questionnaire = Questionnaire(Trial.open(call.trial), call.rater)
-    with RatingServer(questionnaire, call.port) as server:
-        progress.print_line(
-            f"{len(questionnaire.pairs)} pairs for {call.rater}, {questionnaire.votes} of {len(questionnaire)} questions "
-            f"answered. Open {server.url} in a browser of this machine; Ctrl-C ends."
-        )
-        if call.open:
-            _open_browser(server.url)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:  # the usual way to end
-            questionnaire.close()
-    progress.print_line(_describe_votes(questionnaire, call.trial))
+        Raises TrialError where the trial has no samples to compare, its votes are damaged, the name is none or the port is
+        taken.
+        """
+        if not self.rater.strip() or not self.rater.isprintable() or len(self.rater) > LONGEST_NAME:
+            raise TrialError(f"--rater must be a name of 1 to {LONGEST_NAME} printable characters, but is {self.rater!r}")
+        questionnaire = Questionnaire(Trial.open(self.trial), self.rater)
+        with RatingServer(questionnaire, self.port) as server:
+            progress.print_line(
+                f"{len(questionnaire.pairs)} pairs for {self.rater}, {questionnaire.votes} of {len(questionnaire)} questions "
+                f"answered. Open {server.url} in a browser of this machine; Ctrl-C ends."
+            )
+            if self.open:  # beside the server: a browser without a window may only come back once its user has left it
+                threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+            try:
+                server.serve_forever()
+            except KeyboardInterrupt:  # the usual way to end
+                questionnaire.close()
+        progress.print_line(_describe_votes(questionnaire, self.trial))
 
 
 class RatingServer(ThreadingHTTPServer):
@@ -76,7 +71,7 @@ class RatingServer(ThreadingHTTPServer):
 
     request_queue_size = 64  # with socketserver's 5, Linux resets some of two dozen connections that come at once
 
-    def __init__(self, questionnaire: "Questionnaire", port: int = 0) -> None:
+    def __init__(self, questionnaire: Questionnaire, port: int = 0) -> None:
         """Binds to `port`, or to any that is free. Raises TrialError where that is taken, or no port."""
         try:
             super().__init__((LOOPBACK, port), _Handler)
@@ -192,8 +187,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _read_vote(body: bytes) -> tuple[int, str]:
     """Returns the number of a question and the answer to it. Raises _RefusalError where the body is something else."""
-    from toktrial.blind_pairs import ANSWERS
-
     try:
         vote = json.loads(body)
     except (ValueError, RecursionError):
@@ -215,21 +208,9 @@ def _render_page(nonce: str) -> str:
     return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(template).render(nonce=nonce)
 
 
-def _describe_votes(questionnaire: "Questionnaire", trial: Path) -> str:
+def _describe_votes(questionnaire: Questionnaire, trial: Path) -> str:
     if not questionnaire.votes:
         return f"{questionnaire.rater} has not voted"
     votes, are = ("1 vote", "is") if questionnaire.votes == 1 else (f"{questionnaire.votes} votes", "are")
     kept = f"{votes} of {questionnaire.rater} {are} kept in {questionnaire.path}"
     return f"{kept}; `toktrial report {trial}` puts them into the report"
-
-
-def _open_browser(url: str) -> None:
-    """Opens the page beside the server: a browser without a window may only come back once its user has left it."""
-    import webbrowser
-
-    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-
-
-def _check_name(rater: str) -> None:
-    if not rater.strip() or not rater.isprintable() or len(rater) > LONGEST_NAME:
-        raise TrialError(f"--rater must be a name of 1 to {LONGEST_NAME} printable characters, but is {rater!r}")

@@ -1,0 +1,129 @@
+"""The commands of `toktrial`, as its help lists them: each is a file of this folder and a line of COMMANDS.
+
+cli.py -> a command -> trial.py. Above all else but cli.py; a command's file is imported once that command is called.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Self
+
+from toktrial import __version__
+from toktrial.errors import TrialError, nearest_name
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as the list has it."""
+
+    name: str
+    """What is typed; two words where the first alone says too little."""
+    about: str
+    """What it makes or shows."""
+    place: str = "stages.Stage"
+    """Its file in this folder, and the Call in it."""
+    example: str = ""
+    """What may follow the name, of a trial in trials/demo; empty: what follows the name of a stage."""
+
+    @property
+    def typed(self) -> str:
+        return f"toktrial {self.name} {self.example}"
+
+
+COMMANDS = (
+    Command("corpus", "documents, split by the hash of their content"),
+    Command("tokenizers", "byte-level BPE, and BTM: a small BPE whose tokens are merged on along the graph of neighbours"),
+    Command("tokens", "both corpora as integer files"),
+    Command("tune", "the learning rates that serve each track, and all of them, best, where --tuning.rates names some to try"),
+    Command("train", "one model for each track and seed, with metrics every so many steps"),
+    Command("evaluate", "bits per byte of all validation documents, samples, minimal pairs, an account of the vocabularies"),
+    Command("report", "verdict, charts and page"),
+    Command("run", "all of them, after saying what it will cost", "run.Run"),
+    Command("inspect graph", "which token follows which, how often", "inspect.Graph", "trials/demo"),
+    Command("inspect tokens", "how every track cuts a text", "inspect.Tokens", 'trials/demo "some text"'),
+    Command("inspect entry", "how every track built an entry", "inspect.Entry", 'trials/demo " of the"'),
+    Command("export", "a folder that transformers loads", "export.Export", "trials/demo/runs/bpe/seed-1 model"),
+    Command("generate", "how a model goes on", "generate.Generate", 'trials/demo/runs/bpe/seed-1 --prompt "Once upon a time"'),
+    Command("rate", "a page that asks which of two unnamed texts is better", "rate.Rate", "trials/demo"),
+    Command("power", "how many seeds it takes to see a difference of 1%", "power.Power", "trials/demo --effect 1"),
+)
+
+OVERVIEW = """\
+toktrial: does another tokenizer make a language model learn faster?
+
+It trains the same small GPT on the same documents tokenized two ways, and says with error bars which learned faster.
+
+  toktrial run demo           a whole trial on built-in stories, some minutes on two CPU cores
+  toktrial run laptop         8,192 entries, 15 million parameters, 200 MB of TinyStories
+  toktrial run tinystories    the research plan: 16,384 entries, 40 million parameters, 50,000 steps
+  toktrial run demo --corpus.path my_texts.txt        the same on your own text
+  toktrial run protocol.toml                          a protocol that you wrote, or that a report shows
+
+What a trial does, and the command that goes so far:
+
+{stages}
+
+Each takes a preset, a protocol.toml or the folder of a trial, and any field of the protocol as a flag:
+
+  toktrial run demo --help                            every field, with its meaning
+  toktrial run demo --seeds 3 --model.n-layer 6 --trial trials/deeper
+
+{others}
+
+What is finished is not done again; interrupted, the same command goes on. Results are in trials/NAME/report.
+"""
+
+
+class CallError(TrialError):
+    """A call that names what there is not, or leaves out what there must be."""
+
+
+class Call:
+    """What a command's dataclass derives from: its fields are the flags, its docstrings their help."""
+
+    @classmethod
+    def parse(cls, name: str, arguments: Sequence[str]) -> Self:
+        """Returns the call of the command `name`; exits where `arguments` ask for help (0) or are wrong (2)."""
+        import tyro
+
+        config = (tyro.conf.PositionalRequiredArgs, tyro.conf.FlagCreatePairsOff)
+        return tyro.cli(cls, args=arguments, prog=f"toktrial {name}", config=config)
+
+    def execute(self) -> None:
+        """Does it. Raises TrialError for what a user can mend."""
+        raise NotImplementedError
+
+
+def execute(arguments: Sequence[str]) -> None:
+    """Does what a whole command line asks for. Raises CallError where it is wrong, TrialError where the command does."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        sys.stdout.write(_overview())
+    elif arguments[0] == "--version":
+        sys.stdout.write(f"toktrial {__version__}\n")
+    else:
+        command, rest = _named(arguments)
+        module, call = command.place.split(".")
+        kind: type[Call] = getattr(import_module(f"{__name__}.{module}"), call)
+        kind.parse(command.name, rest).execute()
+
+
+def _named(arguments: Sequence[str]) -> tuple[Command, Sequence[str]]:
+    """Returns the command that the first word names, or the first two, and what follows."""
+    first, *rest = arguments
+    subjects = {command.name.partition(" ")[2]: command for command in COMMANDS if command.name.split()[0] == first}
+    if "" in subjects:
+        return subjects[""], rest
+    if not subjects:
+        known = dict.fromkeys(command.name.split()[0] for command in COMMANDS)
+        raise CallError(f"there is no command {first!r}: {nearest_name(first, known)}")
+    if not rest or rest[0] not in subjects:
+        calls = "; ".join(command.typed.replace("trials/demo", "TRIAL") for command in subjects.values())
+        raise TrialError(f"{first} what? {nearest_name(''.join(rest[:1]), subjects)} ({calls})")
+    return subjects[rest[0]], rest[1:]
+
+
+def _overview() -> str:
+    stages = "\n".join(f"  {command.name:<11}  {command.about}" for command in COMMANDS if not command.example)
+    others = "\n".join(f"  {command.typed:<50}  {command.about}" for command in COMMANDS if command.example)
+    return OVERVIEW.format(stages=stages, others=others)

@@ -1,0 +1,171 @@
+"""`toktrial inspect`: what a trial's stages made, as text at the terminal or as a file. Changes nothing.
+
+The text is anybody's: nothing of it reaches the terminal but printable characters.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from toktrial import progress, protocol
+from toktrial.artifact import MANIFEST
+from toktrial.commands import Call
+from toktrial.commands.terminal import console, print_lines, print_table, utf8_length
+from toktrial.errors import TrialError
+from toktrial.report.wording import plural, visible
+from toktrial.tokenizer.config import TOKENIZERS_FOLDER, tokenizer_names
+from toktrial.trial import PROTOCOL_FILE
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+    from toktrial.tokenizer.base import Tokenizer
+
+STANDARD_INPUT = "-"
+TOKEN_STYLES = ("black on cyan", "black on yellow")  # in turn; of the 16 colours that every terminal tells apart
+
+
+@dataclass(frozen=True)
+class Graph(Call):
+    """The strongest edges of a trial's pair graph: which token follows which, how often, and with what PMI."""
+
+    trial: Path
+    """Folder of the trial."""
+    primitive: str = "btm_primitive_tokenizer"
+    """Name of the primitive tokenizer whose graph is shown."""
+    rows: int = 30
+    """Edges shown."""
+    order: Literal["count", "pmi"] = "count"
+    """What the strongest edges are strongest in."""
+    min_count: int = 1
+    """Edges that occur less often are left out; rare ones have the highest PMI."""
+    output: Path | None = None
+    """A .csv or .parquet file that gets all of them."""
+
+    def execute(self) -> None:
+        """Prints the strongest edges, and writes all of them to `output` where that is named."""
+        import polars as pl
+
+        from toktrial.tokenizer.graph_table import graph_table, write_graph_table
+        from toktrial.tokenizer.load import load_tokenizer
+        from toktrial.tokenizer.stage import GRAPHS_FOLDER
+        from toktrial.tokenizer.tkn import PairGraph
+
+        tokenizer = load_tokenizer(self.trial / TOKENIZERS_FOLDER / self.primitive)
+        table = graph_table(PairGraph.load(self.trial / GRAPHS_FOLDER / self.primitive), tokenizer.token_bytes)
+        table = table.filter(pl.col("count") >= self.min_count).sort(self.order, descending=True, maintain_order=True)
+        print_table(
+            f"{self.primitive}: {len(table):,} edges",
+            {"left": "right", "right": "left", "count": "right", "PMI (bits)": "right"},
+            [
+                [repr(row["left_text"]), repr(row["right_text"]), f"{row['count']:,}", f"{row['pmi']:.2f}"]
+                for row in table.head(self.rows).iter_rows(named=True)
+            ],
+        )
+        if self.output is not None:
+            write_graph_table(table, self.output)
+            progress.print_line(f"all {len(table):,} edges: {self.output}")
+
+
+@dataclass(frozen=True)
+class Tokens(Call):
+    """How every track of a trial cuts a text. A token that touches two or more words is underlined."""
+
+    trial: Path
+    """Folder of the trial."""
+    text: str
+    """The text; - for standard input."""
+    ids: bool = False
+    """Show the tokens' ids too."""
+
+    def execute(self) -> None:
+        """Prints every track's cuts of the text.
+
+        In colour at a terminal that has colours, else with a bar between two tokens. Raises TrialError where the trial has no
+        tokenizers yet, or the text is no UTF-8.
+        """
+        text = sys.stdin.buffer.read().decode(errors="surrogateescape") if self.text == STANDARD_INPUT else self.text
+        n_bytes = utf8_length(text, "the text")
+        for track, tokenizer in _tokenizers(self.trial).items():
+            ids = tokenizer.encode(text)
+            per_token = f", {n_bytes / len(ids):.2f} bytes per token" if ids else ""
+            print_lines(f"{track}: {plural(len(ids), 'token')}{per_token}")
+            _print_tokens([tokenizer.token_bytes[token] for token in ids])
+            if self.ids:
+                print_lines(" ".join(map(str, ids)))
+
+
+@dataclass(frozen=True)
+class Entry(Call):
+    """How every track of a trial built an entry: the merges behind it, down to single bytes."""
+
+    trial: Path
+    """Folder of the trial."""
+    text: str
+    """The entry's text, its spaces too, such as " of the"."""
+
+    def execute(self) -> None:
+        """Prints every track's tree of merges behind an entry; where it is no entry, how the text is cut instead.
+
+        Raises TrialError as `Tokens` does.
+        """
+        utf8_length(self.text, "the text")
+        wanted = self.text.encode()
+        for track, tokenizer in _tokenizers(self.trial).items():
+            entries = tokenizer.token_bytes
+            if wanted in entries[1:]:
+                print_lines(f"{track}:")
+                console().print(_tree(tokenizer, entries.index(wanted, 1)), soft_wrap=True)
+            else:
+                print_lines(f"{track}: no entry of its own; the text is cut into")
+                _print_tokens([entries[token] for token in tokenizer.encode(self.text)])
+
+
+def _tokenizers(trial: Path) -> "dict[str, Tokenizer]":
+    from toktrial.tokenizer.load import load_tokenizer
+
+    if not (trial / PROTOCOL_FILE).is_file():
+        raise TrialError(f"{trial} is no trial: there is no {PROTOCOL_FILE} in it")
+    names = tokenizer_names(protocol.load(trial / PROTOCOL_FILE).tracks)
+    folders = {track: trial / TOKENIZERS_FOLDER / name for track, name in names.items()}
+    for track, folder in folders.items():
+        if not (folder / MANIFEST).is_file():
+            raise TrialError(f"track {track} has no tokenizer in {folder} yet: `toktrial tokenizers {trial}` makes it")
+    return {track: load_tokenizer(folder) for track, folder in folders.items()}
+
+
+def _print_tokens(entries: list[bytes]) -> None:
+    from rich.text import Text
+
+    from toktrial.evaluation.marked_text import words_in
+
+    shown, terminal = [_shown(entry) for entry in entries], console()
+    if terminal.color_system is None or terminal.no_color:
+        return print_lines("|".join(token.replace("|", "\\|") for token in shown))
+    line = Text()
+    for place, (token, entry) in enumerate(zip(shown, entries, strict=True)):
+        line.append(token, TOKEN_STYLES[place % 2] + (" underline" if words_in(entry) > 1 else ""))
+    return terminal.print(line, soft_wrap=True)
+
+
+def _shown(entry: bytes) -> str:
+    """An entry's text with visible spaces; what is not printable, and bytes of a cut character, as escapes."""
+    return visible(entry.decode(errors="backslashreplace"))
+
+
+def _tree(tokenizer: "Tokenizer", token: int) -> "Tree":
+    from rich.text import Text
+    from rich.tree import Tree
+
+    parts, entries = tokenizer.parts, tokenizer.token_bytes
+
+    def label(of: int) -> Text:
+        return Text(f"{_shown(entries[of])}  (id {of})")
+
+    root = Tree(label(token))
+    left = [(root, token)]
+    while left:
+        branch, of = left.pop()
+        left += [(branch.add(label(part)), part) for part in parts[of].tolist() if part >= 0]
+    return root

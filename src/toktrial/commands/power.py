@@ -1,0 +1,157 @@
+"""`toktrial power`: how many seeds a trial needs to find an effect of some size, from the noise that one measured.
+
+Reads a trial's files through the report's door, and changes nothing.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from toktrial.commands import Call
+from toktrial.commands.terminal import print_lines, print_table
+from toktrial.errors import TrialError
+from toktrial.report.inputs import read_trial
+from toktrial.report.power import (
+    FEWEST_SEEDS,
+    MOST_SEEDS,
+    Noise,
+    corrected_confidence,
+    measured_noise,
+    power_of,
+    seeds_needed,
+    smallest_effect,
+)
+from toktrial.report.wording import count, decimal, percent, plural, short_percent
+
+MOST_SEEDS_SHOWN = 10
+DEFAULT_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked; effect and noise are shares of the baseline's final bits per byte."""
+
+    effect: float
+    noise: float
+    noise_interval: tuple[float, float] | None
+    """Ends of the noise's interval; None where the noise was given."""
+    power: float
+    """Share of trials that shall find the effect."""
+    confidence: float
+    """Of the test, after the correction for several tracks."""
+
+
+@dataclass(frozen=True)
+class Power(Call):
+    """Says how many seeds it takes to find an effect, and the smallest effect that 2 to 10 seeds find."""
+
+    trial: Path | None = None
+    """Folder of a trial whose runs say how large the noise is; may stand first, without its name."""
+    effect: float = 1.0
+    """Difference to be found, in percent of the baseline's final bits per byte."""
+    noise: float | None = None
+    """Standard deviation of a paired difference, in the same percent, instead of one that a trial measured."""
+    power: float = 80.0
+    """Percent of trials that shall find the effect."""
+    confidence: float | None = None
+    """Confidence of the verdict's interval. Not set: that of the trial's protocol, else 0.95."""
+
+    @classmethod
+    def parse(cls, name: str, arguments: Sequence[str]) -> Self:
+        """Returns the call; a first argument that is no flag names the trial."""
+        is_named = bool(arguments) and not arguments[0].startswith("-")
+        return super().parse(f"{name} [TRIAL]", ["--trial", *arguments] if is_named else arguments)
+
+    def execute(self) -> None:
+        """Prints what smaller and larger numbers of seeds find, and how many it takes.
+
+        Raises TrialError where a number is out of range, or neither a trial nor --noise says what the noise is.
+        """
+        self._check()
+        if self.trial is not None:
+            question = self._asked_of(self.trial)
+        else:
+            assert self.noise is not None, "checked before"
+            confidence = self.confidence or DEFAULT_CONFIDENCE
+            question = Question(self.effect / 100, self.noise / 100, None, self.power / 100, confidence)
+        found = f"smallest effect found in {short_percent(question.power)} of trials"
+        print_table(
+            f"noise {percent(question.noise, 2)}, {short_percent(question.confidence)} confidence",
+            dict.fromkeys(("seeds", found, f"trials that find {short_percent(question.effect)}"), "right"),
+            power_rows(question),
+        )
+        print_lines(answer(question))
+
+    def _check(self) -> None:
+        if (self.trial is None) == (self.noise is None):
+            raise TrialError("name the folder of a trial whose noise is known, or give the noise with --noise: one of the two")
+        for name, value in (("effect", self.effect), ("noise", self.noise)):
+            if value is not None and not 0 < value < math.inf:
+                raise TrialError(f"--{name} is a percentage above 0, but is {value}")
+        if self.confidence is not None and not 0 < self.confidence < 1:
+            raise TrialError(f"--confidence must lie between 0 and 1, but is {self.confidence}")
+        if not 50 <= self.power < 100:
+            raise TrialError(f"--power is a percentage from 50 to below 100, but is {self.power}")
+
+    def _asked_of(self, trial: Path) -> Question:
+        """Returns the question with the noise of a trial, and prints what that is."""
+        inputs = read_trial(trial)
+        noise = measured_noise(inputs)
+        if noise is None:
+            raise TrialError(
+                f"{trial} says nothing of chance: it has no two pairs of runs that differ, and no A/A control. Give the noise "
+                "with --noise, or run a trial with --seeds 2 or more"
+            )
+        confidence = inputs.protocol["verdict"]["confidence"]
+        print_lines(describe_noise(noise, inputs.baseline, confidence))
+        low, spread, high = (size / noise.baseline_bits_per_byte for size in (noise.low, noise.standard_deviation, noise.high))
+        corrected = corrected_confidence(self.confidence or confidence, len(inputs.others))
+        return Question(self.effect / 100, spread, (low, high), self.power / 100, corrected)
+
+
+def power_rows(question: Question) -> list[list[str]]:
+    """Returns, for 2 to 10 seeds, their number, the smallest effect that is found often enough, how often the asked one is."""
+    return [
+        [
+            count(seeds),
+            percent(smallest_effect(seeds, question.noise, question.power, question.confidence), 2),
+            percent(float(power_of(seeds, question.effect, question.noise, question.confidence))),
+        ]
+        for seeds in range(FEWEST_SEEDS, MOST_SEEDS_SHOWN + 1)
+    ]
+
+
+def answer(question: Question) -> str:
+    """Returns how many seeds it takes, in a sentence, and in another how sure that is."""
+    effect, power, confidence = (short_percent(share) for share in (question.effect, question.power, question.confidence))
+    takes = _seeds(question, question.noise)
+    sentence = f"To find a difference of {effect} in {power} of trials, at {confidence} confidence, takes {takes}."
+    if question.noise_interval is None:
+        return sentence
+    lowest, highest = (_seeds(question, noise) for noise in question.noise_interval)
+    if lowest == highest:
+        return f"{sentence} So it does at both ends of the noise's interval."
+    return f"{sentence} At the ends of the noise's interval: {lowest}, and {highest}. Few pairs measure noise badly."
+
+
+def describe_noise(noise: Noise, baseline: str, confidence: float) -> str:
+    """Returns what the noise is and where it comes from."""
+    size = f"{decimal(noise.standard_deviation, 4)} bits per byte"
+    share = percent(noise.standard_deviation / noise.baseline_bits_per_byte, 2)
+    of = f"({share} of {baseline}'s {decimal(noise.baseline_bits_per_byte, 4)})"
+    interval = f"its {short_percent(confidence)} interval is {decimal(noise.low, 4)} to {decimal(noise.high, 4)}"
+    pairs = plural(noise.pairs, "pair")
+    if noise.source == "control":
+        return (
+            f"Noise: {baseline} trained twice differs by {size} {of}, the root mean square over {pairs} of seeds of the A/A "
+            f"control; {interval}. It bounds the noise of a pair from above where the other track is no noisier than the "
+            "baseline."
+        )
+    return f"Noise: the differences of {noise.track} and {baseline} deviate by {size} {of}, over {pairs} of runs; {interval}."
+
+
+def _seeds(question: Question, noise: float) -> str:
+    needed = seeds_needed(question.effect, noise, question.power, question.confidence)
+    return f"more than {count(MOST_SEEDS)} seeds" if needed is None else plural(needed, "seed")

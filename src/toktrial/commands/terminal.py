@@ -1,0 +1,47 @@
+"""Text from and for the terminal, as it is: rich reads no markup, no emoji and no numbers into what commands print."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from toktrial.errors import TrialError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+NARROWEST = 80  # columns, of a table
+
+
+def console() -> "Console":
+    """Returns the console of standard output."""
+    from rich.console import Console
+
+    return Console(width=max(NARROWEST, Console().width), markup=False, emoji=False, highlight=False)
+
+
+def print_lines(*lines: str) -> None:
+    """Prints lines to standard output; the terminal alone wraps them."""
+    plain = console()
+    for line in lines:
+        plain.print(line, soft_wrap=True)
+
+
+def print_table(title: str, columns: Mapping[str, Literal["left", "right"]], rows: Iterable[Sequence[str]]) -> None:
+    """Prints a table to standard output; `columns` has the side on which the cells under each heading stand."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for heading, side in columns.items():
+        table.add_column(heading, justify=side)
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
+
+
+def utf8_length(text: str, what: str) -> int:
+    """Returns the UTF-8 bytes of a text. Raises TrialError, naming `what`, where UTF-8 cannot hold it."""
+    from toktrial.corpus import documents
+
+    try:
+        return documents.utf8_length(text, what)
+    except ValueError as error:
+        raise TrialError(str(error)) from None
