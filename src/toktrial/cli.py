@@ -220,7 +220,7 @@ def _own_folder(name: str, plan: Protocol) -> Path:
 def _run(trial: Trial, options: Options) -> None:
     from toktrial.summary import print_summary
 
-    finished = trial.finished_results(options.target)
+    finished = trial.finished_result(options.target)
     if finished is not None:
         progress.print_line("all is done already; this is the result")
         print_summary(finished, trial.report_folder)

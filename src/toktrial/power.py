@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toktrial.errors import TrialError
+from toktrial.report.blocks import Table
 from toktrial.report.inputs import TrialInputs, read_trial
 from toktrial.report.power import (
     FEWEST_SEEDS,
@@ -20,7 +21,6 @@ from toktrial.report.power import (
     seeds_needed,
     smallest_effect,
 )
-from toktrial.report.tables import Table
 from toktrial.report.wording import count, decimal, percent, plural, short_percent
 
 if TYPE_CHECKING:
@@ -148,11 +148,11 @@ def _asked_of_trial(call: Power, inputs: TrialInputs) -> tuple[Question, str]:
             f"{call.trial} says nothing of chance: it has no two pairs of runs that differ, and no A/A control. Give the noise "
             "with --noise, or run a trial with --seeds 2 or more"
         )
-    confidence = call.confidence or inputs.protocol["verdict"]["confidence"]
+    confidence = call.confidence or inputs.design.verdict.confidence
     low, spread, high = (value / noise.baseline_bits_per_byte for value in (noise.low, noise.standard_deviation, noise.high))
     corrected = corrected_confidence(confidence, len(inputs.others))
     question = Question(call.effect / 100, spread, low, high, call.power / 100, corrected)
-    return question, describe_noise(noise, inputs.baseline, inputs.protocol["verdict"]["confidence"])
+    return question, describe_noise(noise, inputs.baseline, inputs.design.verdict.confidence)
 
 
 def _asked_by_hand(call: Power) -> Question:

@@ -4,15 +4,17 @@ This file alone sees every stage. It hands each what it needs, and the trainer i
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toktrial import artifact, progress, protocol
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
 from toktrial.training.config import ModelConfig, TrainingConfig
+
+if TYPE_CHECKING:
+    from toktrial.report.result import TrialResult
 
 PROTOCOL_FILE = "protocol.toml"
 EVALUATION_FILES = ("samples.json", "document_nats.npy", "final.json")  # what the evaluate stage writes into a run
@@ -172,8 +174,8 @@ class Trial:
                 score_run(self.run_of(track, seed), self.tokenizer_folder(track), self.folder, tell)
                 shown.update((done + 1) * pairs)
 
-    def report(self, target: float | None = None) -> dict[str, Any]:
-        """Does all that is not done, and writes the report; returns its results.
+    def report(self, target: float | None = None) -> "TrialResult":
+        """Does all that is not done, and writes the report; returns its result.
 
         Where all is evaluated, the report is made from these files alone, whatever became of the corpus. `target`: bits per
         byte whose cost is told for each track, beside that of the baseline's final value.
@@ -182,22 +184,28 @@ class Trial:
             self.evaluate()
         return self.write_report(target)
 
-    def write_report(self, target: float | None = None) -> dict[str, Any]:
-        """Writes the report from the files that are there; returns its results."""
+    def write_report(self, target: float | None = None) -> "TrialResult":
+        """Writes the report from the files that are there; returns its result."""
         from toktrial.report.page import write_report
 
         return write_report(self.folder, target)
 
-    def finished_results(self, target: float | None = None) -> dict[str, Any] | None:
-        """Returns the results where every run is evaluated and the report is of these files and this target; else None."""
+    def finished_result(self, target: float | None = None) -> "TrialResult | None":
+        """Returns the result where every run is evaluated and the report is of these files and this target; else None.
+
+        None, too, where the report is of another version, whose results.json says something else.
+        """
         from toktrial.report.inputs import report_fingerprint
+        from toktrial.report.results_file import typed
 
         if not self._is_evaluated():
             return None
         if not artifact.is_finished(self.report_folder, report_fingerprint(self.folder, target)):
             return None
-        results: dict[str, Any] = artifact.read_json(self.report_folder / "results.json")
-        return results
+        try:
+            return typed(artifact.read_json(self.report_folder / "results.json"))
+        except (ValueError, LookupError):
+            return None
 
     def run_order(self) -> Iterator[tuple[str, int]]:
         """Yields (track, seed) in the order of training: a seed of every track, then its run of the control, if any.
@@ -226,7 +234,7 @@ class Trial:
 
     def _finals(self, seeds: int) -> list[list[float]] | None:
         """Returns the bits per byte that the verdict reads, track by track, the baseline's first; None where one is missing."""
-        from toktrial.report.gate import judged_bits_per_byte
+        from toktrial.report.inputs import judged_bits_per_byte, read_final
 
         paths = [
             [self.run_folder(track, seed) / "final.json" for seed in range(1, seeds + 1)] for track in self.protocol.tracks
@@ -234,7 +242,7 @@ class Trial:
         if not all(path.is_file() for of_track in paths for path in of_track):
             return None
         budget = self.protocol.verdict.budget
-        return [[judged_bits_per_byte(artifact.read_json(path), budget) for path in of_track] for of_track in paths]
+        return [[judged_bits_per_byte(read_final(path), budget) for path in of_track] for of_track in paths]
 
     def run_of(self, track: str, seed: int) -> Any:
         """Returns what the trainer needs for one run."""
@@ -312,7 +320,7 @@ class Trial:
         from toktrial.report.amendments import describe_amendment
 
         for amendment in (made := amend(self.folder, protocol.load(path), self.protocol)):
-            progress.print_line(f"amended: {describe_amendment(asdict(amendment))}")
+            progress.print_line(f"amended: {describe_amendment(amendment)}")
         if made:
             protocol.save(self.protocol, path)
 

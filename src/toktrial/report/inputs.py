@@ -7,9 +7,10 @@ import json
 import math
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,11 @@ from numpy.typing import NDArray
 from toktrial.artifact import MANIFEST, file_sha256, fingerprint, read_json, read_manifest
 from toktrial.errors import TrialError
 from toktrial.evaluation.votes import VOTES_FILE, Vote, read_votes
-from toktrial.report.amendments import AMENDMENTS_FILE, read_amendments
+from toktrial.report.amendments import AMENDMENTS_FILE, Amendment, read_amendments
 from toktrial.report.curves import Curve
+from toktrial.report.design import Design, design_of
+from toktrial.report.result import Corpus, CountFloors, EqualBytes, Overlap, SplitSize
+from toktrial.report.result_accounts import Cuts, SharedEntries, Vocabulary
 from toktrial.report.verdict import Floats
 
 CURVE_COLUMNS = (
@@ -26,8 +30,6 @@ CURVE_COLUMNS = (
     "evaluation_seconds", "tokens", "bytes_seen", "flops",
 )  # fmt: skip
 RUN_FILES = ("record.json", "metrics.jsonl", "final.json", "document_nats.npy")
-# What a record that does not say so was: every step was eager then, and every run one process.
-UNRECORDED = {"compiled": False, "compile_seconds": 0.0, "processes": 1, "source_commit": "not recorded"}
 SAMPLE_MEASURES_FILE = "evaluation/samples/measures.json"
 FLOORS_FILE = "evaluation/floors/floors.json"
 OVERLAP_FILE = "evaluation/overlap/overlap.json"
@@ -39,6 +41,122 @@ INPUT_FILES = (
     "runs/*/seed-*/samples.json", "runs/*/seed-*/minimal_pairs.json",
     *(f"runs/*/seed-*/{name}" for name in RUN_FILES),
 )  # fmt: skip
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What a run was: record.json. What an older record does not say was as the defaults have it."""
+
+    steps: int
+    device: str
+    device_name: str
+    precision: str
+    threads: int
+    parameters: int
+    parameters_without_embeddings: int
+    parameters_of_embeddings: int
+    flops_per_token: float
+    tokens_per_step: int
+    stream_tokens: int
+    """Tokens of one pass over the training text."""
+    warm_up_seconds: float
+    shared_device: bool
+    versions: dict[str, str]
+    """By package."""
+    started: float
+    """Seconds since 1970."""
+    context: int | None = None
+    """None in an older record: the protocol's."""
+    batch_size: int | None = None
+    """None in an older record: the protocol's."""
+    compiled: bool = False
+    compile_seconds: float = 0.0
+    processes: int = 1
+    source_commit: str | None = "not recorded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalMeasures:
+    """What a run's model does on every validation document: final.json."""
+
+    bits_per_byte: float
+    step: int
+    """The last one."""
+    seconds: float
+    """Of this evaluation."""
+    training_seconds: float
+    validation_loss: float | None
+    """Nats per token."""
+    training_loss: float | None
+    equal_bytes: EqualBytes | None = None
+    sampling_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A prompt and what a model made of it. Untrusted text."""
+
+    prompt: str
+    continuation: str
+    ended: bool
+
+
+@dataclass(frozen=True)
+class JudgedPairs:
+    """Which sentence of every minimal pair a model finds likelier: minimal_pairs.json."""
+
+    pairs_fingerprint: str
+    seconds: float
+    outcomes: dict[str, str]
+    """By paradigm, a letter a pair: 1 right, 0 wrong, = equally likely."""
+
+
+@dataclass(frozen=True)
+class KnownParadigm:
+    """Which pairs of a paradigm hold known words alone."""
+
+    name: str
+    field: str
+    known: str
+    """A letter a pair: 1 known, 0 not."""
+
+
+@dataclass(frozen=True)
+class KnownPairs:
+    """What of the minimal pairs the corpus knows: known_pairs.json."""
+
+    pairs_fingerprint: str
+    words: int
+    known_words: int
+    paradigms: list[KnownParadigm]
+
+
+@dataclass(frozen=True)
+class TokensManifest:
+    """What a track's token files hold."""
+
+    tokenizer: str
+    entries: int
+    train: SplitSize
+    validation: SplitSize
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class VocabularyAccount:
+    """What the evaluation says of the tokenizers: vocabulary.json."""
+
+    tracks: dict[str, Vocabulary]
+    shared_entries: dict[str, SharedEntries] = field(default_factory=dict)
+    cuts: Cuts | None = None
+
+
+@dataclass(frozen=True)
+class FloorsAccount:
+    """What counting alone reaches: floors.json."""
+
+    tracks: dict[str, CountFloors] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,18 +164,15 @@ class EvaluatedRun:
     """One training that came to its end and was evaluated."""
 
     seed: int
-    record: dict[str, Any]
-    """What the run was: device, precision, parameters, versions."""
-    final: dict[str, Any]
-    """The measures on every validation document."""
+    record: RunRecord
+    final: FinalMeasures
     curve: Curve
     """The measures along the way."""
     document_nats: Floats
     """Nats of each validation document (documents,) float64."""
-    samples: list[dict[str, Any]]
-    """Prompts and what the model made of them. Untrusted text."""
-    minimal_pairs: dict[str, Any] | None
-    """Which sentence of every minimal pair the model finds likelier; None where it was not asked."""
+    samples: list[Sample]
+    minimal_pairs: JudgedPairs | None
+    """None where it was not asked."""
 
 
 @dataclass(frozen=True)
@@ -65,36 +180,40 @@ class TrialInputs:
     """All that the report is made from."""
 
     protocol: dict[str, Any]
-    corpus: dict[str, Any]
-    tokenizers: dict[str, dict[str, Any]]
-    """Manifest of each tokenizer."""
-    graphs: dict[str, dict[str, Any]]
-    """Manifest of each pair graph."""
-    tokens: dict[str, dict[str, Any]]
-    """Manifest of each track's token files."""
-    accounts: dict[str, dict[str, Any]]
-    """Manifest of each account that the evaluation gives of the whole trial: `vocabulary`, `samples`, `known_pairs`."""
+    """What protocol.toml holds."""
+    corpus: Corpus
+    tokens: dict[str, TokensManifest]
+    """By track."""
+    preparation_seconds: dict[str, float | None]
+    """Of every stage before the runs, in the order of the flow; None where an older version did not take them."""
+    account_seconds: dict[str, float | None]
+    """Of every account that the evaluation gives of the whole trial."""
     runs: dict[str, list[EvaluatedRun]]
     """The finished runs of each track under the seeds that the verdict pairs, by ascending seed."""
     control_runs: list[EvaluatedRun]
     """The finished runs of the A/A control: the baseline under other seeds, by ascending seed."""
-    vocabulary: dict[str, Any]
+    vocabulary: VocabularyAccount
     sample_measures: list[dict[str, Any]]
-    """Counts of every measured sample and real document; none where they were not measured."""
+    """Counts of every measured sample and real document, as `text_measures.summarise` reads them; none without measures."""
     votes: list[Vote]
     """What people said of the samples."""
-    known_pairs: dict[str, Any] | None
-    """Which minimal pairs hold known words alone; None where none were judged."""
-    floors: dict[str, Any] | None
-    """What counting alone reaches, by track; None in a trial of an earlier version."""
-    overlap: dict[str, Any] | None
-    """Near-duplicates, and documents that share rows; None in a trial of an earlier version."""
+    known_pairs: KnownPairs | None
+    """None where none were judged."""
+    floors: dict[str, CountFloors]
+    """By track; empty in a trial of an earlier version."""
+    overlap: Overlap | None
+    """None in a trial of an earlier version."""
     document_bytes: NDArray[np.uint32]
     """UTF-8 bytes of each validation document (documents,)."""
-    amendments: list[dict[str, Any]]
-    """What the protocol changed after the trial had begun: fields of `amendments.Amendment`."""
+    amendments: list[Amendment]
+    """What the protocol changed after the trial had begun."""
     seeds_left_out: dict[str, list[int]]
     """Finished seeds of each track that the protocol does not name."""
+
+    @cached_property
+    def design(self) -> Design:
+        """The protocol, typed."""
+        return design_of(self.protocol)
 
     @property
     def baseline(self) -> str:
@@ -104,6 +223,30 @@ class TrialInputs:
     def others(self) -> list[str]:
         return list(self.runs)[1:]
 
+    def judged(self, run: EvaluatedRun) -> float:
+        """Returns a run's bits per byte where the verdict compares: see `judged_bits_per_byte`."""
+        return judged_bits_per_byte(run.final, self.design.verdict.budget)
+
+    def pairs_of(self, other: str) -> list[tuple[EvaluatedRun, EvaluatedRun]]:
+        """Returns the runs of the baseline and of another track that have one seed."""
+        baseline_runs = {run.seed: run for run in self.runs[self.baseline]}
+        return [(baseline_runs[run.seed], run) for run in self.runs[other] if run.seed in baseline_runs]
+
+
+def judged_bits_per_byte(final: FinalMeasures, budget: str) -> float:
+    """Returns a run's bits per byte on all validation documents, where the verdict compares: at its end, or at equal bytes.
+
+    Raises TrialError where the budget is in bytes and no weights were kept there.
+    """
+    if budget == "steps":
+        return final.bits_per_byte
+    if not final.equal_bytes:
+        raise TrialError(
+            'verdict.budget is "bytes", but a run has no measures at equal bytes: `toktrial run`, with the folder of the '
+            "trial, makes them; where an earlier version trained it, it trains it anew"
+        )
+    return final.equal_bytes.bits_per_byte
+
 
 def read_trial(trial_folder: Path) -> TrialInputs:
     """Reads a trial folder. The tracks stand in the protocol's order, the baseline first.
@@ -112,30 +255,39 @@ def read_trial(trial_folder: Path) -> TrialInputs:
     in it and in the baseline.
     """
     protocol = read_protocol(trial_folder)
-    tracks = list(protocol["tracks"])
+    design = design_of(protocol)
+    tracks = list(design.tracks)
     finished = {track: _finished_seeds(trial_folder / "runs" / track) for track in tracks}
-    wanted = {track: [seed for seed in seeds if 1 <= seed <= last_seed(protocol)] for track, seeds in finished.items()}
-    control = _control_seeds(protocol, finished[tracks[0]])
+    wanted = {track: [seed for seed in seeds if 1 <= seed <= design.last_seed] for track, seeds in finished.items()}
+    control = _control_seeds(design, finished[tracks[0]])
     _check_seeds(trial_folder, wanted)
     document_bytes = np.fromfile(_existing(trial_folder / "tokens" / tracks[0] / "val_bytes.bin"), dtype="<u4")
+    corpus = _typed(read_manifest(trial_folder / "corpus"), Corpus, trial_folder / "corpus" / MANIFEST)
+    manifests = {track: trial_folder / "tokens" / track / MANIFEST for track in tracks}
+    tokens = {track: _typed(read_manifest(path.parent), TokensManifest, path) for track, path in manifests.items()}
+    floors = _read_if_there(trial_folder / FLOORS_FILE, FloorsAccount) or FloorsAccount()
     return TrialInputs(
         protocol=protocol,
-        corpus=read_manifest(trial_folder / "corpus"),
-        tokenizers=_manifests(trial_folder / "tokenizers"),
-        graphs=_manifests(trial_folder / "graphs"),
-        tokens={track: read_manifest(trial_folder / "tokens" / track) for track in tracks},
-        accounts=_manifests(trial_folder / "evaluation"),
+        corpus=corpus,
+        tokens=tokens,
+        preparation_seconds={
+            "corpus": corpus.seconds,
+            **_stage_seconds(trial_folder / "tokenizers", "tokenizer "),
+            **_stage_seconds(trial_folder / "graphs", "pair graph of "),
+            **{f"tokens of {track}": manifest.seconds for track, manifest in tokens.items()},
+        },
+        account_seconds=_stage_seconds(trial_folder / "evaluation"),
         runs={
             track: [_read_run(trial_folder / "runs" / track, seed, len(document_bytes)) for seed in seeds]
             for track, seeds in wanted.items()
         },
         control_runs=[_read_run(trial_folder / "runs" / tracks[0], seed, len(document_bytes)) for seed in control],
-        vocabulary=read_json(trial_folder / "evaluation" / "vocabulary" / "vocabulary.json"),
-        sample_measures=_read_if_there(trial_folder / SAMPLE_MEASURES_FILE),
+        vocabulary=_read(trial_folder / "evaluation" / "vocabulary" / "vocabulary.json", VocabularyAccount),
+        sample_measures=_read_if_there(trial_folder / SAMPLE_MEASURES_FILE, list[dict[str, Any]]) or [],
         votes=read_votes(trial_folder / VOTES_FILE),
-        known_pairs=_object_if_there(trial_folder / KNOWN_PAIRS_FILE),
-        floors=_object_if_there(trial_folder / FLOORS_FILE),
-        overlap=_object_if_there(trial_folder / OVERLAP_FILE),
+        known_pairs=_read_if_there(trial_folder / KNOWN_PAIRS_FILE, KnownPairs),
+        floors=floors.tracks,
+        overlap=_read_if_there(trial_folder / OVERLAP_FILE, Overlap),
         document_bytes=document_bytes,
         amendments=read_amendments(trial_folder),
         seeds_left_out={
@@ -143,6 +295,17 @@ def read_trial(trial_folder: Path) -> TrialInputs:
             for track, seeds in finished.items()
         },
     )
+
+
+def read_final(path: Path) -> FinalMeasures:
+    """Reads a run's final.json. Raises TrialError where it is damaged, or the training diverged."""
+    plain = read_json(path)
+    if not math.isfinite(plain["bits_per_byte"] or math.nan):
+        raise TrialError(
+            f"{path} has {plain['bits_per_byte']} bits per byte: the training diverged. Lower "
+            "training.learning_rate in a new trial"
+        )
+    return _typed(plain, FinalMeasures, path)
 
 
 def read_protocol(trial_folder: Path) -> dict[str, Any]:
@@ -172,17 +335,10 @@ def _finished_seeds(folder: Path) -> list[int]:
     return [seed for seed in seeds if all((folder / f"seed-{seed}" / name).is_file() for name in RUN_FILES)]
 
 
-def _control_seeds(protocol: dict[str, Any], finished_by_baseline: list[int]) -> list[int]:
-    """Returns the finished seeds of the A/A control, which a protocol older than the control does not have."""
-    if not protocol.get("control", False):
-        return []
-    last = last_seed(protocol)
-    return [seed for seed in finished_by_baseline if last < seed <= last + protocol["seeds"]]
-
-
-def last_seed(protocol: dict[str, Any]) -> int:
-    """Returns the highest seed that the verdict may pair: beyond it stand those of the A/A control."""
-    return int(max(protocol["seeds"], protocol.get("most_seeds", 0)))
+def _control_seeds(design: Design, finished_by_baseline: list[int]) -> list[int]:
+    """Returns the finished seeds of the A/A control."""
+    last = design.last_seed
+    return [seed for seed in finished_by_baseline if design.control and last < seed <= last + design.seeds]
 
 
 def _check_seeds(trial_folder: Path, seeds: dict[str, list[int]]) -> None:
@@ -200,26 +356,21 @@ def _check_seeds(trial_folder: Path, seeds: dict[str, list[int]]) -> None:
 
 def _read_run(track_folder: Path, seed: int, documents: int) -> EvaluatedRun:
     folder = track_folder / f"seed-{seed}"
-    record, final = UNRECORDED | read_json(folder / "record.json"), read_json(folder / "final.json")
+    final, record = read_final(folder / "final.json"), _read(folder / "record.json", RunRecord)
     document_nats = np.load(folder / "document_nats.npy").astype(np.float64)
     if document_nats.shape != (documents,):
         raise TrialError(
             f"{folder / 'document_nats.npy'} must hold one number for each of the {documents} validation documents, "
             f"but its shape is {document_nats.shape}: delete {folder} and run again"
         )
-    if not math.isfinite(final["bits_per_byte"] or math.nan):
-        raise TrialError(
-            f"{folder / 'final.json'} has {final['bits_per_byte']} bits per byte: the training diverged. Lower "
-            "training.learning_rate in a new trial"
-        )
     return EvaluatedRun(
         seed=seed,
         record=record,
         final=final,
-        curve=Curve(_read_curve(folder / "metrics.jsonl"), bool(record["shared_device"])),
+        curve=Curve(_read_curve(folder / "metrics.jsonl"), record.shared_device),
         document_nats=document_nats,
-        samples=_read_if_there(folder / "samples.json"),
-        minimal_pairs=_object_if_there(folder / "minimal_pairs.json"),
+        samples=_read_if_there(folder / "samples.json", list[Sample]) or [],
+        minimal_pairs=_read_if_there(folder / "minimal_pairs.json", JudgedPairs),
     )
 
 
@@ -239,18 +390,28 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def _manifests(folder: Path) -> dict[str, dict[str, Any]]:
-    return {path.parent.name: read_manifest(path.parent) for path in sorted(folder.glob(f"*/{MANIFEST}"))}
+def _stage_seconds(folder: Path, prefix: str = "") -> dict[str, float | None]:
+    """Returns the seconds that each finished stage within a folder took, by its name."""
+    return {
+        prefix + path.parent.name: read_manifest(path.parent).get("seconds") for path in sorted(folder.glob(f"*/{MANIFEST}"))
+    }
 
 
-def _read_if_there(path: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = read_json(path) if path.is_file() else []
-    return rows
+def _read(path: Path, kind: type[Kind]) -> Kind:
+    return _typed(read_json(path), kind, path)
 
 
-def _object_if_there(path: Path) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = read_json(path) if path.is_file() else None
-    return found
+def _read_if_there(path: Path, kind: type[Kind]) -> Kind | None:
+    return _read(path, kind) if path.is_file() else None
+
+
+def _typed(plain: Any, kind: type[Kind], path: Path) -> Kind:
+    import msgspec
+
+    try:
+        return msgspec.convert(plain, kind)
+    except msgspec.ValidationError as error:
+        raise TrialError(f"{path} is damaged ({error}): delete {path.parent} and run again") from None
 
 
 def _existing(path: Path) -> Path:

@@ -1,6 +1,6 @@
 """What chance looks like where it is not normal: runs of two kinds, and what a t-interval then promises too much.
 
-Pure functions over final values: evaluation -> report.
+Inputs and comparisons -> noise -> result; all but `gather_noise` are pure functions over final values.
 """
 
 from collections.abc import Sequence
@@ -8,6 +8,8 @@ from functools import cache
 
 import numpy as np
 
+from toktrial.report.inputs import TrialInputs
+from toktrial.report.result import Comparison, NoiseResult
 from toktrial.report.verdict import Floats
 
 FEWEST_SURE_SEEDS = 5  # below so many, one late run is a third or a fourth of all that is known
@@ -17,6 +19,24 @@ NOISE_OVER_GAP = 0.05  # the standard deviation within either kind of run, as a 
 SIMULATED_TRIALS = 20_000
 GROUPS_TRIALS = 20_000
 FALSE_ALARMS = 0.05
+
+
+def gather_noise(inputs: TrialInputs, comparisons: Sequence[Comparison]) -> NoiseResult:
+    """Returns what the runs say of chance, where the verdict compares them.
+
+    The rate of false verdicts is not told with so many seeds, and no runs in two groups, that it is not worth telling.
+    """
+    judged = {track: {run.seed: inputs.judged(run) for run in runs} for track, runs in inputs.runs.items()}
+    correlations = {}
+    for comparison in comparisons:
+        baseline, other = judged[comparison.baseline], judged[comparison.track]
+        seeds = comparison.paired_seeds
+        correlations[comparison.track] = correlation([baseline[seed] for seed in seeds], [other[seed] for seed in seeds])
+    split = [track for track, values in judged.items() if two_groups(list(values.values()))]
+    fewest = min(len(comparison.paired_seeds) for comparison in comparisons)
+    is_told = fewest > 1 and (fewest < FEWEST_SURE_SEEDS or bool(split))
+    rate = false_verdict_rate(fewest, inputs.design.verdict.confidence) if is_told else None
+    return NoiseResult(correlations, split, rate, fewest)
 
 
 def correlation(baseline: Sequence[float], other: Sequence[float]) -> float | None:

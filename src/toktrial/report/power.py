@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from toktrial.report.inputs import TrialInputs, last_seed
+from toktrial.report.inputs import TrialInputs
 from toktrial.report.verdict import Floats, paired_interval
 
 FEWEST_SEEDS, MOST_SEEDS = 2, 1000  # the rule needs two; beyond a thousand nobody trains
@@ -117,8 +117,8 @@ def _noise_of_pairs(inputs: TrialInputs, track: str) -> Noise | None:
 
 
 def _noise_of_control(inputs: TrialInputs) -> Noise | None:
-    baseline, last = _finals(inputs, inputs.baseline), last_seed(inputs.protocol)
-    again = {run.seed: run.final["bits_per_byte"] for run in inputs.control_runs}
+    baseline, last = _finals(inputs, inputs.baseline), inputs.design.last_seed
+    again = {run.seed: run.final.bits_per_byte for run in inputs.control_runs}
     differences = [again[seed + last] - value for seed, value in baseline.items() if seed + last in again]
     spread = float(np.sqrt(np.mean(np.square(differences)))) if differences else 0.0
     return _noise(inputs, inputs.baseline, "control", spread, len(differences)) if spread else None
@@ -127,11 +127,11 @@ def _noise_of_control(inputs: TrialInputs) -> Noise | None:
 def _noise(
     inputs: TrialInputs, track: str, source: Literal["tracks", "control"], spread: float, degrees_of_freedom: int
 ) -> Noise:
-    low, high = spread_interval(spread, degrees_of_freedom, inputs.protocol["verdict"]["confidence"])
+    low, high = spread_interval(spread, degrees_of_freedom, inputs.design.verdict.confidence)
     pairs = degrees_of_freedom + (source == "tracks")
     baseline = float(np.mean(list(_finals(inputs, inputs.baseline).values())))
     return Noise(track, source, pairs, degrees_of_freedom, spread, low, high, baseline)
 
 
 def _finals(inputs: TrialInputs, track: str) -> dict[int, float]:
-    return {run.seed: float(run.final["bits_per_byte"]) for run in inputs.runs[track]}
+    return {run.seed: run.final.bits_per_byte for run in inputs.runs[track]}
