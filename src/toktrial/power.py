@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from toktrial.errors import TrialError
 from toktrial.report.blocks import Table
-from toktrial.report.inputs import TrialInputs, read_trial
+from toktrial.report.evaluated import TrialInputs
+from toktrial.report.inputs import read_trial
 from toktrial.report.power import (
     FEWEST_SEEDS,
     MOST_SEEDS,

@@ -28,7 +28,7 @@ def print_summary(result: TrialResult, report_folder: Path) -> None:
         table.add_row(
             name,
             f"{track.entries:,}",
-            f"{track.bytes_per_token.validation:.2f}",
+            decimal(track.bytes_per_token.validation, 2),
             decimal(final.bits_per_byte, 4),
             decimal(final.validation_loss, 3),
             decimal(final.training_seconds, 1),

@@ -234,7 +234,8 @@ class Trial:
 
     def _finals(self, seeds: int) -> list[list[float]] | None:
         """Returns the bits per byte that the verdict reads, track by track, the baseline's first; None where one is missing."""
-        from toktrial.report.inputs import judged_bits_per_byte, read_final
+        from toktrial.report.evaluated import judged_bits_per_byte
+        from toktrial.report.inputs import read_final
 
         paths = [
             [self.run_folder(track, seed) / "final.json" for seed in range(1, seeds + 1)] for track in self.protocol.tracks

@@ -10,9 +10,10 @@ import pytest
 
 from toktrial.errors import TrialError
 from toktrial.report.curves import Curve
+from toktrial.report.evaluated import FinalMeasures, judged_bits_per_byte
 from toktrial.report.gate import gate, steps_to_reach
 from toktrial.report.gather import gather
-from toktrial.report.inputs import FinalMeasures, judged_bits_per_byte, read_trial
+from toktrial.report.inputs import read_trial
 from toktrial.report.page import write_report
 from toktrial.report.result import EqualBytes
 

@@ -20,7 +20,8 @@ CAPTION = r"<em>The caption of (.*?)\.</em>"
 def read(*blocks: Block) -> str:
     """Renders blocks as Markdown, and that as HTML by another's parser."""
     written = render_markdown(Document("", (Section("", "", blocks),)))
-    return MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(written)
+    page: str = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(written)
+    return page
 
 
 @given(name=NAMES)

@@ -110,6 +110,7 @@ def test_only_paradigms_with_enough_known_pairs_count_and_they_with_known_pairs_
             measured = by_name[name].tracks[track]
             assert measured.accuracy == pytest.approx(np.mean(shares(track, name)))
             assert measured.standard_deviation == pytest.approx(np.std(shares(track, name), ddof=1))
+            assert measured.low and measured.accuracy and measured.high
             assert 0 < measured.low < measured.accuracy < measured.high < 1
     assert by_name["unknown"].tracks["bpe"].accuracy is None
 

@@ -19,7 +19,7 @@ from toktrial.report.inputs import read_trial
 from toktrial.report.markdown import cut_lines, render_markdown, tree_lines
 from toktrial.report.page import render_page
 from toktrial.report.result import TrialResult
-from toktrial.report.result_accounts import TreeNode
+from toktrial.report.result_accounts import Entry
 from toktrial.report.sections.tokenizers import (
     NO_MERGES_NOTE,
     entry_tables,
@@ -150,7 +150,7 @@ def test_a_tree_is_nested_details(page: str, results: TrialResult) -> None:
     found = Cuts()
     found.feed(page)
 
-    def merged(node: TreeNode) -> int:
+    def merged(node: Entry) -> int:
         return bool(node.parts) + sum(map(merged, node.parts))
 
     vocabularies = [track.vocabulary for track in results.tracks.values() if track.vocabulary]

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from toktrial.report.curves import AXES, Curve, Pair, crossings, lower, needed, reach, standard_deviation_over_seeds, swapped
+from toktrial.report.evaluated import EvaluatedRun, TrialInputs
 from toktrial.report.gate import gate, gated_words
-from toktrial.report.inputs import EvaluatedRun, TrialInputs
 from toktrial.report.result import (
     AskedTarget,
     BesideTheVerdict,

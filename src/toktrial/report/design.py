@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from toktrial.corpus.config import CorpusConfig
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.report.config import VerdictConfig
@@ -56,6 +58,4 @@ class Design:
 
 def design_of(protocol: Mapping[str, Any]) -> Design:
     """Returns the design of what protocol.toml holds, as plain tables. Raises ValueError where a field is missing or wrong."""
-    import msgspec
-
     return msgspec.convert(dict(protocol), Design)

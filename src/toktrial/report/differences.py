@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from toktrial.report.curves import AXES, Curve, Pair, common_steps, comparable
-from toktrial.report.inputs import EvaluatedRun, TrialInputs
+from toktrial.report.evaluated import EvaluatedRun, TrialInputs
 from toktrial.report.result import Budget, DifferenceCurve, Differences, Movement, SignChange, TrialResult
 from toktrial.report.sequential import shared_confidence
 from toktrial.report.verdict import Floats, paired_interval

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from toktrial.report.curves import Curve
-from toktrial.report.inputs import EvaluatedRun, TrialInputs
+from toktrial.report.evaluated import EvaluatedRun, TrialInputs
 from toktrial.report.result import Learned
 
 COUNTING = {"bigram": "counting pairs", "unigram": "counting entries"}  # what a model has learned no more than

@@ -9,7 +9,7 @@ from dataclasses import replace
 from toktrial.report.amendments import is_exploratory
 from toktrial.report.comparisons import gather_comparisons, gather_control, gather_targets
 from toktrial.report.differences import gather_differences, headline_clauses
-from toktrial.report.inputs import TrialInputs
+from toktrial.report.evaluated import TrialInputs
 from toktrial.report.minimal_pairs import gather_minimal_pairs
 from toktrial.report.noise import gather_noise
 from toktrial.report.notes import notes

@@ -7,22 +7,31 @@ import json
 import math
 import re
 import tomllib
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from toktrial.artifact import MANIFEST, file_sha256, fingerprint, read_json, read_manifest
 from toktrial.errors import TrialError
-from toktrial.evaluation.votes import VOTES_FILE, Vote, read_votes
-from toktrial.report.amendments import AMENDMENTS_FILE, Amendment, read_amendments
+from toktrial.evaluation.votes import VOTES_FILE, read_votes
+from toktrial.report.amendments import AMENDMENTS_FILE, read_amendments
 from toktrial.report.curves import Curve
 from toktrial.report.design import Design, design_of
-from toktrial.report.result import Corpus, CountFloors, EqualBytes, Overlap, SplitSize
-from toktrial.report.result_accounts import Cuts, SharedEntries, Vocabulary
+from toktrial.report.evaluated import (
+    EvaluatedRun,
+    FinalMeasures,
+    FloorsAccount,
+    JudgedPairs,
+    KnownPairs,
+    RunRecord,
+    Sample,
+    TokensManifest,
+    TrialInputs,
+    VocabularyAccount,
+)
+from toktrial.report.result import Corpus, Overlap
 from toktrial.report.verdict import Floats
 
 CURVE_COLUMNS = (
@@ -42,210 +51,6 @@ INPUT_FILES = (
     *(f"runs/*/seed-*/{name}" for name in RUN_FILES),
 )  # fmt: skip
 Kind = TypeVar("Kind")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunRecord:
-    """What a run was: record.json. What an older record does not say was as the defaults have it."""
-
-    steps: int
-    device: str
-    device_name: str
-    precision: str
-    threads: int
-    parameters: int
-    parameters_without_embeddings: int
-    parameters_of_embeddings: int
-    flops_per_token: float
-    tokens_per_step: int
-    stream_tokens: int
-    """Tokens of one pass over the training text."""
-    warm_up_seconds: float
-    shared_device: bool
-    versions: dict[str, str]
-    """By package."""
-    started: float
-    """Seconds since 1970."""
-    context: int | None = None
-    """None in an older record: the protocol's."""
-    batch_size: int | None = None
-    """None in an older record: the protocol's."""
-    compiled: bool = False
-    compile_seconds: float = 0.0
-    processes: int = 1
-    source_commit: str | None = "not recorded"
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinalMeasures:
-    """What a run's model does on every validation document: final.json."""
-
-    bits_per_byte: float
-    step: int
-    """The last one."""
-    seconds: float
-    """Of this evaluation."""
-    training_seconds: float
-    validation_loss: float | None
-    """Nats per token."""
-    training_loss: float | None
-    equal_bytes: EqualBytes | None = None
-    sampling_seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A prompt and what a model made of it. Untrusted text."""
-
-    prompt: str
-    continuation: str
-    ended: bool
-
-
-@dataclass(frozen=True)
-class JudgedPairs:
-    """Which sentence of every minimal pair a model finds likelier: minimal_pairs.json."""
-
-    pairs_fingerprint: str
-    seconds: float
-    outcomes: dict[str, str]
-    """By paradigm, a letter a pair: 1 right, 0 wrong, = equally likely."""
-
-
-@dataclass(frozen=True)
-class KnownParadigm:
-    """Which pairs of a paradigm hold known words alone."""
-
-    name: str
-    field: str
-    known: str
-    """A letter a pair: 1 known, 0 not."""
-
-
-@dataclass(frozen=True)
-class KnownPairs:
-    """What of the minimal pairs the corpus knows: known_pairs.json."""
-
-    pairs_fingerprint: str
-    words: int
-    known_words: int
-    paradigms: list[KnownParadigm]
-
-
-@dataclass(frozen=True)
-class TokensManifest:
-    """What a track's token files hold."""
-
-    tokenizer: str
-    entries: int
-    train: SplitSize
-    validation: SplitSize
-    seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class VocabularyAccount:
-    """What the evaluation says of the tokenizers: vocabulary.json."""
-
-    tracks: dict[str, Vocabulary]
-    shared_entries: dict[str, SharedEntries] = field(default_factory=dict)
-    cuts: Cuts | None = None
-
-
-@dataclass(frozen=True)
-class FloorsAccount:
-    """What counting alone reaches: floors.json."""
-
-    tracks: dict[str, CountFloors] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class EvaluatedRun:
-    """One training that came to its end and was evaluated."""
-
-    seed: int
-    record: RunRecord
-    final: FinalMeasures
-    curve: Curve
-    """The measures along the way."""
-    document_nats: Floats
-    """Nats of each validation document (documents,) float64."""
-    samples: list[Sample]
-    minimal_pairs: JudgedPairs | None
-    """None where it was not asked."""
-
-
-@dataclass(frozen=True)
-class TrialInputs:
-    """All that the report is made from."""
-
-    protocol: dict[str, Any]
-    """What protocol.toml holds."""
-    corpus: Corpus
-    tokens: dict[str, TokensManifest]
-    """By track."""
-    preparation_seconds: dict[str, float | None]
-    """Of every stage before the runs, in the order of the flow; None where an older version did not take them."""
-    account_seconds: dict[str, float | None]
-    """Of every account that the evaluation gives of the whole trial."""
-    runs: dict[str, list[EvaluatedRun]]
-    """The finished runs of each track under the seeds that the verdict pairs, by ascending seed."""
-    control_runs: list[EvaluatedRun]
-    """The finished runs of the A/A control: the baseline under other seeds, by ascending seed."""
-    vocabulary: VocabularyAccount
-    sample_measures: list[dict[str, Any]]
-    """Counts of every measured sample and real document, as `text_measures.summarise` reads them; none without measures."""
-    votes: list[Vote]
-    """What people said of the samples."""
-    known_pairs: KnownPairs | None
-    """None where none were judged."""
-    floors: dict[str, CountFloors]
-    """By track; empty in a trial of an earlier version."""
-    overlap: Overlap | None
-    """None in a trial of an earlier version."""
-    document_bytes: NDArray[np.uint32]
-    """UTF-8 bytes of each validation document (documents,)."""
-    amendments: list[Amendment]
-    """What the protocol changed after the trial had begun."""
-    seeds_left_out: dict[str, list[int]]
-    """Finished seeds of each track that the protocol does not name."""
-
-    @cached_property
-    def design(self) -> Design:
-        """The protocol, typed."""
-        return design_of(self.protocol)
-
-    @property
-    def baseline(self) -> str:
-        return next(iter(self.runs))
-
-    @property
-    def others(self) -> list[str]:
-        return list(self.runs)[1:]
-
-    def judged(self, run: EvaluatedRun) -> float:
-        """Returns a run's bits per byte where the verdict compares: see `judged_bits_per_byte`."""
-        return judged_bits_per_byte(run.final, self.design.verdict.budget)
-
-    def pairs_of(self, other: str) -> list[tuple[EvaluatedRun, EvaluatedRun]]:
-        """Returns the runs of the baseline and of another track that have one seed."""
-        baseline_runs = {run.seed: run for run in self.runs[self.baseline]}
-        return [(baseline_runs[run.seed], run) for run in self.runs[other] if run.seed in baseline_runs]
-
-
-def judged_bits_per_byte(final: FinalMeasures, budget: str) -> float:
-    """Returns a run's bits per byte on all validation documents, where the verdict compares: at its end, or at equal bytes.
-
-    Raises TrialError where the budget is in bytes and no weights were kept there.
-    """
-    if budget == "steps":
-        return final.bits_per_byte
-    if not final.equal_bytes:
-        raise TrialError(
-            'verdict.budget is "bytes", but a run has no measures at equal bytes: `toktrial run`, with the folder of the '
-            "trial, makes them; where an earlier version trained it, it trains it anew"
-        )
-    return final.equal_bytes.bits_per_byte
 
 
 def read_trial(trial_folder: Path) -> TrialInputs:
@@ -406,8 +211,6 @@ def _read_if_there(path: Path, kind: type[Kind]) -> Kind | None:
 
 
 def _typed(plain: Any, kind: type[Kind], path: Path) -> Kind:
-    import msgspec
-
     try:
         return msgspec.convert(plain, kind)
     except msgspec.ValidationError as error:

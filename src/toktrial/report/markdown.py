@@ -134,4 +134,4 @@ def _longest_run_of_backticks(text: str) -> int:
 
 
 def _on_one_line(text: str) -> str:
-    return re.sub(r"\s*\n\s*", " ", text)
+    return re.sub(r"\s*[\r\n]\s*", " ", text)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toktrial.report.curves import standard_deviation_over_seeds
-from toktrial.report.inputs import EvaluatedRun, KnownPairs, TrialInputs
+from toktrial.report.evaluated import EvaluatedRun, KnownPairs, TrialInputs
 from toktrial.report.result_accounts import (
     Accuracy,
     AccuracyDifference,

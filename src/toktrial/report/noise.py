@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from toktrial.report.inputs import TrialInputs
+from toktrial.report.evaluated import TrialInputs
 from toktrial.report.result import Comparison, NoiseResult
 from toktrial.report.verdict import Floats
 

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from toktrial.report.inputs import TrialInputs
+from toktrial.report.evaluated import TrialInputs
 from toktrial.report.verdict import Floats, paired_interval
 
 FEWEST_SEEDS, MOST_SEEDS = 2, 1000  # the rule needs two; beyond a thousand nobody trains

@@ -6,7 +6,7 @@ Inputs -> ratings -> result.
 from collections.abc import Iterator, Sequence
 
 from toktrial.evaluation.votes import CRITERIA, Vote, texts_hash
-from toktrial.report.inputs import TrialInputs
+from toktrial.report.evaluated import TrialInputs
 from toktrial.report.result_accounts import RatedComparison, Ratings, Votes
 
 

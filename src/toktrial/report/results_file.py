@@ -5,6 +5,8 @@ Result <-> results.json. Its first key, `version`, says which result.VERSION wro
 
 from typing import Any
 
+import msgspec
+
 from toktrial.report.result import VERSION, TrialResult
 
 UNVERSIONED = 0  # what a file was of before it said so
@@ -12,8 +14,6 @@ UNVERSIONED = 0  # what a file was of before it said so
 
 def plain(result: TrialResult) -> dict[str, Any]:
     """Returns what results.json holds: None for every number that is not finite, for JSON has no NaN."""
-    import msgspec
-
     found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(result))
     return {"version": found.pop("version"), **found}
 
@@ -28,8 +28,6 @@ def typed(found: dict[str, Any]) -> TrialResult:
 
     Raises ValueError where it cannot be told in this version's terms: then the report is to be made anew from the trial.
     """
-    import msgspec
-
     return msgspec.convert(upgraded(found), TrialResult)
 
 
@@ -46,7 +44,5 @@ def upgraded(found: dict[str, Any]) -> dict[str, Any]:
 
 def schema() -> dict[str, Any]:
     """Returns the JSON Schema of results.json (draft 2020-12), made from the result's own types."""
-    import msgspec
-
     made: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(TrialResult)))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}

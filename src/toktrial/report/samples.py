@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from toktrial.evaluation.text_measures import bits_name, summarise
 from toktrial.report.curves import mean_over_seeds, standard_deviation_over_seeds
-from toktrial.report.inputs import TrialInputs
+from toktrial.report.evaluated import TrialInputs
 from toktrial.report.result_accounts import Continuation, OverSeeds, Prompt, SampleMeasure, SampleMeasures, Samples
 
 

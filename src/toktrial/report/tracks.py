@@ -4,12 +4,14 @@ Inputs -> tracks -> result; `gather.gather` calls each function once.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 from toktrial.report.curves import mean_columns, mean_over_seeds, standard_deviation_over_seeds
-from toktrial.report.inputs import EvaluatedRun, TrialInputs
-from toktrial.report.result import Floors, MeanCurve, MeanCurves, Measures, RunResult, Sizes, Track, TrackTokens
+from toktrial.report.evaluated import EvaluatedRun, TrialInputs
+from toktrial.report.result import Floors, MeanCurve, MeanCurves, Measures, ModelFacts, RunResult, Track, TrackTokens
+from toktrial.report.result_accounts import PerSplit
 
 MEASURES = ("bits_per_byte", "validation_loss", "training_loss", "training_seconds", "tokens_seen", "bytes_seen", "flops")
 # What the evaluation says of the whole trial: the folder of its file, and what a reader calls it.
@@ -76,24 +78,18 @@ def _track(inputs: TrialInputs, track: str, text_read_over_baseline: float | Non
     by_seed = {name: [getattr(run, name) for run in described] for name in MEASURES}
     by_seed["training_seconds"] = [run.training_seconds for run in timed]
     return Track(
+        **{item.name: getattr(record, item.name) for item in fields(ModelFacts)},
         tokenizer=tokens.tokenizer,
         entries=tokens.entries,
         entries_requested=inputs.design.vocab_size,
         tokens=TrackTokens(tokens.train, tokens.validation),
-        bytes_per_token=Sizes(
+        bytes_per_token=PerSplit(
             train=tokens.train.bytes / tokens.train.tokens, validation=tokens.validation.bytes / tokens.validation.tokens
         ),
         vocabulary=inputs.vocabulary.tracks.get(track),
         floors=_floors(inputs, track),
-        parameters=record.parameters,
-        parameters_without_embeddings=record.parameters_without_embeddings,
-        parameters_of_embeddings=record.parameters_of_embeddings,
-        flops_per_token=record.flops_per_token,
-        tokens_per_step=record.tokens_per_step,
         context=record.context or inputs.design.model.context,
         batch_size=record.batch_size or inputs.design.training.batch_size,
-        steps=record.steps,
-        stream_tokens=record.stream_tokens,
         epochs=record.steps * record.tokens_per_step / record.stream_tokens,
         seeds_in_protocol=inputs.design.seeds,
         seeds_finished=[run.seed for run in runs],

@@ -6,7 +6,7 @@ A trial that an older version evaluated lacks some of it; then there is less to 
 from toktrial.evaluation.entry_classes import CLASSES
 from toktrial.report import blocks
 from toktrial.report.result import TrialResult
-from toktrial.report.result_accounts import Cuts, EntryClass, TreeNode, Vocabulary
+from toktrial.report.result_accounts import Cuts, Entry, EntryClass, Vocabulary
 from toktrial.report.wording import OPEN_BOX, count, decimal, percent, plural, visible
 
 WORDS_IN_TABLE = 12
@@ -196,7 +196,7 @@ def _track(name: str, vocabulary: Vocabulary) -> list[blocks.Block]:
     return parts
 
 
-def _branch(node: TreeNode) -> blocks.Branch:
+def _branch(node: Entry) -> blocks.Branch:
     return blocks.Branch(visible(node.text), count(node.count), tuple(map(_branch, node.parts)))
 
 
