@@ -147,9 +147,10 @@ def test_a_sequential_design_asks_for_one_more_seed_while_it_is_open(
     tmp_path: Path, plan: Protocol, btm: list[float], seeds: int
 ) -> None:
     trial = Trial(tmp_path / "tiny", replace(plan, seeds=2, most_seeds=6))
+    others = {"step": 20, "validation_loss": 4.0, "training_loss": 4.0, "training_seconds": 1.0, "seconds": 1.0}
     for track, values in {"bpe": [1.5, 1.5001, 1.4999, 1.5, 1.5002, 1.4998], "btm": btm}.items():
         for seed, value in enumerate(values, start=1):
             run = trial.run_folder(track, seed)
             run.mkdir(parents=True)
-            (run / "final.json").write_text(json.dumps({"bits_per_byte": value}))
+            (run / "final.json").write_text(json.dumps(others | {"bits_per_byte": value}))
     assert trial.seed_numbers == range(1, seeds + 1)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+import toktrial.report.sections
 from toktrial.report.blocks import (
     Block,
     Branch,
@@ -95,6 +96,12 @@ def said_by(part: Any) -> list[str]:
 def document(request: pytest.FixtureRequest) -> Document:
     folder: Path = request.getfixturevalue(request.param)
     return document_of(gather(read_trial(folder), target=7.5))
+
+
+def test_every_file_of_a_section_is_named_once() -> None:
+    folder = Path(toktrial.report.sections.__file__).parent
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert sorted(files | {CONTENTS}) == sorted(SECTIONS)
 
 
 def test_the_whole_trial_has_every_section_but_that_of_changes(whole_trial: Path) -> None:

@@ -119,7 +119,7 @@ class VocabularyAccount:
 class FloorsAccount:
     """What counting alone reaches: floors.json."""
 
-    tracks: dict[str, CountFloors] = field(default_factory=dict)
+    tracks: dict[str, CountFloors]
 
 
 @dataclass(frozen=True)

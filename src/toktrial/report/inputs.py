@@ -60,7 +60,7 @@ def read_trial(trial_folder: Path) -> TrialInputs:
     in it and in the baseline.
     """
     protocol = read_protocol(trial_folder)
-    design = design_of(protocol)
+    design = _design(protocol, trial_folder)
     tracks = list(design.tracks)
     finished = {track: _finished_seeds(trial_folder / "runs" / track) for track in tracks}
     wanted = {track: [seed for seed in seeds if 1 <= seed <= design.last_seed] for track, seeds in finished.items()}
@@ -70,7 +70,7 @@ def read_trial(trial_folder: Path) -> TrialInputs:
     corpus = _typed(read_manifest(trial_folder / "corpus"), Corpus, trial_folder / "corpus" / MANIFEST)
     manifests = {track: trial_folder / "tokens" / track / MANIFEST for track in tracks}
     tokens = {track: _typed(read_manifest(path.parent), TokensManifest, path) for track, path in manifests.items()}
-    floors = _read_if_there(trial_folder / FLOORS_FILE, FloorsAccount) or FloorsAccount()
+    floors = _read_if_there(trial_folder / FLOORS_FILE, FloorsAccount)
     return TrialInputs(
         protocol=protocol,
         corpus=corpus,
@@ -91,7 +91,7 @@ def read_trial(trial_folder: Path) -> TrialInputs:
         sample_measures=_read_if_there(trial_folder / SAMPLE_MEASURES_FILE, list[dict[str, Any]]) or [],
         votes=read_votes(trial_folder / VOTES_FILE),
         known_pairs=_read_if_there(trial_folder / KNOWN_PAIRS_FILE, KnownPairs),
-        floors=floors.tracks,
+        floors=floors.tracks if floors else {},
         overlap=_read_if_there(trial_folder / OVERLAP_FILE, Overlap),
         document_bytes=document_bytes,
         amendments=read_amendments(trial_folder),
@@ -132,6 +132,14 @@ def report_fingerprint(trial_folder: Path, target: float | None = None) -> str:
     """Returns what identifies a report: the files that it is made from, and the target that was asked for."""
     asked = {} if target is None else {"target": target}
     return fingerprint("report", {**input_checksums(trial_folder), **asked})
+
+
+def _design(protocol: dict[str, Any], trial_folder: Path) -> Design:
+    try:
+        return design_of(protocol)
+    except ValueError as error:
+        path = trial_folder / "protocol.toml"
+        raise TrialError(f"{path} is no protocol ({error}): restore it, or begin the trial anew") from None
 
 
 def _finished_seeds(folder: Path) -> list[int]:
