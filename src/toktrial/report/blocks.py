@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["text", "number", "code"]
-Tone = Literal["plain", "small", "trial", "numbers", "criterion", "rule"]
+Kind = Literal["text", "number", "code"]  # how a column of a table is set: `code` is quoted letter by letter
+Tone = Literal["plain", "small", "trial", "numbers", "criterion", "rule"]  # how a paragraph is set
 
 
 @dataclass(frozen=True)
@@ -19,24 +19,20 @@ class CodeSpan:
     text: str
 
 
-Inline = str | CodeSpan
-
-
 @dataclass(frozen=True)
 class Heading:
-    """A heading within a section; of level 1 that of the whole report."""
+    """A heading within a section; of level 1 that of the whole report. One that says several things is set smaller."""
 
     text: str
     level: Literal[1, 3, 4] = 3
     is_long: bool = False
-    """Whether it says several things, and so is set smaller."""
 
 
 @dataclass(frozen=True)
 class Paragraph:
     """A sentence or more."""
 
-    text: str | tuple[Inline, ...]
+    text: str | tuple[str | CodeSpan, ...]
     tone: Tone = "plain"
 
 
@@ -65,13 +61,15 @@ class Definitions:
 
 @dataclass(frozen=True)
 class Table:
-    """A caption, a header for each column, and rows of text; the first cell of a row names it. Without rows it is not shown."""
+    """A caption, a header for each column, and rows of text; the first cell of a row names it. Without rows it is not shown.
+
+    `kinds` are those of the columns; empty: numbers, but for the first.
+    """
 
     caption: str
     headers: tuple[str, ...]
     rows: list[list[str]]
     kinds: tuple[Kind, ...] = ()
-    """How each column is set; empty: numbers, but for the first. `code` is quoted letter by letter."""
 
     def kind(self, column: int) -> Kind:
         """Returns how a column is set."""
@@ -82,40 +80,43 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture: NAME.svg and NAME.png beside the report."""
+    """A picture: NAME.svg and NAME.png beside the report, drawn from Vega-Lite with its data.
+
+    `description`: what it shows, for those who cannot see it.
+    """
 
     name: str
     specification: dict[str, Any]
-    """Vega-Lite, with its data."""
     description: str
-    """What it shows, for those who cannot see it."""
     caption: str
     title: str = ""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure that the page's script draws anew as a reader chooses; elsewhere it is its pictures."""
+    """A figure that the page's script draws anew as a reader chooses; elsewhere it is its pictures.
+
+    The page shows the first of these until its script draws. `interactive` is what page_files/charts.js needs of this chart:
+    its `specifications`, and what an axis changes. `datasets`: rows that it draws, by name.
+    """
 
     id: str
     pictures: tuple[Figure, ...]
-    """The first is what the page shows until its script draws."""
     interactive: dict[str, Any]
-    """What page_files/charts.js needs of this chart: `specifications`, and what an axis changes."""
     datasets: dict[str, list[dict[str, Any]]]
-    """Rows that it draws, by name."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a reader may choose for all charts of the page."""
+    """What a reader may choose for all charts: one of the `options`, value -> label, of which the first is chosen.
+
+    A switch has one option, which is on or off, and off at first.
+    """
 
     name: str
     legend: str
     options: dict[str, str]
-    """Value -> label; the first is chosen."""
     is_switch: bool = False
-    """Whether its one option is on or off, and off at first."""
 
 
 @dataclass(frozen=True)
@@ -143,12 +144,10 @@ class Quotation:
 
 @dataclass(frozen=True)
 class Quotations:
-    """Continuations of one text, side by side."""
+    """Continuations of one text, the `lead`, side by side. `label` names them for those who cannot see that."""
 
     label: str
-    """What this is, for those who cannot see it."""
     lead: str
-    """The text that is continued."""
     texts: tuple[Quotation, ...]
 
 
@@ -171,18 +170,17 @@ class Cutting:
 
 @dataclass(frozen=True)
 class CutText:
-    """A text, and the ways in which it is cut, side by side."""
+    """A text, and the ways in which it is cut, side by side. `marks` says what is marked, after "what is underlined is"."""
 
     lead: str
     text: str
     cuttings: tuple[Cutting, ...]
     marks: str
-    """What is marked, after 'what is underlined is'."""
 
 
 @dataclass(frozen=True)
 class Branch:
-    """A node of a tree."""
+    """A node of a tree, with what it is made of."""
 
     text: str
     note: str
@@ -191,7 +189,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Tree:
-    """Trees, each a node with what it is made of."""
+    """One or more trees."""
 
     roots: tuple[Branch, ...]
 
@@ -214,11 +212,10 @@ class Group:
 
 @dataclass(frozen=True)
 class OnPage:
-    """What is about the page, and so stands nowhere else."""
+    """What is about the page, and so stands nowhere else; there always, or only where no script runs."""
 
     blocks: "Blocks"
     only_without_scripts: bool = False
-    """Whether it stands there only where no script runs."""
 
 
 Block = (
@@ -230,17 +227,17 @@ Blocks = tuple[Block, ...]
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report."""
+    """A part of the report. What opens it has no title: its heading is among its blocks.
+
+    `id` is its anchor; `short_title` is what the list of contents calls it, where that is not its title. An aside is set apart,
+    and not in that list.
+    """
 
     id: str
-    """Its anchor."""
     title: str
-    """Empty for what opens the report, whose heading is among its blocks."""
     blocks: Blocks
     short_title: str = ""
-    """What the list of contents calls it, where that is not its title."""
     is_aside: bool = False
-    """Whether it is set apart, and not in the list of contents."""
 
 
 @dataclass(frozen=True)
@@ -257,7 +254,6 @@ class Document:
 
     @property
     def sections(self) -> list[Section]:
-        """Returns its sections, in order."""
         return [part for part in self.parts if isinstance(part, Section)]
 
     def blocks(self) -> Iterator[Block]:
@@ -265,15 +261,10 @@ class Document:
         for section in self.sections:
             yield from every(section.blocks)
 
-    def figures(self) -> list[Figure]:
-        """Returns every picture, those of charts among them, in the order in which they are shown."""
-        blocks = list(self.blocks())
-        return [
-            figure
-            for block in blocks
-            if isinstance(block, Figure | Chart)
-            for figure in (block.pictures if isinstance(block, Chart) else (block,))
-        ]
+    def figures(self) -> Iterator[Figure]:
+        """Yields every picture, those of charts among them, in the order in which they are shown."""
+        for block in self.blocks():
+            yield from block.pictures if isinstance(block, Chart) else [block] if isinstance(block, Figure) else []
 
 
 def every(blocks: Iterable[Block]) -> Iterator[Block]:

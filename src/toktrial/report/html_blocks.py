@@ -34,7 +34,7 @@ def element(tag: str, *content: str, **attributes: Attribute) -> Html:
     return Html(f"<{tag}{written}>{inner}" + ("" if tag in EMPTY_ELEMENTS else f"</{tag}>"))
 
 
-def lines(parts: Iterable[str]) -> Html:
+def lines(parts: Iterable[Html]) -> Html:
     """Returns markup in lines of its own, between two ends of lines."""
     return Html("\n" + "".join(f"{part}\n" for part in parts))
 
@@ -116,7 +116,7 @@ def contents(document: blocks.Document) -> Html:
     return element("nav", listing, class_="contents", aria_label="On this page")
 
 
-def inline(text: str | tuple[blocks.Inline, ...]) -> list[str]:
+def inline(text: str | tuple[str | blocks.CodeSpan, ...]) -> list[str]:
     """Returns the parts of a paragraph: text, and markup."""
     parts = (text,) if isinstance(text, str) else text
     return [part if isinstance(part, str) else element("code", part.text) for part in parts]
@@ -192,14 +192,12 @@ def _quotation(text: blocks.Quotation) -> Html:
 
 def _cut_text(block: blocks.CutText) -> Html:
     legend = f"Every token has a box of its own; what is underlined is {block.marks}. \u21b5 ends a line."
-    return Html(
-        "\n".join(
-            [
-                element("p", f"{block.lead} {legend}", class_="small"),
-                element("p", block.text, class_="visually-hidden"),
-                element("div", lines(map(_cutting, block.cuttings)), class_="pair"),
-            ]
-        )
+    return lines(
+        [
+            element("p", f"{block.lead} {legend}", class_="small"),
+            element("p", block.text, class_="visually-hidden"),
+            element("div", lines(map(_cutting, block.cuttings)), class_="pair"),
+        ]
     )
 
 

@@ -81,7 +81,7 @@ def _block(block: blocks.Block) -> Iterator[str]:
             assert_never(block)
 
 
-def _paragraph(text: str | tuple[blocks.Inline, ...]) -> str:
+def _paragraph(text: str | tuple[str | blocks.CodeSpan, ...]) -> str:
     if isinstance(text, str):
         return _begun_as_sentence(escaped(text))
     return "".join(escaped(part) if isinstance(part, str) else code_span(part.text) for part in text)
