@@ -54,6 +54,7 @@ def test_what_is_quoted_stays_code(text: str) -> None:
 def test_a_sentence_that_begins_as_a_list_or_heading_does_stays_a_sentence() -> None:
     for start in ("# of tracks", "- 3 of", "+ 3 of", "12. place", "12) place", "=== so", "--- so"):
         assert read(Paragraph(start)).startswith(f"<p>{start}"), start
+        assert f"<li>{start}</li>" in read(Bullets((start,))), start
 
 
 def test_a_code_block_cannot_be_left() -> None:

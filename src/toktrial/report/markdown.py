@@ -35,7 +35,7 @@ def code_span(text: str) -> str:
 
 def escaped(text: str) -> str:
     """Returns text that Markdown shows as it stands, on one line."""
-    return _on_one_line(re.sub(r"([\\`*_\[\]<>|&~])", r"\\\1", text))
+    return _on_one_line(re.sub(r"([\\`*_\[\]<>|&~#])", r"\\\1", text))
 
 
 def _blocks(several: Iterable[blocks.Block]) -> Iterator[str]:
@@ -50,7 +50,7 @@ def _block(block: blocks.Block) -> Iterator[str]:
         case blocks.Paragraph():
             yield _paragraph(block.text)
         case blocks.Bullets():
-            yield "\n".join(f"- {escaped(item)}" for item in block.items)
+            yield "\n".join(f"- {_sentence(item)}" for item in block.items)
         case blocks.Definitions():
             yield "\n".join(map(_definition, block.items))
         case blocks.Table():
@@ -83,13 +83,13 @@ def _block(block: blocks.Block) -> Iterator[str]:
 
 def _paragraph(text: str | tuple[str | blocks.CodeSpan, ...]) -> str:
     if isinstance(text, str):
-        return _begun_as_sentence(escaped(text))
+        return _sentence(text)
     return "".join(escaped(part) if isinstance(part, str) else code_span(part.text) for part in text)
 
 
-def _begun_as_sentence(text: str) -> str:
-    """Returns text whose beginning no parser takes for a heading or a list."""
-    return re.sub(r"^([#+=-]|\d+(?=[.)]))", lambda match: f"\\{match[1]}" if match[1] in "#+=-" else match[1] + "\\", text)
+def _sentence(text: str) -> str:
+    """Returns escaped text whose beginning no parser takes for a list or a line under a heading."""
+    return re.sub(r"^(?:([+=-])|(\d+)([.)]))", r"\2\\\1\3", escaped(text))
 
 
 def _definition(item: blocks.Definition) -> str:

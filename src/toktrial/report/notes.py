@@ -1,6 +1,6 @@
 """The sentences that a reader must know before the verdict: where the trial is weak, partial or unusual.
 
-results -> notes: every note is drawn from the result, and says what was found and what it means.
+Result -> notes: every note is drawn from the result, and says what was found and what it means.
 """
 
 from toktrial.report.result import Comparison, TrialResult

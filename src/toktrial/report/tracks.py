@@ -105,13 +105,8 @@ def _floors(inputs: TrialInputs, track: str) -> Floors | None:
     if track not in inputs.floors:
         return None
     found, worst = inputs.floors[track], max(run.final.bits_per_byte for run in inputs.runs[track])
-    return Floors(
-        unigram=found.unigram,
-        bigram=found.bigram,
-        pairs=found.pairs,
-        worst_run=worst,
-        below_bigram=1 - worst / found.bigram.bits_per_byte,
-    )
+    below_bigram = 1 - worst / found.bigram.bits_per_byte
+    return Floors(**vars(found), worst_run=worst, below_bigram=below_bigram)
 
 
 def _run(run: EvaluatedRun) -> RunResult:
