@@ -10,7 +10,7 @@ from toktrial.report.curves import AXES, Curve
 from toktrial.report.differences import difference_curve, headline_clauses, movement, sign_change
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
-from toktrial.report.result import DifferenceCurve
+from toktrial.report.result_comparisons import DifferenceCurve
 from toktrial.report.sections.tracks import budgets_table
 from toktrial.report.verdict import paired_interval
 

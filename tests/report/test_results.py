@@ -19,7 +19,8 @@ from toktrial.report.design import Design, design_of
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.outcome import criterion, outcome
-from toktrial.report.result import VERSION, Comparison
+from toktrial.report.result import VERSION
+from toktrial.report.result_comparisons import Comparison
 from toktrial.report.results_file import plain, schema, typed
 from toktrial.summary import print_summary
 

@@ -19,7 +19,8 @@ from toktrial.report.chart_specification import (
     with_values_under_the_pointer,
     with_verdict,
 )
-from toktrial.report.result import MeanCurve, TrialResult
+from toktrial.report.result import TrialResult
+from toktrial.report.result_tracks import MeanCurve
 from toktrial.report.wording import decimal, plural, signed
 
 SETTLED_SHARE = 0.1  # where a chart is cut, it shows everything after this share of the axis

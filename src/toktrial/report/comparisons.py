@@ -11,7 +11,7 @@ import numpy as np
 from toktrial.report.curves import AXES, Curve, Pair, crossings, lower, needed, reach, standard_deviation_over_seeds, swapped
 from toktrial.report.evaluated import EvaluatedRun, TrialInputs
 from toktrial.report.gate import gate, gated_words
-from toktrial.report.result import (
+from toktrial.report.result_comparisons import (
     AskedTarget,
     BesideTheVerdict,
     Comparison,

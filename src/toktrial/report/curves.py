@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toktrial.report.result import Lower, Needed, Reach
+from toktrial.report.result_comparisons import Lower, Needed, Reach
 from toktrial.report.verdict import Floats
 
 AXES = ("step", "training_seconds", "bytes_seen", "flops")

@@ -11,7 +11,8 @@ import numpy as np
 
 from toktrial.report.curves import AXES, Curve, Pair, common_steps, comparable
 from toktrial.report.evaluated import EvaluatedRun, TrialInputs
-from toktrial.report.result import Budget, DifferenceCurve, Differences, Movement, SignChange, TrialResult
+from toktrial.report.result import TrialResult
+from toktrial.report.result_comparisons import Budget, DifferenceCurve, Differences, Movement, SignChange
 from toktrial.report.sequential import shared_confidence
 from toktrial.report.verdict import Floats, paired_interval
 from toktrial.report.wording import count, joined, signed

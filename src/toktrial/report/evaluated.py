@@ -15,8 +15,9 @@ from toktrial.evaluation.votes import Vote
 from toktrial.report.amendments import Amendment
 from toktrial.report.curves import Curve
 from toktrial.report.design import Design, design_of
-from toktrial.report.result import Corpus, CountFloors, EqualBytes, ModelFacts, Overlap, TrackTokens
+from toktrial.report.result import Corpus, Overlap
 from toktrial.report.result_accounts import Cuts, SharedEntries, Vocabulary
+from toktrial.report.result_tracks import CountFloors, EqualBytes, ModelFacts, TrackTokens
 from toktrial.report.verdict import Floats
 
 

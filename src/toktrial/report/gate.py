@@ -11,7 +11,7 @@ import numpy as np
 
 from toktrial.report.curves import Curve
 from toktrial.report.evaluated import EvaluatedRun, TrialInputs
-from toktrial.report.result import Learned
+from toktrial.report.result_comparisons import Learned
 
 COUNTING = {"bigram": "counting pairs", "unigram": "counting entries"}  # what a model has learned no more than
 NOT_MEASURED = "undecided: what counting alone reaches was not measured"

@@ -15,7 +15,8 @@ from toktrial.report.noise import gather_noise
 from toktrial.report.notes import notes
 from toktrial.report.outcome import criterion, outcome, overall_word, verdict_detail, what_the_intervals_hold
 from toktrial.report.ratings import gather_ratings
-from toktrial.report.result import Comparison, TrialResult, Verdict
+from toktrial.report.result import TrialResult, Verdict
+from toktrial.report.result_comparisons import Comparison
 from toktrial.report.results_file import as_written
 from toktrial.report.samples import gather_sample_measures, gather_samples
 from toktrial.report.tracks import environment, gather_mean_curves, gather_tracks, seconds_by_stage

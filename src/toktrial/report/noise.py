@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 
 from toktrial.report.evaluated import TrialInputs
-from toktrial.report.result import Comparison, NoiseResult
+from toktrial.report.result_comparisons import Comparison, NoiseResult
 from toktrial.report.verdict import Floats
 
 FEWEST_SURE_SEEDS = 5  # below so many, one late run is a third or a fourth of all that is known

@@ -3,7 +3,8 @@
 Result -> notes: every note is drawn from the result, and says what was found and what it means.
 """
 
-from toktrial.report.result import Comparison, TrialResult
+from toktrial.report.result import TrialResult
+from toktrial.report.result_comparisons import Comparison
 from toktrial.report.wording import count, decimal, joined, percent, plural
 
 UNEQUAL_TEXT = 0.01  # from this relative difference on, a note says that the tracks read unequal amounts of text

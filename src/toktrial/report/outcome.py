@@ -6,7 +6,7 @@ Design and comparisons -> outcome -> result.verdict.
 from collections.abc import Sequence
 
 from toktrial.report.design import Design
-from toktrial.report.result import Comparison
+from toktrial.report.result_comparisons import Comparison
 from toktrial.report.wording import count, decimal, joined, percent, plural, short_percent, signed
 
 UNDECIDED = "undecided: "  # how a verdict's word begins that says no more than why

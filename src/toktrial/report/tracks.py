@@ -10,8 +10,8 @@ from typing import Any
 
 from toktrial.report.curves import mean_columns, mean_over_seeds, standard_deviation_over_seeds
 from toktrial.report.evaluated import EvaluatedRun, TrialInputs
-from toktrial.report.result import Floors, MeanCurve, MeanCurves, Measures, ModelFacts, RunResult, Track, TrackTokens
 from toktrial.report.result_accounts import PerSplit
+from toktrial.report.result_tracks import Floors, MeanCurve, MeanCurves, Measures, ModelFacts, RunResult, Track, TrackTokens
 
 MEASURES = ("bits_per_byte", "validation_loss", "training_loss", "training_seconds", "tokens_seen", "bytes_seen", "flops")
 # What the evaluation says of the whole trial: the folder of its file, and what a reader calls it.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toktrial.report.result import DocumentInterval
+from toktrial.report.result_comparisons import DocumentInterval
 
 Floats = NDArray[np.float64]
 

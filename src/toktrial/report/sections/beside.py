@@ -2,7 +2,8 @@
 
 from toktrial.report.blocks import Block, Definition, Definitions, Heading, Paragraph, Section, Table
 from toktrial.report.curves import AXES
-from toktrial.report.result import Comparison, CurveQuestions, Needed, Reach, TrialResult
+from toktrial.report.result import TrialResult
+from toktrial.report.result_comparisons import Comparison, CurveQuestions, Needed, Reach
 from toktrial.report.sections.loss import LOSS_PER_TOKEN
 from toktrial.report.wording import NOT_MEASURED, count, decimal, joined, plural, scientific, seconds, short_percent, signed
 

@@ -1,7 +1,8 @@
 """The tracks at their end: their means, every run by its seed, what counting reaches, and the difference at every budget."""
 
 from toktrial.report.blocks import Section, Table
-from toktrial.report.result import Track, TrialResult
+from toktrial.report.result import TrialResult
+from toktrial.report.result_tracks import Track
 from toktrial.report.sequential import shared_confidence
 from toktrial.report.wording import MINUS, count, decimal, percent, seconds, short_percent, signed, with_spread
 
