@@ -16,12 +16,12 @@ from toktrial.report.power import (
     FEWEST_SEEDS,
     MOST_SEEDS,
     Noise,
-    corrected_confidence,
     measured_noise,
     power_of,
     seeds_needed,
     smallest_effect,
 )
+from toktrial.report.sequential import shared_confidence
 from toktrial.report.wording import count, decimal, percent, plural, short_percent
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _asked_of_trial(call: Power, inputs: TrialInputs) -> tuple[Question, str]:
         )
     confidence = call.confidence or inputs.design.verdict.confidence
     low, spread, high = (value / noise.baseline_bits_per_byte for value in (noise.low, noise.standard_deviation, noise.high))
-    corrected = corrected_confidence(confidence, len(inputs.others))
+    corrected = shared_confidence(confidence, len(inputs.others))
     question = Question(call.effect / 100, spread, low, high, call.power / 100, corrected)
     return question, describe_noise(noise, inputs.baseline, inputs.design.verdict.confidence)
 

@@ -151,7 +151,7 @@ def test_a_tree_is_nested_details(page: str, results: TrialResult) -> None:
     found.feed(page)
 
     def merged(node: Entry) -> int:
-        return bool(node.parts) + sum(map(merged, node.parts))
+        return bool(node.parts) + sum(map(merged, node.parts or []))
 
     vocabularies = [track.vocabulary for track in results.tracks.values() if track.vocabulary]
     trees = [tree for vocabulary in vocabularies for tree in vocabulary.trees or []]

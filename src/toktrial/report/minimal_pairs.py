@@ -20,7 +20,7 @@ from toktrial.report.result_accounts import (
     GrammarParadigm,
     MinimalPairs,
 )
-from toktrial.report.verdict import Floats
+from toktrial.report.verdict import Floats, paired_interval
 
 # With so many pairs the 95% interval of an accuracy reaches less than 10 points to either side. With fewer, the accuracy of a
 # paradigm is mostly chance, and it would weigh as much as any other in the mean.
@@ -105,13 +105,8 @@ def wilson_interval(accuracy: float, pairs: int, confidence: float) -> tuple[flo
 
 def mean_interval(values: Sequence[float], confidence: float) -> tuple[float, float] | None:
     """Returns Student's t-interval of a mean; None of fewer than two values."""
-    from scipy import stats
-
-    if len(values) < 2:
-        return None
-    mean, standard_error = statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))
-    half_width = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * standard_error
-    return mean - half_width, mean + half_width
+    interval = paired_interval([0.0] * len(values), values, confidence)
+    return None if interval.low is None or interval.high is None else (interval.low, interval.high)
 
 
 def _judged(runs: Sequence[EvaluatedRun], account: KnownPairs | None) -> list[EvaluatedRun]:

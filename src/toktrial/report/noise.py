@@ -10,7 +10,7 @@ import numpy as np
 
 from toktrial.report.evaluated import TrialInputs
 from toktrial.report.result_comparisons import Comparison, NoiseResult
-from toktrial.report.verdict import Floats
+from toktrial.report.sequential import p_values
 
 FEWEST_SURE_SEEDS = 5  # below so many, one late run is a third or a fourth of all that is known
 LATE_SHARE = "one in three"  # of the simulated runs, as `false_verdict_rate` has it
@@ -67,16 +67,7 @@ def false_verdict_rate(seeds: int, confidence: float) -> float:
     random = np.random.default_rng(0)
     late = random.random((SIMULATED_TRIALS, seeds)) < LATE_PROBABILITY
     differences = late - LATE_PROBABILITY + NOISE_OVER_GAP * random.standard_normal((SIMULATED_TRIALS, seeds))
-    return float((_p_values(differences) < 1 - confidence).mean())
-
-
-def _p_values(differences: Floats) -> Floats:
-    from scipy import stats
-
-    seeds = differences.shape[1]
-    statistics = np.abs(differences.mean(axis=1)) / (differences.std(axis=1, ddof=1) / seeds**0.5)
-    found: Floats = 2 * stats.t.sf(statistics, seeds - 1)
-    return found
+    return float((p_values(differences.T)[-1] < 1 - confidence).mean())
 
 
 @cache

@@ -37,7 +37,7 @@ class Entry:
     bytes: int | None = None
     share: float | None = None
     count_within_larger: int | None = None
-    parts: "list[Entry]" = field(default_factory=list)
+    parts: "list[Entry] | None" = None
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,11 @@ def with_spread(value: float | None, spread: float | None, digits: int) -> str:
     return mean if spread is None else f"{mean} \N{PLUS-MINUS SIGN} {decimal(spread, digits)}"
 
 
+def percent_with_spread(share: float | None, spread: float | None) -> str:
+    """Formats a mean share of one and, where there are several seeds, its standard deviation, both in percent."""
+    return percent(share) if spread is None else f"{percent(share)} \N{PLUS-MINUS SIGN} {decimal(100 * spread, 1)}"
+
+
 def plural(number: int, noun: str) -> str:
     """Formats a count with its noun: (1, 'seed') -> '1 seed', (3, 'seed') -> '3 seeds'."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -3,7 +3,17 @@
 from toktrial.report.blocks import Blocks, Details, Kind, Section, Table, paragraphs
 from toktrial.report.result import TrialResult
 from toktrial.report.result_accounts import Accuracy, AccuracyDifference, MinimalPairs
-from toktrial.report.wording import NOT_MEASURED, count, decimal, joined, percent, plural, short_percent, signed
+from toktrial.report.wording import (
+    NOT_MEASURED,
+    count,
+    decimal,
+    joined,
+    percent,
+    percent_with_spread,
+    plural,
+    short_percent,
+    signed,
+)
 
 HOW_JUDGED = (
     "A pair is two sentences that differ in one point of grammar. The model gets it right where the right sentence, as a whole "
@@ -101,10 +111,7 @@ def _ties(found: MinimalPairs) -> str:
 
 
 def _share_cell(measured: Accuracy) -> str:
-    accuracy, spread = measured.accuracy, measured.standard_deviation
-    if accuracy is None:
-        return NOT_MEASURED
-    mean = percent(accuracy) if spread is None else f"{percent(accuracy)} \N{PLUS-MINUS SIGN} {decimal(100 * spread, 1)}"
+    mean = percent_with_spread(measured.accuracy, measured.standard_deviation)
     if measured.low is None or measured.high is None:
         return mean
     return f"{mean} ({decimal(100 * measured.low, 1)} to {decimal(100 * measured.high, 1)})"

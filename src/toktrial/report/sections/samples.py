@@ -4,7 +4,7 @@ from toktrial.evaluation.text_measures import bits_name
 from toktrial.report.blocks import Block, Definition, Definitions, Details, Paragraph, Quotation, Quotations, Section, Table
 from toktrial.report.result import TrialResult
 from toktrial.report.result_accounts import OverSeeds, SampleMeasures
-from toktrial.report.wording import count, decimal, joined, percent, plural, with_spread
+from toktrial.report.wording import count, joined, percent_with_spread, plural, with_spread
 
 # Each measure's name in the table, and what it says.
 MEASURES = {
@@ -109,4 +109,4 @@ def _cell(name: str, measured: OverSeeds) -> str:
         return with_spread(mean, spread, 1)
     if name not in MEASURES:
         return with_spread(mean, spread, 3)
-    return percent(mean) if spread is None else f"{percent(mean)} \N{PLUS-MINUS SIGN} {decimal(100 * spread, 1)}"
+    return percent_with_spread(mean, spread)

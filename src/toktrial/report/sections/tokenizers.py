@@ -197,7 +197,7 @@ def _track(name: str, vocabulary: Vocabulary) -> list[blocks.Block]:
 
 
 def _branch(node: Entry) -> blocks.Branch:
-    return blocks.Branch(visible(node.text), count(node.count), tuple(map(_branch, node.parts)))
+    return blocks.Branch(visible(node.text), count(node.count), tuple(map(_branch, node.parts or ())))
 
 
 def _efficiency_row(vocabularies: list[Vocabulary]) -> list[list[str]]:
