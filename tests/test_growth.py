@@ -45,9 +45,10 @@ def test_untrained_models_decide_nothing(tmp_path: Path, plan: Protocol) -> None
     """Learning rate 0: one track begins lower than the other, and that is not learning."""
     still = replace(plan, training=replace(plan.training, learning_rate=0.0, steps=10))
     results = Trial(tmp_path / "still", still).report()
-    first, last = results["comparisons"][0]["low"], results["comparisons"][0]["high"]
+    first, last = results.comparisons[0].low, results.comparisons[0].high
+    assert first is not None and last is not None
     assert last < 0 or first > 0, "the interval alone would have decided"
-    assert results["verdict"]["word"] == "undecided: bpe and btm have learned no more than counting pairs"
+    assert results.verdict.word == "undecided: bpe and btm have learned no more than counting pairs"
 
 
 def test_more_seeds_train_the_new_runs_alone_and_make_the_verdict_exploratory(folder: Path, plan: Protocol) -> None:
@@ -57,8 +58,8 @@ def test_more_seeds_train_the_new_runs_alone_and_make_the_verdict_exploratory(fo
     assert {name: after[name] for name in before} == before
     assert set(after) - set(before) == {f"runs/{track}/seed-3/weights.safetensors" for track in plan.tracks}
     (amendment,) = read_amendments(folder)
-    assert (amendment["field"], amendment["old"], amendment["new"], amendment["results_seen"]) == ("seeds", 2, 3, True)
-    assert results["verdict"]["outcome"].startswith("Exploratory: undecided, ")
+    assert (amendment.field, amendment.old, amendment.new, amendment.results_seen) == ("seeds", 2, 3, True)
+    assert results.verdict.outcome.startswith("Exploratory: undecided, ")
     for name in ("index.html", "report.md"):
         assert "seeds: 2 became 3" in (folder / "report" / name).read_text()
 
@@ -66,8 +67,8 @@ def test_more_seeds_train_the_new_runs_alone_and_make_the_verdict_exploratory(fo
 def test_what_was_changed_before_a_run_was_finished_is_listed_and_not_exploratory(tmp_path: Path, plan: Protocol) -> None:
     Trial(tmp_path / "tiny", plan).run("tokens")
     results = Trial(tmp_path / "tiny", replace(plan, verdict=VerdictConfig(confidence=0.9))).report()
-    assert [each["results_seen"] for each in results["amendments"]] == [False]
-    assert not results["verdict"]["exploratory"]
+    assert [each.results_seen for each in results.amendments] == [False]
+    assert not results.verdict.exploratory
 
 
 @pytest.mark.parametrize(
@@ -124,9 +125,9 @@ def test_equal_bytes_decide_where_the_protocol_says_so(folder: Path, plan: Proto
     results = Trial(folder, replace(plan, verdict=VerdictConfig(budget="bytes"))).report()
     finals = {track: json.loads((folder / f"runs/{track}/seed-1/final.json").read_text()) for track in ("bpe", "btm")}
     expected = finals["btm"]["equal_bytes"]["bits_per_byte"] - finals["bpe"]["equal_bytes"]["bits_per_byte"]
-    assert results["comparisons"][0]["differences"][0] == pytest.approx(expected)
-    assert [each["decides"] for each in results["differences"]["btm"]["budgets"][:2]] == [False, True]
-    assert "after equal bytes of text" in results["verdict"]["criterion"]
+    assert results.comparisons[0].differences[0] == pytest.approx(expected)
+    assert [each.decides for each in results.differences["btm"].budgets[:2]] == [False, True]
+    assert "after equal bytes of text" in results.verdict.criterion
 
 
 def test_a_sequential_design_trains_seeds_while_it_is_open_and_no_more(tmp_path: Path, plan: Protocol) -> None:
@@ -134,10 +135,10 @@ def test_a_sequential_design_trains_seeds_while_it_is_open_and_no_more(tmp_path:
     twins: dict[str, Recipe] = {"bpe": BPERecipe(), "again": BPERecipe(min_frequency=3)}
     trial = Trial(tmp_path / "twins", replace(plan, tracks=twins, seeds=2, most_seeds=3, control=True))
     results = trial.report()
-    assert [len(track["runs"]) for track in results["tracks"].values()] == [3, 3]
-    assert results["comparisons"][0]["look"]["is_open"] is False
+    assert [len(track.runs) for track in results.tracks.values()] == [3, 3]
+    assert results.comparisons[0].look and not results.comparisons[0].look.is_open
     assert {path.name for path in (trial.folder / "runs/bpe").iterdir()} == {f"seed-{seed}" for seed in (1, 2, 3, 4, 5)}
-    assert results["control"]["pairs"][0]["other_seed"] == 4
+    assert results.control and results.control.pairs[0].other_seed == 4
     assert read_amendments(trial.folder) == [], "what was planned is no amendment"
 
 
@@ -146,9 +147,10 @@ def test_a_sequential_design_asks_for_one_more_seed_while_it_is_open(
     tmp_path: Path, plan: Protocol, btm: list[float], seeds: int
 ) -> None:
     trial = Trial(tmp_path / "tiny", replace(plan, seeds=2, most_seeds=6))
+    others = {"step": 20, "validation_loss": 4.0, "training_loss": 4.0, "training_seconds": 1.0, "seconds": 1.0}
     for track, values in {"bpe": [1.5, 1.5001, 1.4999, 1.5, 1.5002, 1.4998], "btm": btm}.items():
         for seed, value in enumerate(values, start=1):
             run = trial.run_folder(track, seed)
             run.mkdir(parents=True)
-            (run / "final.json").write_text(json.dumps({"bits_per_byte": value}))
+            (run / "final.json").write_text(json.dumps(others | {"bits_per_byte": value}))
     assert trial.seed_numbers == range(1, seeds + 1)

@@ -23,6 +23,7 @@ from toktrial.finished_run import open_finished_run
 from toktrial.plan import curve_positions, describe_plan, make_plan
 from toktrial.protocol import Protocol
 from toktrial.report.inputs import INPUT_FILES
+from toktrial.report.results_file import plain
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.store import TokenStore
@@ -93,7 +94,7 @@ def test_the_report_needs_nothing_but_the_files_that_it_names(finished: Trial, t
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
     results = Trial.open(tmp_path).report()
-    assert results == json.loads((finished.folder / "report" / "results.json").read_text())
+    assert plain(results) == json.loads((finished.folder / "report" / "results.json").read_text())
     assert not list(tmp_path.rglob("*.arrow"))
 
 
@@ -111,7 +112,7 @@ def test_both_tracks_hold_the_same_documents(finished: Trial) -> None:
 def test_a_finished_trial_is_known_and_not_done_again(finished: Trial, tiny_protocol: Protocol) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*") if "report" not in path.parts}
     again = Trial(finished.folder, tiny_protocol)
-    assert again.finished_results() is not None
+    assert again.finished_result() is not None
     again.evaluate()
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
@@ -120,10 +121,10 @@ def test_stage_by_stage_gives_the_same_as_all_at_once(finished: Trial, tmp_path:
     for stage in ("corpus", "tokenizers", "tokens", "train", "evaluate"):
         Trial(tmp_path / "tiny", tiny_protocol).run(stage)
     trial = Trial.open(tmp_path / "tiny")
-    assert trial.finished_results() is None
+    assert trial.finished_result() is None
     results = trial.report()
     expected = json.loads((finished.folder / "report" / "results.json").read_text())
-    assert without_times(results["tracks"]) == without_times(expected["tracks"])
+    assert without_times(plain(results)["tracks"]) == without_times(expected["tracks"])
 
 
 def test_killed_again_and_again_it_ends_with_the_same_result(finished: Trial, tmp_path: Path, tiny_protocol: Protocol) -> None:
@@ -166,11 +167,11 @@ def test_a_seed_begins_every_track_with_the_same_weights_and_the_control_with_ot
     assert list(trial.run_order()) == [("bpe", 1), ("btm", 1), ("bpe", 3), ("btm", 2), ("bpe", 2), ("bpe", 4)]
     results = trial.report()
     began = {place: file_sha256(trial.run_of(*place).folder / "weights.safetensors") for place in trial.run_order()}
-    assert results["tracks"]["btm"]["entries"] < results["tracks"]["bpe"]["entries"]
+    assert results.tracks["btm"].entries < results.tracks["bpe"].entries
     assert began["bpe", 1] == began["btm", 1]
     assert began["bpe", 2] == began["btm", 2]
     assert len({began["bpe", seed] for seed in (1, 2, 3, 4)}) == 4
-    assert [(pair["seed"], pair["other_seed"]) for pair in results["control"]["pairs"]] == [(1, 3), (2, 4)]
+    assert [(pair.seed, pair.other_seed) for pair in (results.control.pairs if results.control else [])] == [(1, 3), (2, 4)]
     open_finished_run(trial.run_of("bpe", 4).folder)
     with pytest.raises(TrialError, match="no seed 4 of btm: its seeds are 1 to 2"):
         open_finished_run(trial.folder / "runs" / "btm" / "seed-4")
@@ -238,10 +239,10 @@ def test_a_corpus_too_small_for_the_vocabulary_goes_on_and_says_so(
     plan = replace(tiny_protocol, seeds=1, corpus=small, vocab_size=4000, training=replace(tiny_protocol.training, steps=2))
     results = Trial(tmp_path / "small", plan).report()
     assert "the corpus is too small for more" in capfd.readouterr().err
-    track = results["tracks"]["bpe"]
-    assert track["entries"] < track["entries_requested"] == 4000
-    assert np.isfinite(track["final"]["bits_per_byte"])
-    assert results["verdict"]["word"] == "undecided: bpe and btm have learned no more than counting pairs"
+    track = results.tracks["bpe"]
+    assert track.entries < track.entries_requested == 4000
+    assert track.final.bits_per_byte is not None and np.isfinite(track.final.bits_per_byte)
+    assert results.verdict.word == "undecided: bpe and btm have learned no more than counting pairs"
 
 
 def test_a_full_disk_ends_in_one_message_and_loses_nothing(tmp_path: Path, tiny_protocol: Protocol) -> None:

@@ -4,15 +4,17 @@ This file alone sees every stage. It hands each what it needs, and the trainer i
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toktrial import artifact, progress, protocol
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
 from toktrial.trial_folder import TrialFolder
+
+if TYPE_CHECKING:
+    from toktrial.report.result import TrialResult
 
 PROTOCOL_FILE = "protocol.toml"
 EVALUATION_FILES = ("samples.json", "document_nats.npy", "final.json")  # what the evaluate stage writes into a run
@@ -199,8 +201,8 @@ class Trial(TrialFolder):
                 score_run(self.run_of(track, seed), self.tokenizer_folder(track), self.folder, tell)
                 shown.update((done + 1) * pairs)
 
-    def report(self, target: float | None = None) -> dict[str, Any]:
-        """Does all that is not done, and writes the report; returns its results.
+    def report(self, target: float | None = None) -> "TrialResult":
+        """Does all that is not done, and writes the report; returns its result.
 
         Where all is evaluated, the report is made from these files alone, whatever became of the corpus. `target`: bits per
         byte whose cost is told for each track, beside that of the baseline's final value.
@@ -209,29 +211,35 @@ class Trial(TrialFolder):
             self.evaluate()
         return self.write_report(target)
 
-    def write_report(self, target: float | None = None) -> dict[str, Any]:
-        """Writes the report from the files that are there; returns its results."""
+    def write_report(self, target: float | None = None) -> "TrialResult":
+        """Writes the report from the files that are there; returns its result."""
         from toktrial.report.page import write_report
 
         return write_report(self.folder, target)
 
-    def finished_results(self, target: float | None = None) -> dict[str, Any] | None:
-        """Returns the results where every run is evaluated and the report is of these files and this target; else None."""
+    def finished_result(self, target: float | None = None) -> "TrialResult | None":
+        """Returns the result where every run is evaluated and the report is of these files and this target; else None.
+
+        None, too, where the report is of another version, whose results.json says something else.
+        """
         from toktrial.report.inputs import report_fingerprint
+        from toktrial.report.results_file import typed
 
         if not self._is_evaluated():
             return None
         if not artifact.is_finished(self.report_folder, report_fingerprint(self.folder, target)):
             return None
-        results: dict[str, Any] = artifact.read_json(self.report_folder / "results.json")
-        return results
+        try:
+            return typed(artifact.read_json(self.report_folder / "results.json"))
+        except (ValueError, LookupError):
+            return None
 
     def _amend(self, path: Path) -> None:
         from toktrial.amendments import amend
         from toktrial.report.amendments import describe_amendment
 
         for amendment in (made := amend(self.folder, protocol.load(path), self.protocol)):
-            progress.print_line(f"amended: {describe_amendment(asdict(amendment))}")
+            progress.print_line(f"amended: {describe_amendment(amendment)}")
         if made:
             protocol.save(self.protocol, path)
 

@@ -50,7 +50,8 @@ class TrialFolder:
 
     def _finals(self, seeds: int) -> list[list[float]] | None:
         """Returns the bits per byte that the verdict reads, track by track, the baseline's first; None where one is missing."""
-        from toktrial.report.gate import judged_bits_per_byte
+        from toktrial.report.evaluated import judged_bits_per_byte
+        from toktrial.report.inputs import read_final
 
         paths = [
             [self.run_folder(track, seed) / "final.json" for seed in range(1, seeds + 1)] for track in self.protocol.tracks
@@ -58,7 +59,7 @@ class TrialFolder:
         if not all(path.is_file() for of_track in paths for path in of_track):
             return None
         budget = self.protocol.verdict.budget
-        return [[judged_bits_per_byte(artifact.read_json(path), budget) for path in of_track] for of_track in paths]
+        return [[judged_bits_per_byte(read_final(path), budget) for path in of_track] for of_track in paths]
 
     def run_of(self, track: str, seed: int, rate: "Policy | None" = None) -> "Run":
         """Returns what the trainer needs for one run: at the tuned rate that decides, or at another, where rates are tuned.

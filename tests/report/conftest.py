@@ -13,6 +13,7 @@ import pytest
 from toktrial.presets import demo
 from toktrial.protocol import Protocol, save
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe, Recipe
+from toktrial.training.config import TuningConfig
 
 DOCUMENTS = 120
 STEPS = 300
@@ -74,7 +75,7 @@ def reported_trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def whole_trial(tmp_path_factory: pytest.TempPathFactory, shared_data: Path, tiny_protocol: Protocol) -> Path:
-    """A trial that ran, with all that a report may hold: a control, minimal pairs, votes on its samples, a target."""
+    """A trial that ran, with all that a report may hold: a control, tuned rates, minimal pairs, votes, a target."""
     from toktrial.blind_pairs import ANSWERS, Questionnaire
     from toktrial.trial import Trial
 
@@ -88,6 +89,7 @@ def whole_trial(tmp_path_factory: pytest.TempPathFactory, shared_data: Path, tin
         tiny_protocol,
         control=True,
         training=replace(tiny_protocol.training, steps=30, log_every=5),
+        tuning=TuningConfig(rates=(1e-3, 3e-3), steps=10, documents=9),
         evaluation=replace(
             tiny_protocol.evaluation, prompts=("Once upon a time",), max_new_bytes=60, minimal_pairs=str(folder / "pairs")
         ),

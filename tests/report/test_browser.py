@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from toktrial.report.charts import CUT, chart_data, learning_curves
+from toktrial.report.blocks import Chart
+from toktrial.report.charts import CUT
+from toktrial.report.document import document_of
+from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.page import render_page
-from toktrial.report.results import gather
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
@@ -222,13 +224,12 @@ def test_hovering_tells_a_run_that_lies_above_the_chart(browser: "Browser", writ
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         rows[0]["bits_per_byte"] = first
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    results = gather(read_trial(trial))
-    datasets = chart_data(results)
-    charts = learning_curves(results, datasets)
-    drawn = next(chart for chart in charts if chart.measure == "bits_per_byte")
-    assert drawn.domain[1] < 6.5 and drawn.caption == CUT
+    document = document_of(gather(read_trial(trial)))
+    drawn = next(block for block in document.blocks() if isinstance(block, Chart) and block.id == "bits_per_byte")
+    along_steps = drawn.interactive["axes"]["step"]
+    assert along_steps["domains"]["linear"][1] < 6.5 and along_steps["caption"]["linear"] == CUT
     path = tmp_path / "index.html"
-    path.write_text(render_page(results, charts, datasets, {chart.name: "" for chart in charts}), encoding="utf-8")
+    path.write_text(render_page(document, {}), encoding="utf-8")
     page = visit(browser, path.as_uri(), viewport={"width": 1280, "height": 900}).page
     points = page.locator("#bits_per_byte svg path[aria-roledescription='point']")
     points.nth(points.count() - 15).hover(force=True)  # the last 15 are those of btm

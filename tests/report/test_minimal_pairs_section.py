@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,22 +12,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from toktrial import protocol
+from toktrial.report.document import document_of
+from toktrial.report.gather import gather
 from toktrial.report.inputs import input_checksums, read_trial
 from toktrial.report.markdown import render_markdown
-from toktrial.report.minimal_pairs_section import (
-    LEAST_KNOWN_PAIRS,
-    counted_sentences,
-    fields_table,
-    gather_minimal_pairs,
-    mean_interval,
-    minimal_pairs_sentences,
-    paradigms_table,
-    wilson_interval,
-)
+from toktrial.report.minimal_pairs import LEAST_KNOWN_PAIRS, gather_minimal_pairs, mean_interval, wilson_interval
 from toktrial.report.page import render_page
-from toktrial.report.results import gather
-
-from .shown_numbers import NUMBER, renderings, unknown_numbers
+from toktrial.report.result_accounts import MinimalPairs
+from toktrial.report.sections.minimal_pairs import counted_sentences, fields_table, minimal_pairs_sentences, paradigms_table
 
 TrialWriter = Callable[..., Path]
 HOSTILE = "island</td><script>alert(3)</script>|`x`"
@@ -88,66 +79,68 @@ def trial(write_trial: TrialWriter) -> Path:
     return plant(write_trial(tracks, seeds=2))
 
 
-def gathered(trial: Path) -> dict[str, Any]:
+def gathered(trial: Path) -> MinimalPairs:
     found = gather_minimal_pairs(read_trial(trial))
     assert found is not None
     return found
 
 
-def rendered(trial: Path) -> tuple[dict[str, Any], str, str]:
-    """Returns results, page and Markdown; without the charts, which take long and say nothing here."""
+def rendered(trial: Path) -> tuple[MinimalPairs | None, str, str]:
+    """Returns what was found, page and Markdown; without the drawn charts, which take long and say nothing here."""
     results = gather(read_trial(trial))
-    return results, render_page(results, [], {}, {}), render_markdown(results, [])
+    document = document_of(results)
+    return results.minimal_pairs, render_page(document, {}), render_markdown(document)
 
 
 def test_a_trial_without_minimal_pairs_says_nothing_of_them(write_trial: TrialWriter) -> None:
-    results, page, markdown = rendered(write_trial())
-    assert results["minimal_pairs"] is None
+    found, page, markdown = rendered(write_trial())
+    assert found is None
     assert "Grammar: minimal pairs" not in page + markdown
 
 
 def test_only_paradigms_with_enough_known_pairs_count_and_they_with_known_pairs_alone(trial: Path) -> None:
     found = gathered(trial)
-    assert found["counted"] == ["agreement_1", "agreement_2", HOSTILE]
-    assert found["not_counted"] == ["too_few", "unknown"]
-    assert found["pairs"] == sum(known + unknown for _, known, unknown in PARADIGMS.values())
-    assert found["known_pairs"] == sum(known for _, known, _ in PARADIGMS.values())
-    by_name = {paradigm["name"]: paradigm for paradigm in found["paradigms"]}
-    for name in (*found["counted"], "too_few"):
+    assert found.counted == ["agreement_1", "agreement_2", HOSTILE]
+    assert found.not_counted == ["too_few", "unknown"]
+    assert found.pairs == sum(known + unknown for _, known, unknown in PARADIGMS.values())
+    assert found.known_pairs == sum(known for _, known, _ in PARADIGMS.values())
+    by_name = {paradigm.name: paradigm for paradigm in found.paradigms}
+    for name in (*found.counted, "too_few"):
         for track in RIGHT:
-            measured = by_name[name]["tracks"][track]
-            assert measured["accuracy"] == pytest.approx(np.mean(shares(track, name)))
-            assert measured["standard_deviation"] == pytest.approx(np.std(shares(track, name), ddof=1))
-            assert 0 < measured["low"] < measured["accuracy"] < measured["high"] < 1
-    assert by_name["unknown"]["tracks"]["bpe"]["accuracy"] is None
+            measured = by_name[name].tracks[track]
+            assert measured.accuracy == pytest.approx(np.mean(shares(track, name)))
+            assert measured.standard_deviation == pytest.approx(np.std(shares(track, name), ddof=1))
+            assert measured.low and measured.accuracy and measured.high
+            assert 0 < measured.low < measured.accuracy < measured.high < 1
+    assert by_name["unknown"].tracks["bpe"].accuracy is None
 
 
 def test_a_field_is_the_mean_over_its_paradigms_with_an_interval_over_them(trial: Path) -> None:
     found = gathered(trial)
-    assert [(field["field"], field["paradigms"]) for field in found["fields"]] == [("morphology", 2), ("syntax", 1), ("all", 3)]
-    overall = found["fields"][-1]
-    of_track = {track: np.array([shares(track, name) for name in found["counted"]]) for track in RIGHT}  # (paradigms, seeds)
+    assert [(field.field, field.paradigms) for field in found.fields] == [("morphology", 2), ("syntax", 1), ("all", 3)]
+    overall = found.fields[-1]
+    of_track = {track: np.array([shares(track, name) for name in found.counted]) for track in RIGHT}  # (paradigms, seeds)
     for track, values in of_track.items():
-        assert overall["tracks"][track]["accuracy"] == pytest.approx(values.mean())
-        assert overall["tracks"][track]["standard_deviation"] == pytest.approx(values.mean(axis=0).std(ddof=1))
+        assert overall.tracks[track].accuracy == pytest.approx(values.mean())
+        assert overall.tracks[track].standard_deviation == pytest.approx(values.mean(axis=0).std(ddof=1))
         interval = stats.ttest_1samp(values.mean(axis=1), 0).confidence_interval(0.95)
-        assert overall["tracks"][track]["low"] == pytest.approx(max(0, interval.low))
-        assert overall["tracks"][track]["high"] == pytest.approx(min(1, interval.high))
+        assert overall.tracks[track].low == pytest.approx(max(0, interval.low))
+        assert overall.tracks[track].high == pytest.approx(min(1, interval.high))
     difference = stats.ttest_rel(of_track["btm"].mean(axis=1), of_track["bpe"].mean(axis=1)).confidence_interval(0.95)
-    paired = overall["differences"]["btm"]
-    assert paired["difference"] == pytest.approx(of_track["btm"].mean() - of_track["bpe"].mean())
-    assert (paired["low"], paired["high"]) == pytest.approx((difference.low, difference.high))
-    assert found["fields"][1]["tracks"]["bpe"]["low"] is None, "one paradigm says nothing of others"
+    paired = overall.differences["btm"]
+    assert paired.difference == pytest.approx(of_track["btm"].mean() - of_track["bpe"].mean())
+    assert (paired.low, paired.high) == pytest.approx((difference.low, difference.high))
+    assert found.fields[1].tracks["bpe"].low is None, "one paradigm says nothing of others"
 
 
 def test_all_pairs_and_ties_are_told_too(trial: Path) -> None:
     found = gathered(trial)
-    assert found["tracks"]["bpe"]["ties"] == 14 and found["tracks"]["btm"]["ties"] == 0
+    assert found.tracks["bpe"].ties == 14 and found.tracks["btm"].ties == 0
     expected = []
     for of_seed in RIGHT["bpe"]:
         right = {name: sum(np.array(of_seed.get(name, (0, 0))) * (1, 0.5)) for name in PARADIGMS}
         expected += [(right[name] + unknown) / (known + unknown) for name, (_, known, unknown) in PARADIGMS.items()]
-    assert found["tracks"]["bpe"]["accuracy_of_all_pairs"] == pytest.approx(np.mean(expected))
+    assert found.tracks["bpe"].accuracy_of_all_pairs == pytest.approx(np.mean(expected))
 
 
 def test_outcomes_of_other_pairs_are_not_taken_for_these(write_trial: TrialWriter) -> None:
@@ -163,35 +156,34 @@ def test_a_track_without_outcomes_leaves_the_comparison_out(trial: Path) -> None
 
 def test_seeds_that_only_one_track_judged_are_not_paired(trial: Path) -> None:
     (trial / "runs" / "bpe" / "seed-1" / "minimal_pairs.json").unlink()
-    overall = gathered(trial)["fields"][-1]
-    assert overall["differences"]["btm"]["seeds"] == [2]
-    assert overall["tracks"]["bpe"]["standard_deviation"] is None
+    overall = gathered(trial).fields[-1]
+    assert overall.differences["btm"].seeds == [2]
+    assert overall.tracks["bpe"].standard_deviation is None
     (trial / "runs" / "btm" / "seed-2" / "minimal_pairs.json").unlink()
-    assert gathered(trial)["fields"][-1]["differences"]["btm"]["difference"] is None
+    assert gathered(trial).fields[-1].differences["btm"].difference is None
 
 
 def test_page_and_markdown_and_results_say_the_same(trial: Path) -> None:
     before = input_checksums(trial)
     assert "runs/btm/seed-2/minimal_pairs.json" in before and "evaluation/known_pairs/known_pairs.json" in before
-    results, page, markdown = rendered(trial)
+    found, page, markdown = rendered(trial)
+    assert found
     assert "Grammar: minimal pairs" in page and "## Grammar: minimal pairs" in markdown
     assert "<script>alert(3)" not in page and "&lt;script&gt;alert(3)" in page
-    for table in (fields_table(results), paradigms_table(results)):
+    for table in (fields_table(found), paradigms_table(found)):
         assert table.rows
         for cell in (cell for row in table.rows for cell in row if HOSTILE not in cell):
             assert cell in page and cell in markdown.replace("\\", "")
-    for sentence in (*minimal_pairs_sentences(results), *counted_sentences(results)):
+    for sentence in (*minimal_pairs_sentences(found), *counted_sentences(found)):
         assert sentence in markdown.replace("\\", "")
     assert f"{LEAST_KNOWN_PAIRS} known pairs or more" in page and "agreement_1, agreement_2" in page
-    cells = [cell for table in (fields_table(results), paradigms_table(results)) for row in table.rows for cell in row[2:]]
-    assert len(NUMBER.findall("\n".join(cells))) > 50
-    assert unknown_numbers("\n".join(cells), renderings(results["minimal_pairs"])) == []
+    for row, field in zip(fields_table(found).rows, found.fields, strict=True):
+        assert row[3].startswith(f"{100 * (field.tracks['bpe'].accuracy or 0):.1f}%")
 
 
 def test_the_confidence_of_the_intervals_is_not_rounded(trial: Path) -> None:
-    results = gather(read_trial(trial))
-    results["minimal_pairs"]["confidence"] = 0.975
-    for table in (fields_table(results), paradigms_table(results)):
+    found = replace(gathered(trial), confidence=0.975)
+    for table in (fields_table(found), paradigms_table(found)):
         assert "with 97.5% intervals" in table.caption
 
 
@@ -201,8 +193,8 @@ def test_where_no_paradigm_counts_the_report_says_so(trial: Path) -> None:
     for paradigm in account["paradigms"]:
         paradigm["known"] = "0" * len(paradigm["known"])
     path.write_text(json.dumps(account | {"known_words": 0}))
-    results, page, _ = rendered(trial)
-    assert results["minimal_pairs"]["fields"] == [] and results["minimal_pairs"]["counted"] == []
+    found, page, _ = rendered(trial)
+    assert found and found.fields == [] and found.counted == []
     assert "0 of 5 paradigms count" in page
 
 

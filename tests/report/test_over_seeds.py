@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toktrial.report.over_seeds import mean_over_seeds, standard_deviation_over_seeds
+from toktrial.report.curves import mean_over_seeds, standard_deviation_over_seeds
 
 VALUES = st.lists(st.none() | st.just(math.nan) | st.just(math.inf) | st.floats(-1e6, 1e6), max_size=8)
 

@@ -10,7 +10,6 @@ import pytest
 
 from toktrial.artifact import check_files
 from toktrial.report.charts import PICTURES
-from toktrial.report.markdown import code_block
 from toktrial.report.page import script_json
 
 CHARTS = [f"{measure}_by_{axis}" for measure, axes in PICTURES.items() for axis in axes]
@@ -123,10 +122,6 @@ def test_json_in_a_script_cannot_end_it() -> None:
     hostile = {"text": "</script><!--<script>\u2028"}
     assert "<" not in script_json(hostile)
     assert json.loads(script_json(hostile)) == hostile
-
-
-def test_a_code_block_cannot_be_left() -> None:
-    assert code_block("```\n# not a heading\n```").startswith("````\n")
 
 
 def _main_table_cells(markdown: str) -> list[str]:

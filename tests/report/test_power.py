@@ -9,7 +9,8 @@ from scipy import stats
 from toktrial import commands
 from toktrial.errors import TrialError
 from toktrial.report.inputs import read_trial
-from toktrial.report.power import corrected_confidence, measured_noise, power_of, seeds_needed, smallest_effect, spread_interval
+from toktrial.report.power import measured_noise, power_of, seeds_needed, smallest_effect, spread_interval
+from toktrial.report.sequential import shared_confidence
 
 THREE_TRACKS = {
     "bpe": {"final_bits_per_byte": [1.50, 1.51, 1.49]},
@@ -60,7 +61,7 @@ def test_the_interval_of_a_spread_holds_it_as_often_as_it_says() -> None:
 
 
 def test_holm_asks_more_confidence_of_more_tracks() -> None:
-    assert [corrected_confidence(0.95, tracks) for tracks in (1, 2, 5)] == pytest.approx([0.95, 0.975, 0.99])
+    assert [shared_confidence(0.95, tracks) for tracks in (1, 2, 5)] == pytest.approx([0.95, 0.975, 0.99])
 
 
 def test_noise_is_the_deviation_of_paired_differences(write_trial: Any) -> None:

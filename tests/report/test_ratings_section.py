@@ -1,6 +1,7 @@
 """Votes in the report: counted by hand, with an interval against its definition, and those on other texts left out."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,13 @@ import pytest
 from scipy import stats
 
 from toktrial.evaluation.votes import CRITERIA, VOTES_FILE, Vote, append_vote, texts_hash
+from toktrial.report.document import document_of
+from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.markdown import render_markdown
 from toktrial.report.page import write_report
-from toktrial.report.ratings_section import WHAT_IT_COVERS, ratings_tables
-from toktrial.report.results import gather
-
-from .shown_numbers import renderings, unknown_numbers
+from toktrial.report.result_accounts import Votes
+from toktrial.report.sections.ratings import WHAT_IT_COVERS, ratings_tables
 
 
 def vote(trial: Path, better: str, criterion: str = "coherence", rater: str = "anna", place: int = 0, seed: int = 1) -> None:
@@ -39,20 +40,20 @@ def rated(write_trial: Any) -> Path:
 
 
 def test_votes_are_counted_by_criterion(rated: Path) -> None:
-    ratings = gather(read_trial(rated))["ratings"]
-    assert (ratings["votes"], ratings["raters"], ratings["votes_on_other_texts"]) == (9, 3, 0)
-    (comparison,) = ratings["comparisons"]
-    assert (comparison["track"], comparison["baseline"], comparison["pairs"]) == ("btm", "bpe", 4)
-    assert list(comparison["criteria"]) == list(CRITERIA)
-    coherence = comparison["criteria"]["coherence"]
-    assert (coherence["track"], coherence["baseline"], coherence["equal"]) == (5, 1, 2)
-    assert coherence["share"] == pytest.approx(5 / 6)
+    ratings = gather(read_trial(rated)).ratings
+    assert ratings
+    assert (ratings.votes, ratings.raters, ratings.votes_on_other_texts) == (9, 3, 0)
+    (comparison,) = ratings.comparisons
+    assert (comparison.track, comparison.baseline, comparison.pairs) == ("btm", "bpe", 4)
+    assert list(comparison.criteria) == list(CRITERIA)
+    coherence = comparison.criteria["coherence"]
+    assert (coherence.track, coherence.baseline, coherence.equal) == (5, 1, 2)
+    assert coherence.share == pytest.approx(5 / 6)
     # Clopper and Pearson's limits are the shares at which so many or more, or so many or fewer, have a chance of 2.5%.
-    assert stats.binom.sf(4, 6, coherence["low"]) == pytest.approx(0.025)
-    assert stats.binom.cdf(5, 6, coherence["high"]) == pytest.approx(0.025)
-    nothing = {"track": 0, "baseline": 0, "share": None, "low": None, "high": None}
-    assert comparison["criteria"]["syntax"] == {**nothing, "equal": 1}
-    assert comparison["criteria"]["creativity"] == {**nothing, "equal": 0}
+    assert stats.binom.sf(4, 6, coherence.low) == pytest.approx(0.025)
+    assert stats.binom.cdf(5, 6, coherence.high) == pytest.approx(0.025)
+    assert comparison.criteria["syntax"] == Votes(0, 0, 1, None, None, None)
+    assert comparison.criteria["creativity"] == Votes(0, 0, 0, None, None, None)
 
 
 def test_votes_on_texts_made_anew_are_left_out_and_said(rated: Path) -> None:
@@ -61,28 +62,29 @@ def test_votes_on_texts_made_anew_are_left_out_and_said(rated: Path) -> None:
     samples[0]["continuation"] += " and more"
     path.write_text(json.dumps(samples))
     results = gather(read_trial(rated))
-    assert (results["ratings"]["votes"], results["ratings"]["votes_on_other_texts"]) == (5, 4)
-    assert "4 votes on texts that are not among the trial's samples now: left out" in render_markdown(results, [])
+    assert results.ratings
+    assert (results.ratings.votes, results.ratings.votes_on_other_texts) == (5, 4)
+    assert "4 votes on texts that are not among the trial's samples now: left out" in render_markdown(document_of(results))
 
 
 def test_a_trial_without_votes_says_nothing_of_them(write_trial: Any) -> None:
     results = gather(read_trial(write_trial()))
-    assert results["ratings"] is None
-    assert "What people said" not in render_markdown(results, [])
+    assert results.ratings is None
+    assert "What people said" not in render_markdown(document_of(results))
 
 
-def test_page_and_markdown_say_the_same_with_every_number_in_the_results(rated: Path) -> None:
+def test_page_and_markdown_say_the_same(rated: Path) -> None:
     results = write_report(rated)
     page = (rated / "report" / "index.html").read_text(encoding="utf-8")
     markdown = (rated / "report" / "report.md").read_text(encoding="utf-8").replace("\\", "")
-    (table,) = ratings_tables(results)
+    assert results.ratings
+    (table,) = ratings_tables(results.ratings)
     assert WHAT_IT_COVERS in page and WHAT_IT_COVERS in markdown and table.caption in page and table.caption in markdown
-    written = renderings(results["ratings"]["comparisons"][0]["criteria"])
+    assert table.rows[0] == ["coherence", "5", "1", "2", "83.3%", "35.9% to 99.6%"]
     for row in table.rows:
         assert "| " + " | ".join(row) + " |" in markdown
-        assert unknown_numbers("\n".join(row), written) == []
     assert "95% interval" in table.headers
-    (of_another_confidence,) = ratings_tables({"ratings": results["ratings"] | {"confidence": 0.975}})
+    (of_another_confidence,) = ratings_tables(replace(results.ratings, confidence=0.975))
     assert "97.5% interval" in of_another_confidence.headers
 
 

@@ -3,64 +3,79 @@
 import html
 import json
 import re
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 
 from toktrial.artifact import write_json
 from toktrial.commands.run import print_summary
 from toktrial.errors import TrialError
+from toktrial.protocol import to_dict
+from toktrial.report.config import VerdictConfig
+from toktrial.report.design import Design, design_of
+from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
-from toktrial.report.results import gather
-from toktrial.report.wording import criterion, outcome
+from toktrial.report.outcome import criterion, outcome
+from toktrial.report.result import VERSION
+from toktrial.report.result_comparisons import Comparison
+from toktrial.report.results_file import plain, schema, typed
+
+from .conftest import protocol_with
 
 
 def test_planted_difference_and_its_figures(write_trial: Any) -> None:
     results = gather(read_trial(write_trial()))
-    assert results["verdict"]["word"] == "bpe learned faster"
-    assert results["verdict"]["sentence"].startswith(
-        "Not met: bpe learned faster. btm ended 0.3033 bits per byte (20.2%) above bpe"
-    )
-    bpe = results["tracks"]["bpe"]
-    assert bpe["final"]["bits_per_byte"] == pytest.approx(1.5)
-    assert bpe["final"]["validation_loss"] == pytest.approx(1.5 * np.log(2) * 4)
-    assert bpe["final"]["training_seconds"] == pytest.approx(60.0)
-    assert bpe["standard_deviation"]["bits_per_byte"] == pytest.approx(0.01)
-    assert bpe["epochs"] == pytest.approx(300 * 2048 / (3_900_000 / 4 + 7000))
-    assert [run["seed"] for run in bpe["runs"]] == [1, 2, 3]
+    assert results.verdict.word == "bpe learned faster"
+    assert results.verdict.sentence.startswith("Not met: bpe learned faster. btm ended 0.3033 bits per byte (20.2%) above bpe")
+    bpe = results.tracks["bpe"]
+    assert bpe.final.bits_per_byte == pytest.approx(1.5)
+    assert bpe.final.validation_loss == pytest.approx(1.5 * np.log(2) * 4)
+    assert bpe.final.training_seconds == pytest.approx(60.0)
+    assert bpe.standard_deviation.bits_per_byte == pytest.approx(0.01)
+    assert bpe.epochs == pytest.approx(300 * 2048 / (3_900_000 / 4 + 7000))
+    assert [run.seed for run in bpe.runs] == [1, 2, 3]
 
 
 def test_documents_interval_agrees_with_the_final_values(write_trial: Any) -> None:
-    comparison = gather(read_trial(write_trial()))["comparisons"][0]
-    documents = comparison["beside_the_verdict"]["documents"]
-    assert documents["mean"] == pytest.approx(comparison["difference"])
-    assert documents["low"] < documents["mean"] < documents["high"]
+    comparison = gather(read_trial(write_trial())).comparisons[0]
+    documents = comparison.beside_the_verdict.documents
+    assert documents.mean == pytest.approx(comparison.difference)
+    assert documents.low < documents.mean < documents.high
 
 
 def test_a_curve_that_starts_lower_and_ends_higher_crosses(write_trial: Any) -> None:
     tracks = {"bpe": {"final_bits_per_byte": [1.5, 1.5]}, "btm": {"final_bits_per_byte": [1.8, 1.79], "decay_steps": 25.0}}
     results = gather(read_trial(write_trial(tracks, seeds=2)))
-    crossing = results["comparisons"][0]["beside_the_verdict"]["bits_per_byte"]["crossings_at_steps"]
+    crossing = results.comparisons[0].beside_the_verdict.bits_per_byte.crossings_at_steps
     assert len(crossing) == 1
     assert 130 < crossing[0] < 170  # 4.2 (exp(-s/60) - exp(-s/25)) = 0.3 + what is left at step 300: s = 151
 
 
 def test_the_criterion_is_that_of_the_protocol_and_its_outcome_names_it(write_trial: Any) -> None:
     tracks = {"bpe": {"final_bits_per_byte": [1.5, 1.51, 1.49]}, "btm": {"final_bits_per_byte": [1.4, 1.412, 1.391]}}
-    verdict = gather(read_trial(write_trial(tracks)))["verdict"]
-    assert verdict["criterion"] == (
+    verdict = gather(read_trial(write_trial(tracks))).verdict
+    assert verdict.criterion == (
         "Fixed before the run: btm learned faster if the 95% paired t-interval over 3 seeds of its bits per byte minus bpe's, "
         "after equal steps and so equal FLOPs, lies below 0. Nothing is decided where a run ends above its own bigram floor, "
         "which counting alone reaches."
     )
-    assert verdict["outcome"] == "Met: btm learned faster."
-    assert verdict["sentence"].startswith("Met: btm learned faster. btm ended ")
+    assert verdict.outcome == "Met: btm learned faster."
+    assert verdict.sentence.startswith("Met: btm learned faster. btm ended ")
 
 
-def comparison(track: str, word: str, seeds: int = 3) -> dict[str, Any]:
-    return {"track": track, "verdict": word, "paired_seeds": list(range(1, seeds + 1)), "look": None}
+def comparison(track: str, word: str, seeds: int = 3) -> Comparison:
+    """A comparison of which nothing is known but its word."""
+    unknown: dict[str, Any] = dict.fromkeys(item.name for item in fields(Comparison))
+    return Comparison(**unknown | {"track": track, "verdict": word, "paired_seeds": list(range(1, seeds + 1))})
+
+
+def design(seeds: int, **verdict: Any) -> Design:
+    plan = protocol_with(["bpe", "btm"], seeds)
+    return design_of(to_dict(replace(plan, verdict=VerdictConfig(**verdict))))
 
 
 @pytest.mark.parametrize(
@@ -75,13 +90,13 @@ def comparison(track: str, word: str, seeds: int = 3) -> dict[str, Any]:
         ),
     ],
 )
-def test_an_outcome_says_whether_the_criterion_was_met(comparisons: list[dict[str, Any]], said: str) -> None:
+def test_an_outcome_says_whether_the_criterion_was_met(comparisons: list[Comparison], said: str) -> None:
     assert outcome(comparisons, 3) == said
 
 
 def test_a_criterion_of_several_tracks_says_how_it_is_corrected() -> None:
-    verdict = {"confidence": 0.975, "budget": "bytes", "floor": "unigram"}
-    assert criterion("bpe", ["btm", "words"], {"seeds": 5, "verdict": verdict}) == (
+    plan = design(5, confidence=0.975, budget="bytes", floor="unigram")
+    assert criterion("bpe", ["btm", "words"], plan) == (
         "Fixed before the run: each of btm and words learned faster than bpe if the paired t-test over 5 seeds of its bits per "
         "byte minus bpe's, after equal bytes of text, finds it below 0 at 97.5% confidence, after Holm's correction for 2 "
         "comparisons. Nothing is decided where a run ends above its own unigram floor, which counting alone reaches."
@@ -89,16 +104,16 @@ def test_a_criterion_of_several_tracks_says_how_it_is_corrected() -> None:
 
 
 def test_a_criterion_of_one_seed_cannot_be_met() -> None:
-    said = criterion("bpe", ["btm"], {"seeds": 1, "verdict": {"confidence": 0.95}})
+    said = criterion("bpe", ["btm"], design(1, confidence=0.95))
     assert "lies below 0. One seed has no interval, so it cannot be met." in said
     assert outcome([comparison("btm", "undecided: one seed", 1)], 1) == "Undecided: one seed."
 
 
 def test_one_seed_is_undecided(write_trial: Any) -> None:
     results = gather(read_trial(write_trial({"bpe": {"final_bits_per_byte": [1.5]}, "btm": {"final_bits_per_byte": [1.4]}}, 1)))
-    assert results["verdict"]["word"] == "undecided: one seed"
-    assert any(note.startswith("One seed measures no chance") for note in results["notes"])
-    assert results["tracks"]["bpe"]["standard_deviation"]["bits_per_byte"] is None
+    assert results.verdict.word == "undecided: one seed"
+    assert any(note.startswith("One seed measures no chance") for note in results.notes)
+    assert results.tracks["bpe"].standard_deviation.bits_per_byte is None
 
 
 def test_two_others_are_each_compared_with_the_baseline(write_trial: Any) -> None:
@@ -108,9 +123,9 @@ def test_two_others_are_each_compared_with_the_baseline(write_trial: Any) -> Non
         "words": {"final_bits_per_byte": [1.505, 1.500, 1.497]},
     }
     results = gather(read_trial(write_trial(tracks)))
-    assert [item["verdict"] for item in results["comparisons"]] == ["btm learned faster", "no measurable difference"]
-    assert results["verdict"]["word"] == "btm: btm learned faster; words: no measurable difference"
-    raw, corrected = ([item[name] for item in results["comparisons"]] for name in ("p_value", "p_value_corrected"))
+    assert [item.verdict for item in results.comparisons] == ["btm learned faster", "no measurable difference"]
+    assert results.verdict.word == "btm: btm learned faster; words: no measurable difference"
+    raw, corrected = ([getattr(item, name) for item in results.comparisons] for name in ("p_value", "p_value_corrected"))
     assert corrected == pytest.approx([2 * raw[0], raw[1]])
 
 
@@ -122,7 +137,7 @@ def test_notes_say_what_a_reader_must_know(write_trial: Any) -> None:
             "shared_device_seeds": frozenset([2]),
         },
     }  # fmt: skip
-    notes = "\n".join(gather(read_trial(write_trial(tracks, schedule="cosine")))["notes"])
+    notes = "\n".join(gather(read_trial(write_trial(tracks, schedule="cosine"))).notes)
     assert "built-in storybook. It is made from templates" in notes
     assert "only 2 of 3 runs of btm finished" in notes
     assert "btm learned 1,990 of the 2,048 entries" in notes
@@ -134,16 +149,16 @@ def test_notes_say_what_a_reader_must_know(write_trial: Any) -> None:
 
 def test_equal_differences_are_pointed_out(write_trial: Any) -> None:
     tracks = {"bpe": {"final_bits_per_byte": [1.5, 1.6]}, "btm": {"final_bits_per_byte": [1.7, 1.8]}}
-    notes = gather(read_trial(write_trial(tracks, seeds=2)))["notes"]
+    notes = gather(read_trial(write_trial(tracks, seeds=2))).notes
     assert any("exactly equal for all seeds" in note for note in notes)
 
 
 def test_seconds_leave_out_runs_that_shared_their_device(write_trial: Any) -> None:
     shared = {"final_bits_per_byte": [1.4, 1.42], "shared_device_seeds": frozenset([1, 2])}
     results = gather(read_trial(write_trial({"bpe": {"final_bits_per_byte": [1.5, 1.51]}, "btm": shared}, seeds=2)))
-    reached = results["comparisons"][0]["beside_the_verdict"]["bits_per_byte"]["reach"]
-    assert (reached["training_seconds"]["seeds"], reached["step"]["seeds"]) == (0, 2)
-    assert not results["tracks"]["btm"]["training_seconds_compare"]
+    reached = results.comparisons[0].beside_the_verdict.bits_per_byte.reach
+    assert (reached["training_seconds"].seeds, reached["step"].seeds) == (0, 2)
+    assert not results.tracks["btm"].training_seconds_compare
 
 
 def test_compilation_is_counted_and_told_where_it_differs(write_trial: Any) -> None:
@@ -153,26 +168,27 @@ def test_compilation_is_counted_and_told_where_it_differs(write_trial: Any) -> N
         path = trial / f"runs/btm/seed-{seed}/record.json"
         write_json(path, json.loads(path.read_text()) | {"compiled": True, "compile_seconds": 20.0, "processes": 2})
     results = gather(read_trial(trial))
-    assert [run["compile_seconds"] for run in results["tracks"]["btm"]["runs"]] == [20.0, 20.0, 0.0]
-    assert results["seconds_by_stage"]["compilation and warm-up, bpe"] == 3 * 3.5
-    assert results["seconds_by_stage"]["compilation and warm-up, btm"] == 3 * 3.5 + 2 * 20
-    assert (results["environment"]["compiled"], results["environment"]["processes"]) == (["no", "yes"], ["1", "2"])
-    notes = "\n".join(results["notes"])
+    assert [run.compile_seconds for run in results.tracks["btm"].runs] == [20.0, 20.0, 0.0]
+    assert results.seconds_by_stage["compilation and warm-up, bpe"] == 3 * 3.5
+    assert results.seconds_by_stage["compilation and warm-up, btm"] == 3 * 3.5 + 2 * 20
+    assert (results.environment["compiled"], results.environment["processes"]) == (["no", "yes"], ["1", "2"])
+    notes = "\n".join(results.notes)
     assert "The runs differ in compiled: no and yes." in notes
     assert "The runs differ in processes: 1 and 2." in notes
 
 
 def test_the_seconds_of_every_stage_are_told(whole_trial: Path) -> None:
-    taken = gather(read_trial(whole_trial))["seconds_by_stage"]
+    taken = gather(read_trial(whole_trial)).seconds_by_stage
     of_runs = ("compilation and warm-up", "training", "evaluation during training", "final evaluation", "samples")
     assert list(taken) == [
         "corpus", "tokenizer bpe_baseline_tokenizer", "tokenizer btm_experimental_tokenizer",
         "tokenizer btm_primitive_tokenizer", "pair graph of btm_primitive_tokenizer", "tokens of bpe", "tokens of btm",
+        "tuning of rates",
         *(f"{stage}, {track}" for track in ("bpe", "btm") for stage in (*of_runs, "minimal pairs")),
         *(f"{stage}, A/A control" for stage in of_runs),
         "account of the vocabularies", "floors", "overlap", "measures of the samples", "known words of the minimal pairs",
     ]  # fmt: skip
-    assert all(seconds > 0 for stage, seconds in taken.items() if not stage.startswith("compilation"))
+    assert all(seconds and seconds > 0 for stage, seconds in taken.items() if not stage.startswith("compilation"))
     runs = [whole_trial / f"runs/btm/seed-{seed}" for seed in (1, 2)]
     for stage, file, field in (
         ("samples", "final.json", "sampling_seconds"),
@@ -183,7 +199,7 @@ def test_the_seconds_of_every_stage_are_told(whole_trial: Path) -> None:
 
 
 def test_seconds_that_an_older_version_did_not_take_are_not_guessed(reported_trial: Path) -> None:
-    taken = gather(read_trial(reported_trial))["seconds_by_stage"]
+    taken = gather(read_trial(reported_trial)).seconds_by_stage
     assert taken["samples, bpe"] is None and taken["final evaluation, bpe"] == pytest.approx(3 * 0.8)
 
 
@@ -194,15 +210,15 @@ def test_an_evaluation_without_a_number_becomes_null(write_trial: Any, tmp_path:
     rows[3]["training_loss"] = float("nan")
     metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
     results = gather(read_trial(trial))
-    write_json(tmp_path / "strict.json", results)  # refuses NaN
-    assert results["tracks"]["btm"]["runs"][0]["curve"]["training_loss"][3] is None
+    write_json(tmp_path / "strict.json", plain(results))  # refuses NaN
+    assert results.tracks["btm"].runs[0].curve["training_loss"][3] is None
 
 
 def test_a_step_written_twice_counts_once(write_trial: Any) -> None:
     trial = write_trial()
     metrics = trial / "runs/btm/seed-1/metrics.jsonl"
     metrics.write_text(metrics.read_text() + metrics.read_text().splitlines()[2] + "\n")
-    steps = gather(read_trial(trial))["tracks"]["btm"]["runs"][0]["curve"]["step"]
+    steps = gather(read_trial(trial)).tracks["btm"].runs[0].curve["step"]
     assert steps == [float(step) for step in range(20, 301, 20)]
 
 
@@ -210,7 +226,7 @@ def test_an_unfinished_run_is_left_out(write_trial: Any) -> None:
     trial = write_trial()
     (trial / "runs/btm/seed-2/final.json").unlink()
     results = gather(read_trial(trial))
-    assert results["comparisons"][0]["paired_seeds"] == [1, 3]
+    assert results.comparisons[0].paired_seeds == [1, 3]
 
 
 def test_a_track_without_a_finished_run_says_what_to_run(write_trial: Any) -> None:
@@ -231,6 +247,8 @@ def test_tracks_without_a_seed_in_common_say_what_to_run(write_trial: Any) -> No
     ("name", "content", "message"),
     [
         ("protocol.toml", "seeds = = 3", "is no TOML"),
+        ("protocol.toml", "seeds = 3", "is no protocol .*missing required field"),
+        ("runs/btm/seed-1/record.json", '{"steps": 3}', "is damaged .*missing required field"),
         ("runs/btm/seed-1/metrics.jsonl", '{"step": 20', "is damaged"),
         ("runs/btm/seed-1/metrics.jsonl", "", "holds no evaluation"),
         ("runs/btm/seed-1/final.json", '{"bits_per_byte": null}', "the training diverged"),
@@ -266,8 +284,42 @@ def test_the_outcome_and_its_criterion_come_first_in_the_report(reported_trial: 
 
 
 def test_the_outcome_is_the_first_line_at_the_terminal(reported_trial: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    results = json.loads((reported_trial / "report/results.json").read_text(encoding="utf-8"))
+    results = typed(json.loads((reported_trial / "report/results.json").read_text(encoding="utf-8")))
     print_summary(results, reported_trial / "report")
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:2] == [results["verdict"]["outcome"], results["verdict"]["criterion"]]
+    assert lines[:2] == [results.verdict.outcome, results.verdict.criterion]
     assert any(line.startswith("The same tokenizer (bpe) trained twice differs by") for line in lines)
+
+
+@pytest.fixture(params=["reported_trial", "whole_trial"])
+def written(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What results.json of a trial holds."""
+    folder: Path = request.getfixturevalue(request.param)
+    loaded: dict[str, Any] = json.loads((folder / "report/results.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def test_results_json_reads_again_as_it_was_written(written: dict[str, Any]) -> None:
+    assert plain(typed(written)) == written
+    assert next(iter(written)) == "version" and written["version"] == VERSION
+
+
+def test_results_json_is_as_its_schema_says(written: dict[str, Any], reported_trial: Path) -> None:
+    described = json.loads((reported_trial / "report/results.schema.json").read_text(encoding="utf-8"))
+    assert described == schema()
+    jsonschema.Draft202012Validator.check_schema(described)
+    jsonschema.validate(written, described)
+    with pytest.raises(jsonschema.ValidationError, match="'many' is not of type"):
+        jsonschema.validate({**written, "comparisons": "many"}, described)
+
+
+def test_results_without_a_version_are_read_and_later_ones_are_not(written: dict[str, Any]) -> None:
+    unversioned = {name: value for name, value in written.items() if name != "version"}
+    unversioned["tracks"] = {name: {**track, "vocabulary": {}} for name, track in written["tracks"].items()}
+    found = typed(unversioned)
+    assert (found.version, found.tracks["bpe"].vocabulary) == (VERSION, None)
+    assert found.comparisons == typed(written).comparisons
+    with pytest.raises(ValueError, match=f"knows no later one than {VERSION}"):
+        typed({**written, "version": VERSION + 1})
+    with pytest.raises(ValueError, match="missing required field `verdict`"):
+        typed({name: value for name, value in written.items() if name != "verdict"})

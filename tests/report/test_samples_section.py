@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from toktrial.report.document import document_of
+from toktrial.report.gather import gather
 from toktrial.report.inputs import INPUT_FILES, SAMPLE_MEASURES_FILE, input_checksums, read_trial
 from toktrial.report.markdown import render_markdown
 from toktrial.report.page import write_report
-from toktrial.report.results import gather
-from toktrial.report.samples_section import CAVEAT, MEASURES, meanings, measures_table
-
-from .shown_numbers import NUMBER, renderings, unknown_numbers
+from toktrial.report.result import TrialResult
+from toktrial.report.result_accounts import Continuation, Prompt, SampleMeasures
+from toktrial.report.sections.samples import CAVEAT, MEASURES, meanings, measures_table
 
 BACKTICKS = "````\n# no heading\n<script>alert(3)</script>"
 
@@ -38,11 +39,16 @@ def write_measures(trial: Path, seeds: int = 3) -> list[dict[str, Any]]:
     return texts
 
 
+def measures_of(results: TrialResult) -> SampleMeasures:
+    assert results.sample_measures
+    return results.sample_measures
+
+
 def test_measures_are_means_over_seeds_of_sums(write_trial: Any) -> None:
     trial = write_trial()
     texts = write_measures(trial)
-    found = gather(read_trial(trial))["sample_measures"]
-    assert (found["seeds"], found["prompts"], found["texts"], found["real_documents"]) == (
+    found = measures_of(gather(read_trial(trial)))
+    assert (found.seeds, found.prompts, found.texts, found.real_documents) == (
         [1, 2, 3], 5, {"bpe": 15, "btm": 15}, 14,
     )  # fmt: skip
     for name in (*MEASURES, "bits_per_byte_under_btm"):
@@ -55,24 +61,25 @@ def test_measures_are_means_over_seeds_of_sums(write_trial: Any) -> None:
                     if text["track"] == track and text["seed"] == seed
                 ]
                 by_seed.append(sum(part for part, _ in counts) / sum(whole for _, whole in counts))
-            measured = found["measures"][name]["tracks"][track] if track else found["measures"][name]["real_documents"]
-            assert measured["by_seed"] == pytest.approx(by_seed)
-            assert measured["mean"] == pytest.approx(np.mean(by_seed))
-            assert measured["standard_deviation"] == pytest.approx(np.std(by_seed, ddof=1))
+            measured = found.measures[name].tracks[track] if track else found.measures[name].real_documents
+            assert measured.by_seed == pytest.approx(by_seed)
+            assert measured.mean == pytest.approx(np.mean(by_seed))
+            assert measured.standard_deviation == pytest.approx(np.std(by_seed, ddof=1))
 
 
-def test_every_number_of_the_table_is_in_the_results(write_trial: Any) -> None:
+def test_the_table_shows_the_means(write_trial: Any) -> None:
     trial = write_trial()
     write_measures(trial)
     results = gather(read_trial(trial))
-    table = measures_table(results)
+    table = measures_table(measures_of(results))
     assert table.headers == ("", "bpe", "btm", "real documents")
     assert len(table.rows) == len(MEASURES) + 2
-    written = renderings(results["sample_measures"]["measures"])
-    for row in table.rows:
-        assert NUMBER.search("\n".join(row[1:])), row
-        assert unknown_numbers("\n".join(row[1:]), written) == []
-    assert [name for name, _ in meanings(results)][: len(MEASURES)] == [label for label, _ in MEASURES.values()]
+    for row, measure in zip(table.rows, measures_of(results).measures.values(), strict=True):
+        shown = [re.sub(" .*|%", "", cell) for cell in row[1:]]
+        means = [each.mean for each in (*measure.tracks.values(), measure.real_documents)]
+        factor = 100 if "%" in row[1] else 1
+        assert [float(value) for value in shown] == pytest.approx([factor * (mean or 0) for mean in means], abs=0.06)
+    assert [name for name, _ in meanings(measures_of(results))][: len(MEASURES)] == [label for label, _ in MEASURES.values()]
 
 
 def test_one_seed_has_no_spread_and_nothing_counted_has_no_value(write_trial: Any) -> None:
@@ -82,16 +89,16 @@ def test_one_seed_has_no_spread_and_nothing_counted_has_no_value(write_trial: An
         text["measures"]["sentence_words"][1] = 0
     (trial / SAMPLE_MEASURES_FILE).write_text(json.dumps([text for text in texts if text["track"]]))
     results = gather(read_trial(trial))
-    rows = {row[0]: row[1:] for row in measures_table(results).rows}
+    rows = {row[0]: row[1:] for row in measures_table(measures_of(results)).rows}
     assert rows["words per sentence"] == ["\u2013"] * 3
     assert all("\u00b1" not in cell and row[2] == "\u2013" for row in rows.values() for cell in row)
 
 
 def test_a_trial_without_measures_still_reports(write_trial: Any) -> None:
     results = gather(read_trial(write_trial()))
-    assert results["sample_measures"] is None
-    assert results["samples"]["seed"] == 1
-    assert CAVEAT not in render_markdown(results, [])
+    assert results.sample_measures is None
+    assert results.samples.seed == 1
+    assert CAVEAT not in render_markdown(document_of(results))
 
 
 def test_page_and_markdown_show_measures_and_hostile_samples_as_text(write_trial: Any) -> None:
@@ -106,9 +113,11 @@ def test_page_and_markdown_show_measures_and_hostile_samples_as_text(write_trial
     assert "<script>alert(3)" not in page and "&lt;script&gt;alert(3)" in page
     assert "A `knight` &lt;/script&gt;" in page
     blocks = re.findall(r"^(`{5,})\n(.*?)\n\1$", markdown, re.MULTILINE | re.DOTALL)
-    assert [block for _, block in blocks if "<script>alert(3)" in block and "[bpe]" in block and "[btm]" in block]
+    assert [
+        block for _, block in blocks if "<script>alert(3)" in block and "[bpe]" in block and "[btm, cut at the limit]" in block
+    ]
     assert "<script>alert(3)" not in re.sub(r"^(`{3,})\n.*?\n\1$", "", markdown, flags=re.MULTILINE | re.DOTALL)
-    for row in measures_table(results).rows:
+    for row in measures_table(measures_of(results)).rows:
         assert "| " + " | ".join(row) + " |" in markdown.replace("\\", "")
         assert all(cell in page for cell in row)
     assert CAVEAT in page and CAVEAT in markdown
@@ -119,12 +128,9 @@ def test_prompts_that_are_alike_keep_their_own_continuations(write_trial: Any) -
     for track in ("bpe", "btm"):
         samples = [{"prompt": "One day", "continuation": f" {track} {place}", "ended": place == 2} for place in range(3)]
         (trial / f"runs/{track}/seed-1/samples.json").write_text(json.dumps(samples))
-    prompts = gather(read_trial(trial))["samples"]["prompts"]
+    prompts = gather(read_trial(trial)).samples.prompts
     assert prompts == [
-        {
-            "prompt": "One day",
-            "tracks": {track: {"continuation": f" {track} {place}", "ended": place == 2} for track in ("bpe", "btm")},
-        }
+        Prompt("One day", {track: Continuation(f" {track} {place}", ended=place == 2) for track in ("bpe", "btm")})
         for place in range(3)
     ]
 

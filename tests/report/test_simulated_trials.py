@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from toktrial.report.curves import Curve, Pair, crossings, lower
-from toktrial.report.power import corrected_confidence, power_of, smallest_effect
+from toktrial.report.power import power_of, smallest_effect
+from toktrial.report.sequential import shared_confidence
 from toktrial.report.verdict import NO_DIFFERENCE, Floats, decide, paired_interval
 
 TRIALS = 1000
@@ -98,7 +99,7 @@ def test_a_gain_of_one_track_of_two_is_found_at_least_as_often_as_the_corrected_
     for _ in range(TRIALS):
         baseline, gains, nothing = SimulatedTrials(random, others=2).draw()
         found += _words([baseline, gains - effect, nothing])["other0"] == "other0 learned faster"
-    expected = float(power_of(3, effect, PAIRED_NOISE, corrected_confidence(0.95, 2)))
+    expected = float(power_of(3, effect, PAIRED_NOISE, shared_confidence(0.95, 2)))
     assert found / TRIALS > expected - 3.3 * (expected * (1 - expected) / TRIALS) ** 0.5
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
-from toktrial.report.results import gather
-from toktrial.report.tables import end_tables
+from toktrial.report.sections.tracks import end_tables
 from toktrial.report.wording import MINUS, NOT_MEASURED
 
 

@@ -1,12 +1,10 @@
 """What the report says of the tokenizers: of real ones, every number from results.json, and hostile text as text."""
 
-import html
 import html.parser
-import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,25 +12,22 @@ from toktrial.artifact import read_json, write_json
 from toktrial.evaluation.entry_classes import CLASSES
 from toktrial.evaluation.excerpt import cuts_of_excerpt
 from toktrial.evaluation.stage import describe_vocabularies
-from toktrial.report.charts import chart_data, learning_curves
+from toktrial.report.blocks import Block, Branch, CutText, Table, Tree, every
+from toktrial.report.document import document_of
+from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
-from toktrial.report.markdown import render_markdown
+from toktrial.report.markdown import cut_lines, render_markdown, tree_lines
 from toktrial.report.page import render_page
-from toktrial.report.results import gather
-from toktrial.report.vocabulary_section import (
+from toktrial.report.result import TrialResult
+from toktrial.report.result_accounts import Entry
+from toktrial.report.sections.tokenizers import (
     NO_MERGES_NOTE,
-    class_table,
-    cut_lines,
     entry_tables,
-    frequent_words_table,
     overview_tables,
+    section,
     tokenizer_table,
-    tree_lines,
-    vocabulary_content,
 )
 from toktrial.tokenizer.base import Tokenizer
-
-from .shown_numbers import NUMBER, renderings, unknown_numbers
 
 HOSTILE = "Tom said <script>alert(1)</script> & saw | a ```dog```.\nThen he went to the \u202e park \U0001f44d."
 
@@ -86,57 +81,44 @@ def trial(
 
 
 @pytest.fixture(scope="module")
-def results(trial: Path) -> dict[str, Any]:
-    gathered: dict[str, Any] = json.loads(json.dumps(gather(read_trial(trial)), allow_nan=False))
-    return gathered
+def results(trial: Path) -> TrialResult:
+    return gather(read_trial(trial))
 
 
 @pytest.fixture(scope="module")
-def page(results: dict[str, Any]) -> str:
+def page(results: TrialResult) -> str:
     """The whole page, with charts that are not drawn yet: what draws them takes seconds and is not asked about here."""
-    datasets = chart_data(results)
-    charts = learning_curves(results, datasets)
-    return render_page(results, charts, datasets, {chart.name: "" for chart in charts})
+    return render_page(document_of(results), {})
 
 
-def test_every_number_is_in_the_results(results: dict[str, Any]) -> None:
-    written = renderings([results["tracks"], results["shared_entries"], results["cuts"]])
-    vocabularies = {name: track["vocabulary"] for name, track in results["tracks"].items()}
-    tables = [*overview_tables(results), *(table for name, v in vocabularies.items() for table in entry_tables(name, v))]
-    assert len(tables) == 4 + 2 * 3
-    cells = [
-        cell for table in tables for row in table.rows for cell, kind in zip(row, table.kinds, strict=True) if kind == "number"
-    ]
-    assert len(NUMBER.findall("\n".join(cells))) > 300
-    assert unknown_numbers("\n".join(cells), written) == []
+def blocks_of(results: TrialResult) -> list[Block]:
+    """Every block of the section."""
+    return list(every(section(results).blocks))
 
 
-def test_page_and_markdown_have_the_same_tables(page: str, results: dict[str, Any]) -> None:
-    markdown = render_markdown(results, [])
-    page = html.unescape(page)
-    for table in overview_tables(results):
-        assert table.caption in page and table.caption in markdown
-        assert all(cell in page and cell in markdown for row in table.rows for cell in row)
-    for track in results["tracks"].values():
-        assert all(tree_lines(tree) in markdown for tree in track["vocabulary"]["trees"])
-    assert all(cut_lines(track) in markdown for track in results["cuts"]["tracks"].values())
+def test_there_are_tables_of_all_tracks_and_of_each(results: TrialResult) -> None:
+    vocabularies = [track.vocabulary for track in results.tracks.values()]
+    of_each = [table for vocabulary in vocabularies if vocabulary for table in entry_tables("a", vocabulary)]
+    assert len(of_each) == 2 * 3
+    assert len([block for block in blocks_of(results) if isinstance(block, Table)]) == 4 + 2 * (1 + 3)
+    assert all(table.rows for table in overview_tables(results))
 
 
-def test_tables_say_what_there_is(results: dict[str, Any]) -> None:
-    rows = {row[0]: row[1:] for row in tokenizer_table(results).rows}
-    assert rows["R\u00e9nyi efficiency, order 2.5"] == [
-        f"{results['tracks'][track]['vocabulary']['renyi_efficiency']:.3f}" for track in ("bpe", "btm")
-    ]
+def test_tables_say_what_there_is(results: TrialResult) -> None:
+    tokenizers, classes, words, _ = overview_tables(results)
+    rows = {row[0]: row[1:] for row in tokenizers.rows}
+    efficiencies = [track.vocabulary.renyi_efficiency for track in results.tracks.values() if track.vocabulary]
+    assert rows["R\u00e9nyi efficiency, order 2.5"] == [f"{value:.3f}" for value in efficiencies]
     assert rows["share of the validation text's bytes that they cover"][0] == "0.0%"
-    assert [row[0] for row in class_table(results).rows] == list(CLASSES)
-    last = frequent_words_table(results).rows[-1]
-    assert last[0] == "mean of the 50 most frequent"
+    assert [row[0] for row in classes.rows] == list(CLASSES)
+    assert words.rows[-1][0] == "mean of the 50 most frequent"
 
 
-def test_every_token_is_a_span_and_none_is_read_out(page: str, results: dict[str, Any]) -> None:
-    found = Cuts()
+def test_every_token_is_a_span_and_none_is_read_out(page: str, results: TrialResult) -> None:
+    cuts, found = results.cuts, Cuts()
+    assert cuts
     found.feed(page)
-    documents = [document for track in results["cuts"]["tracks"].values() for document in track["documents"]]
+    documents = [document for track in cuts.tracks.values() for document in track.documents]
     assert [len(cut) for cut in found.cuts] == [len(document) for document in documents]
     assert all(found.hidden_from_speech)
     shown = "".join(found.cuts[0])
@@ -146,57 +128,62 @@ def test_every_token_is_a_span_and_none_is_read_out(page: str, results: dict[str
     assert hidden and "&lt;script&gt;alert(1)&lt;/script&gt; &amp; saw" in hidden[1]
 
 
-def test_superwords_alone_are_underlined(results: dict[str, Any]) -> None:
-    tracks = vocabulary_content(results)["cuts"]["tracks"]
-    spanning = {name: [t["text"] for d in track["documents"] for t in d if t["spans_words"]] for name, track in tracks.items()}
-    assert spanning["bpe"] == []
-    assert all(len(text.split()) > 1 for text in spanning["btm"])
+def test_superwords_alone_are_underlined(results: TrialResult) -> None:
+    (text,) = [block for block in blocks_of(results) if isinstance(block, CutText)]
+    marked = {
+        cutting.name: [piece.text for document in cutting.documents for piece in document if piece.is_marked]
+        for cutting in text.cuttings
+    }
+    assert marked["bpe"] == []
+    assert all(len(piece.split()) > 1 for piece in marked["btm"])
 
 
-def test_bars_and_backticks_of_the_text_cannot_end_a_cut(results: dict[str, Any]) -> None:
-    lines = cut_lines(results["cuts"]["tracks"]["bpe"])
-    tokens = [token for document in results["cuts"]["tracks"]["bpe"]["documents"] for token in document]
-    bars = len(re.findall(r"(?<!\\)\|", lines))
-    assert bars == len(tokens) - 2, "two documents: one bar less than tokens in each"
-    assert "\\|" in lines
+def test_bars_and_backticks_of_the_text_cannot_end_a_cut(results: TrialResult) -> None:
+    (text,) = [block for block in blocks_of(results) if isinstance(block, CutText)]
+    cutting = text.cuttings[0]
+    bars = len(re.findall(r"(?<!\\)\|", cut_lines(cutting)))
+    assert bars == sum(map(len, cutting.documents)) - 2, "two documents: one bar less than tokens in each"
+    assert "\\|" in cut_lines(cutting)
 
 
-def test_a_tree_is_nested_details(page: str, results: dict[str, Any]) -> None:
+def test_a_tree_is_nested_details(page: str, results: TrialResult) -> None:
     found = Cuts()
     found.feed(page)
 
-    def merged(node: dict[str, Any]) -> int:
-        return bool(node["parts"]) + sum(map(merged, node["parts"]))
+    def merged(node: Entry) -> int:
+        return bool(node.parts) + sum(map(merged, node.parts or []))
 
-    trees = [tree for track in results["tracks"].values() for tree in track["vocabulary"]["trees"]]
+    vocabularies = [track.vocabulary for track in results.tracks.values() if track.vocabulary]
+    trees = [tree for vocabulary in vocabularies for tree in vocabulary.trees or []]
     assert len(trees) == 2 * 6
     assert found.tags.count("details") >= sum(map(merged, trees)) + 1  # and what the classes mean
 
 
-def test_a_tokenizer_without_merges_says_so(results: dict[str, Any]) -> None:
-    vocabulary = results["tracks"]["bpe"]["vocabulary"] | {"entries_on_the_way": None, "trees": []}
-    without = results | {"tracks": {**results["tracks"], "bpe": results["tracks"]["bpe"] | {"vocabulary": vocabulary}}}
-    content = vocabulary_content(without)["tracks"]
-    assert (content["bpe"]["without_merges"], content["btm"]["without_merges"]) == (True, False)
-    assert render_markdown(without, []).count(NO_MERGES_NOTE) == 1
-    assert NO_MERGES_NOTE not in render_markdown(results, [])
+def test_a_tokenizer_without_merges_says_so(results: TrialResult) -> None:
+    bpe = results.tracks["bpe"]
+    assert bpe.vocabulary
+    vocabulary = replace(bpe.vocabulary, entries_on_the_way=None, trees=[])
+    without = replace(results, tracks={**results.tracks, "bpe": replace(bpe, vocabulary=vocabulary)})
+    assert sum(isinstance(block, Tree) for block in blocks_of(without)) == 1
+    assert render_markdown(document_of(without)).count(NO_MERGES_NOTE) == 1
+    assert NO_MERGES_NOTE not in render_markdown(document_of(results))
 
 
 def test_lines_of_a_tree() -> None:
-    parts: list[dict[str, Any]] = [{"text": text, "count": 1200, "parts": []} for text in (" ", '"')]
-    assert tree_lines({"text": ' "', "count": 7, "parts": parts}) == '" \\""  7\n  " "  1,200\n  "\\""  1,200'
+    parts = (Branch("\u2423", "1,200"), Branch('"', "1,200"))
+    assert tree_lines(Branch('\u2423"', "7", parts)) == '\u2423"  7\n  \u2423  1,200\n  "  1,200'
 
 
 def test_an_older_account_is_still_reported(reported_trial: Path) -> None:
     """The simulated trial's account has none of the later keys."""
     results = gather(read_trial(reported_trial))
-    assert results["cuts"] is None
-    content = vocabulary_content(results)
-    assert content["cuts"] is None
-    assert [table.caption.split(".")[0] for table in content["tables"]] == [
-        "What each tokenizer learned", "Entries that two tokenizers share",
-    ]  # fmt: skip
-    assert all(track["trees"] == [] and track["examples"] is None for track in content["tracks"].values())
-    rows = {row[0]: row[1:] for row in content["tables"][0].rows}
+    assert results.cuts is None
+    blocks = blocks_of(results)
+    assert not any(isinstance(block, CutText | Tree) for block in blocks)
+    shown = [block.caption.split(".")[0] for block in blocks if isinstance(block, Table) and block.rows]
+    assert shown[:2] == ["What each tokenizer learned", "Entries that two tokenizers share"]
+    assert not any(caption.startswith("Most used entries of each class") for caption in shown)
+    assert NO_MERGES_NOTE not in render_markdown(document_of(results))
+    rows = {row[0]: row[1:] for row in tokenizer_table(results).rows}
     assert rows["share of the validation text's bytes that they cover"] == ["\u2013", "\u2013"]
     assert "The same text, cut by every track" not in (reported_trial / "report/index.html").read_text(encoding="utf-8")

@@ -117,18 +117,19 @@ def test_a_trial_tuned_and_judged_at_both_rates(tmp_path: Path, tiny_protocol: P
     }
     assert rates == {"runs/bpe/seed-1": 3e-3, "runs/btm/seed-1": 1e-2, "tuning/runs_at_other_rate/btm/seed-1": 3e-3}
     assert not (trial.folder / "tuning/runs_at_other_rate/bpe").exists(), "its own rate is the shared one"
-    own, shared = results["tuning"]["verdicts"]["own"][0], results["tuning"]["verdicts"]["shared"][0]
-    assert own["difference"] == results["comparisons"][0]["difference"] != shared["difference"]
+    assert results.tuning
+    own, shared = results.tuning.verdicts["own"][0], results.tuning.verdicts["shared"][0]
+    assert own.difference == results.comparisons[0].difference != shared.difference
     page = (trial.report_folder / "index.html").read_text()
     markdown = (trial.report_folder / "report.md").read_text()
     for text in (page, markdown):
         assert "Learning rates" in text
         assert "btm: 0.01" in text
-    assert trial.finished_results() is not None
+    assert trial.finished_result() is not None
     assert "tuning     " not in "\n".join(describe_plan(make_plan(trial))), "it is done"
     with pytest.raises(TrialError, match=r"(?s)another protocol.*tuning\.rates"):
         Trial(trial.folder, replace(plan, tuning=TuningConfig()))
-    assert Trial.open(trial.folder).finished_results() is not None
+    assert Trial.open(trial.folder).finished_result() is not None
 
 
 def test_a_tuning_whose_every_rate_diverges_says_so_and_is_not_repeated(tmp_path: Path, tiny_protocol: Protocol) -> None:

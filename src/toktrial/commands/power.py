@@ -17,12 +17,12 @@ from toktrial.report.power import (
     FEWEST_SEEDS,
     MOST_SEEDS,
     Noise,
-    corrected_confidence,
     measured_noise,
     power_of,
     seeds_needed,
     smallest_effect,
 )
+from toktrial.report.sequential import shared_confidence
 from toktrial.report.wording import count, decimal, percent, plural, short_percent
 
 MOST_SEEDS_SHOWN = 10
@@ -104,10 +104,10 @@ class Power(Call):
                 f"{trial} says nothing of chance: it has no two pairs of runs that differ, and no A/A control. Give the noise "
                 "with --noise, or run a trial with --seeds 2 or more"
             )
-        confidence = inputs.protocol["verdict"]["confidence"]
+        confidence = inputs.design.verdict.confidence
         print_lines(describe_noise(noise, inputs.baseline, confidence))
         low, spread, high = (size / noise.baseline_bits_per_byte for size in (noise.low, noise.standard_deviation, noise.high))
-        corrected = corrected_confidence(self.confidence or confidence, len(inputs.others))
+        corrected = shared_confidence(self.confidence or confidence, len(inputs.others))
         return Question(self.effect / 100, spread, (low, high), self.power / 100, corrected)
 
 

@@ -3,7 +3,6 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from toktrial import progress
 from toktrial.commands.stages import Stage
@@ -11,8 +10,10 @@ from toktrial.commands.terminal import print_lines, print_table
 from toktrial.errors import TrialError
 from toktrial.plan import Plan, describe_plan, duration, make_plan
 from toktrial.report.amendments import describe_amendment
-from toktrial.report.control_section import control_sentences
-from toktrial.report.noise_section import noise_sentences
+from toktrial.report.result import TrialResult
+from toktrial.report.sections.control import control_sentences
+from toktrial.report.sections.verdict import noise_sentences
+from toktrial.report.wording import decimal
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Run(Stage):
     def execute(self) -> None:
         """Does all stages and shows the result. Raises TrialError where nobody says yes to something long."""
         trial = self.open_trial()
-        finished = trial.finished_results(self.target)
+        finished = trial.finished_result(self.target)
         if finished is not None:
             progress.print_line("all is done already; this is the result")
             return print_summary(finished, trial.report_folder)
@@ -38,32 +39,32 @@ class Run(Stage):
         return print_summary(trial.report(self.target), trial.report_folder)
 
 
-def print_summary(results: dict[str, Any], report_folder: Path) -> None:
-    """Prints a report's results: how its criterion came out, a table of the tracks, where the report is."""
-    verdict = results["verdict"]
-    print_lines(verdict["outcome"], *verdict["clauses"], verdict["criterion"])
+def print_summary(result: TrialResult, report_folder: Path) -> None:
+    """Prints a report's result: how its criterion came out, a table of the tracks, where the report is."""
+    verdict = result.verdict
+    print_lines(verdict.outcome, *verdict.clauses, verdict.criterion)
     headings = ("entries", "bytes per token", "bits per byte", "loss per token", "training seconds")
     print_table(
-        f"trial {results['protocol']['name']}",
+        f"trial {result.trial}",
         {"track": "left", **dict.fromkeys(headings, "right")},
         [
             [
                 name,
-                f"{track['entries']:,}",
-                f"{track['bytes_per_token']['validation']:.2f}",
-                f"{track['final']['bits_per_byte']:.4f}",
-                f"{track['final']['validation_loss']:.3f}",
-                f"{track['final']['training_seconds']:.1f}",
+                f"{track.entries:,}",
+                decimal(track.bytes_per_token.validation, 2),
+                decimal(track.final.bits_per_byte, 4),
+                decimal(track.final.validation_loss, 3),
+                decimal(track.final.training_seconds, 1),
             ]
-            for name, track in results["tracks"].items()
+            for name, track in result.tracks.items()
         ],
     )
     print_lines(
-        *verdict["details"],
-        *noise_sentences(results),
-        *(control_sentences(results)[:1] if results["control"] else []),
-        *(f"- {note}" for note in results["notes"]),
-        *(f"- changed: {describe_amendment(each)}" for each in results["amendments"]),
+        *verdict.details,
+        *noise_sentences(result),
+        *(control_sentences(result.control, result)[:1] if result.control else []),
+        *(f"- {note}" for note in result.notes),
+        *(f"- changed: {describe_amendment(each)}" for each in result.amendments),
         f"report: {report_folder / 'index.html'}",
     )
 

@@ -4,7 +4,7 @@ Written by the trial where a protocol differs from the one on disk; inputs -> re
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,31 +36,31 @@ def append_amendments(trial_folder: Path, amendments: Sequence[Amendment]) -> No
         file.writelines(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in amendments)
 
 
-def read_amendments(trial_folder: Path) -> list[dict[str, Any]]:
+def read_amendments(trial_folder: Path) -> list[Amendment]:
     """Returns the amendments of a trial, in the order in which they were made. Raises TrialError where the list is damaged."""
     path = trial_folder / AMENDMENTS_FILE
     if not path.is_file():
         return []
     try:
-        return [asdict(Amendment(**json.loads(line))) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [Amendment(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
     except (ValueError, TypeError) as error:
         raise TrialError(f"{path} is damaged ({error}): restore it, for the report must list what was changed") from None
 
 
-def describe_amendment(amendment: Mapping[str, Any]) -> str:
+def describe_amendment(amendment: Amendment) -> str:
     """Returns an amendment in words.
 
-    >>> describe_amendment({"field": "seeds", "old": 3, "new": 8, "results_seen": True, "time": 0})
+    >>> describe_amendment(Amendment("seeds", 3, 8, results_seen=True, time=0))
     'seeds: 3 became 8 on 1970-01-01 00:00 UTC, after a run was finished'
     """
-    when = datetime.fromtimestamp(amendment["time"], UTC).strftime("%Y-%m-%d %H:%M UTC")
-    seen = "after a run was finished" if amendment["results_seen"] else "before any run was finished"
-    return f"{amendment['field']}: {_shown(amendment['old'])} became {_shown(amendment['new'])} on {when}, {seen}"
+    when = datetime.fromtimestamp(amendment.time, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    seen = "after a run was finished" if amendment.results_seen else "before any run was finished"
+    return f"{amendment.field}: {_shown(amendment.old)} became {_shown(amendment.new)} on {when}, {seen}"
 
 
-def is_exploratory(amendments: Sequence[Mapping[str, Any]]) -> bool:
+def is_exploratory(amendments: Sequence[Amendment]) -> bool:
     """Whether something that the verdict's rule reads was changed when a result may have been seen."""
-    return any(each["results_seen"] and each["field"].startswith(DECIDING) for each in amendments)
+    return any(each.results_seen and each.field.startswith(DECIDING) for each in amendments)
 
 
 def _shown(value: Any) -> str:

@@ -1,6 +1,6 @@
 """One learning curve as Vega-Lite: the same definition for the SVG and PNG files and for the page, whose script changes it.
 
-Charts -> specification. Plain dicts of Vega-Lite 6 (vega.github.io/vega-lite/docs); sections/charts.js knows their places.
+Charts -> specification. Plain dicts of Vega-Lite 6 (vega.github.io/vega-lite/docs); page_files/charts.js knows their places.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,8 @@ NUMBERS = (
     ("step", "training step", ",.0f"), ("training_seconds", "training time (s)", ",.1f"),
     ("bytes_seen", "text read (bytes)", ",.0f"), ("flops", "training FLOPs", ".3s"), ("tokens", "tokens read", ",.0f"),
 )  # fmt: skip
+AXIS_TITLES = {axis: title for axis, title, _ in NUMBERS}
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 CONFIG = {
     "font": FONT,
     "padding": 10,
@@ -47,7 +49,7 @@ def specification(
 
     Only the lines are clipped, for what is clipped makes the PNG slow; the rest is kept below `top` by itself.
 
-    The rows have the columns of results["mean_curves"] and a `name`, one of `names` or the control's. `titles` are those of
+    The rows have the columns of a MeanCurve and a `name`, one of `names` or the control's. `titles` are those of
     x and y, `domain` the ends of y. `first_style` is the place of the first name's colour, dash and marker: a track keeps
     its own from chart to chart.
     """
@@ -57,7 +59,7 @@ def specification(
     ]
     ends = {end: f"datum.{measure}_{end}" for end in ("lowest", "highest")}
     return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "$schema": SCHEMA,
         "config": CONFIG,
         "background": "white",
         "width": WIDTH,

@@ -1,28 +1,28 @@
-"""The learning curves: as SVG and PNG files for a paper, and as what the page's interactive charts are made from.
+"""The charts along the training: pictures for a paper, and what the page's script draws anew as a reader chooses.
 
-results -> charts -> page and Markdown. Every chart shows all tracks: the mean over the runs, and a band that spans them.
+Result -> rows -> charts -> sections. Every chart shows all tracks: the mean over the runs, and a band that spans them.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from toktrial.report.blocks import Chart, Figure
+from toktrial.report.chart_rows import Datasets, Rows, chart_data, stride
 from toktrial.report.chart_specification import (
-    NUMBERS,
+    AXIS_TITLES,
     number_format,
     specification,
     with_floors,
     with_values_under_the_pointer,
     with_verdict,
 )
-from toktrial.report.difference_chart import description, fitted_domain, place_of_verdict, rows_of_difference, verdict_row
-from toktrial.report.wording import decimal, plural
+from toktrial.report.result import TrialResult
+from toktrial.report.result_tracks import MeanCurve
+from toktrial.report.wording import decimal, plural, signed
 
-PNG_SCALE = 2
-MARKERS = 10  # markers along a line, enough to tell lines apart in grey
-POINTS_DRAWN = 400  # at most so many points a line, which is more than a chart shows; results.json has them all
 SETTLED_SHARE = 0.1  # where a chart is cut, it shows everything after this share of the axis
 CUT_FROM = 1.8  # cut the top off where the full range is more than so many times what comes after that share
 
@@ -32,8 +32,8 @@ MEASURES = {
     "validation_loss": ("Validation loss per token", "validation loss (nats per token)"),
     "training_loss": ("Training loss per token", "training loss (nats per token)"),
 }
+DRAWN_FROM = 0.1  # of the axis: what comes before may leave the chart of differences, for it is several times the later
 COMPARING = ("difference", "bits_per_byte")  # the measures that compare tokenizers; loss per token does not
-AXIS_TITLES = {axis: title for axis, title, _ in NUMBERS}
 AXIS_LABELS = {
     "step": "steps", "training_seconds": "seconds", "bytes_seen": "bytes of text", "flops": "FLOPs", "tokens": "tokens",
 }  # fmt: skip
@@ -51,8 +51,6 @@ DIFFERENCE_CAPTION = (
 CUT_EARLY = "What lies outside the chart comes early, or is an interval too wide for it."
 CUT = "The first evaluations lie above the chart."
 PAGE_HEIGHTS = {"difference": 340, "bits_per_byte": 400, "validation_loss": 280, "training_loss": 280}  # pixels
-Rows = list[dict[str, Any]]
-Datasets = dict[str, Rows]
 HOW_TO_READ = (
     "A line is the mean over a track's runs; the band around it goes from its lowest run to its highest. Lower is better. "
     "Only bits per byte compares tracks; loss per token does not. Validation curves are measured on one fixed subset of the "
@@ -94,176 +92,131 @@ class LearningCurve:
         return f"{MEASURES[self.measure][0]} by {AXIS_LABELS[self.axis]}"
 
 
-def learning_curves(results: dict[str, Any], datasets: Datasets) -> list[LearningCurve]:
-    """Returns every measure along every axis: the difference first, then bits per byte."""
-    return [
-        _difference_chart(results, datasets, axis)
-        if measure == "difference"
-        else _learning_curve(results, datasets, measure, axis)
-        for measure in MEASURES
-        for axis in AXIS_TITLES
-    ]
+def charts(result: TrialResult, measures: Sequence[str]) -> tuple[Chart, ...]:
+    """Returns a chart for each of some MEASURES."""
+    datasets = chart_data(result)
+    return tuple(_chart(learning_curves(result, datasets, measure), datasets) for measure in measures)
 
 
-def pictures(charts: Sequence[LearningCurve]) -> list[LearningCurve]:
-    """Returns the charts that become files, in the order in which report.md shows them."""
-    return [chart for chart in charts if chart.axis in PICTURES[chart.measure]]
+def learning_curves(result: TrialResult, datasets: Datasets, measure: str) -> list[LearningCurve]:
+    """Returns a measure along every axis."""
+    make = _difference_chart if measure == "difference" else _learning_curve
+    return [make(result, datasets, measure, axis) for axis in AXIS_TITLES]
 
 
-def draw(chart: LearningCurve, datasets: Datasets) -> str:
-    """Returns the chart as SVG, without the A/A control."""
-    import vl_convert
-
-    rows = [row for row in datasets[chart.dataset] if not row["control"]]
-    drawn = {**_specification(chart, rows), "description": chart.description, "datasets": {"rows": rows}}
-    return str(vl_convert.vegalite_to_svg(json.dumps(drawn)))
-
-
-def save(name: str, svg: str, folder: Path) -> None:
-    """Writes a drawn chart: NAME.svg, and NAME.png at twice its pixels on white, into `folder`."""
-    import vl_convert
-
-    (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-    (folder / f"{name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=PNG_SCALE))
+def _chart(curves: Sequence[LearningCurve], datasets: Datasets) -> Chart:
+    first = curves[0]
+    return Chart(
+        id=first.measure,
+        pictures=tuple(_picture(curve, datasets) for curve in curves if curve.axis in PICTURES[curve.measure]),
+        interactive={
+            "specifications": _specifications(first, datasets[first.dataset]),
+            "axes": {curve.axis: _changes(curve) for curve in curves},
+        },
+        datasets={curve.dataset: datasets[curve.dataset] for curve in curves},
+    )
 
 
-def interactive_charts(charts: Sequence[LearningCurve], datasets: Datasets) -> dict[str, Any]:
-    """Returns what sections/charts.js draws from: the rows, and for each measure its Vega-Lite and what an axis changes."""
-    measures: dict[str, Any] = {}
-    for chart in charts:
-        if chart.measure not in measures:
-            measures[chart.measure] = {"specifications": _specifications(chart, datasets[chart.dataset]), "axes": {}}
-        measures[chart.measure]["axes"][chart.axis] = _changes(chart)
-    return {"measures": measures, "datasets": datasets}
+def _picture(curve: LearningCurve, datasets: Datasets) -> Figure:
+    """Returns the chart as a picture, without the A/A control."""
+    rows = [row for row in datasets[curve.dataset] if not row["control"]]
+    return Figure(
+        name=curve.name,
+        specification={**_specification(curve, rows), "datasets": {"rows": rows}},
+        description=curve.description,
+        caption=curve.caption,
+        title=curve.title,
+    )
 
 
-def chart_data(results: dict[str, Any]) -> Datasets:
-    """Returns the rows that the charts draw, one an evaluation: those of `all_runs`, and of `timed_runs` where these are fewer.
-
-    They are results["mean_curves"], thinned to POINTS_DRAWN a line and rounded to what a chart shows: it keeps the page small.
-    """
-    means = {
-        # The control first: what is drawn first lies beneath.
-        name: [row for curve in sorted(curves, key=lambda curve: not curve["control"]) for row in _rows(curve)]
-        for name, curves in results["mean_curves"].items()
-        if curves is not None
-    }
-    return means | {f"difference_by_{axis}": difference_rows(results, axis) for axis in AXIS_TITLES}
-
-
-def _rows(curve: dict[str, Any]) -> Rows:
-    steps = len(curve["columns"]["step"])
-    drawn = drawn_places(steps)
-    every = max(1, round(len(drawn) / MARKERS))
-    name = f"{curve['track']}, other seeds (A/A control)" if curve["control"] else curve["track"]
-    common = {"name": name, "control": curve["control"], "runs": len(curve["seeds"])}
-    return [
-        {
-            **common,
-            "marked": place % every == every // 2,
-            **{column: rounded(values[index]) for column, values in curve["columns"].items()},
-        }
-        for place, index in enumerate(drawn)
-    ]
-
-
-def drawn_places(evaluations: int) -> list[int]:
-    """Returns which of a line's evaluations are drawn, the last one among them."""
-    return [*range(0, evaluations - 1, _stride(evaluations)), evaluations - 1] if evaluations else []
-
-
-def _stride(evaluations: int) -> int:
-    return -(-evaluations // POINTS_DRAWN)
-
-
-def rounded(value: float | None) -> float | None:
-    """Returns six significant digits, which is all that a chart shows."""
-    return None if value is None else float(f"{value:.6g}")
-
-
-def _learning_curve(results: dict[str, Any], datasets: Datasets, measure: str, axis: str) -> LearningCurve:
-    dataset = "timed_runs" if axis == "training_seconds" and "timed_runs" in datasets else "all_runs"
+def _learning_curve(result: TrialResult, datasets: Datasets, measure: str, axis: str) -> LearningCurve:
+    timed = result.mean_curves.timed_runs if axis == "training_seconds" else None
+    dataset, curves = ("all_runs", result.mean_curves.all_runs) if timed is None else ("timed_runs", timed)
     rows = datasets[dataset]
     domain, is_cut = _fitted_domain(rows, measure, axis)
     return LearningCurve(
         measure=measure,
         axis=axis,
-        description=_description(results["mean_curves"][dataset], measure, axis),
-        caption=" ".join([*([CUT] if is_cut else []), *_cautions(results, axis)]),
-        caption_without_cut=" ".join(_cautions(results, axis)),
+        description=_description(curves, measure, axis),
+        caption=" ".join([*([CUT] if is_cut else []), *_cautions(result, axis)]),
+        caption_without_cut=" ".join(_cautions(result, axis)),
         domain=domain,
         logarithmic_domain=_whole_domain(rows, measure),
         dataset=dataset,
-        floors=_floors(results) if measure == "bits_per_byte" else (),
+        floors=_floors(result) if measure == "bits_per_byte" else (),
     )
 
 
-def _floors(results: dict[str, Any]) -> tuple[tuple[str, float], ...]:
-    found = {name: track["floors"] for name, track in results["tracks"].items() if track["floors"]}
-    return tuple((name, floors["bigram"]["curve_bits_per_byte"]) for name, floors in found.items())
+def _floors(result: TrialResult) -> tuple[tuple[str, float], ...]:
+    found = {name: track.floors for name, track in result.tracks.items() if track.floors}
+    return tuple((name, floors.bigram.curve_bits_per_byte) for name, floors in found.items())
 
 
-def difference_rows(results: dict[str, Any], axis: str) -> Rows:
-    """Returns the rows of the chart of differences along one axis; tokens are told by steps, which are their multiple."""
-    rows: Rows = []
-    per_step = next(iter(results["tracks"].values()))["tokens_per_step"]
-    source, unit = ("step", per_step) if axis == "tokens" else (axis, 1)
-    deciding = {comparison["track"]: comparison for comparison in results["comparisons"]}
-    for track, found in results["differences"].items():
-        curve = found["curves"][source]
-        if curve is None:
-            continue
-        places = drawn_places(len(curve["at"]))
-        lines = rows_of_difference(track, curve, source, places)
-        every = max(1, round(len(places) / MARKERS))
-        marked = [{**row, "marked": place % every == every // 2} for place, row in enumerate(lines)]
-        where = place_of_verdict(found, source)
-        point = [] if where is None else [{**verdict_row(track, deciding[track], where, source), "marked": False}]
-        rows += [{**row, "runs": len(deciding[track]["paired_seeds"]), axis: row[source] * unit} for row in [*marked, *point]]
-    return [{name: rounded(value) if isinstance(value, float) else value for name, value in row.items()} for row in rows]
-
-
-def _difference_chart(results: dict[str, Any], datasets: Datasets, axis: str) -> LearningCurve:
-    name = f"difference_by_{axis}"
-    domain, is_cut = fitted_domain(datasets[name], axis)
-    cautions = [DIFFERENCE_CAPTION, *([CUT_EARLY] if is_cut else []), *_cautions(results, axis)]
+def _difference_chart(result: TrialResult, datasets: Datasets, measure: str, axis: str) -> LearningCurve:
+    name = f"{measure}_by_{axis}"
+    domain, is_cut = fitted_difference_domain(datasets[name], axis)
+    cautions = [DIFFERENCE_CAPTION, *([CUT_EARLY] if is_cut else []), *_cautions(result, axis)]
     if not datasets[name]:
         cautions = ["Every pair has a run that shared its device: there is nothing to compare in seconds."]
     return LearningCurve(
-        measure="difference",
+        measure=measure,
         axis=axis,
-        description=description(results, AXIS_TITLES[axis]),
+        description=_difference_description(result, axis),
         caption=" ".join(cautions),
         caption_without_cut=" ".join(cautions),
         domain=domain,
-        logarithmic_domain=domain,  # differences have no logarithm: sections/charts.js keeps this axis linear
+        logarithmic_domain=domain,  # differences have no logarithm: page_files/charts.js keeps this axis linear
         dataset=name,
     )
 
 
-def _description(curves: Sequence[dict[str, Any]], measure: str, axis: str) -> str:
-    ends = [end for curve in curves if not curve["control"] and (end := _last_value(curve, measure))]
+def _description(curves: Sequence[MeanCurve], measure: str, axis: str) -> str:
+    ends = [end for curve in curves if not curve.control and (end := _last_value(curve, measure))]
     return f"Line chart: {MEASURES[measure][1]} against {AXIS_TITLES[axis]}. At the end: {'; '.join(ends)}."
 
 
-def _last_value(curve: dict[str, Any], measure: str) -> str:
-    columns = (curve["columns"][name] for name in (measure, f"{measure}_lowest", f"{measure}_highest"))
+def _last_value(curve: MeanCurve, measure: str) -> str:
+    columns = (curve.columns[name] for name in (measure, f"{measure}_lowest", f"{measure}_highest"))
     values = [row for row in zip(*columns, strict=True) if row[0] is not None]
     if not values:
         return ""
     mean, lowest, highest = (decimal(value, 4) for value in values[-1])
-    runs = len(curve["seeds"])
-    return f"{curve['track']} {mean}" + (f" ({lowest} to {highest} over {plural(runs, 'run')})" if runs > 1 else "")
+    runs = len(curve.seeds)
+    return f"{curve.track} {mean}" + (f" ({lowest} to {highest} over {plural(runs, 'run')})" if runs > 1 else "")
 
 
-def _cautions(results: dict[str, Any], axis: str) -> list[str]:
+def _cautions(result: TrialResult, axis: str) -> list[str]:
     parts = []
-    if axis == "training_seconds" and not all(track["training_seconds_compare"] for track in results["tracks"].values()):
+    if axis == "training_seconds" and not all(track.training_seconds_compare for track in result.tracks.values()):
         parts.append("Runs shared a device: these seconds do not compare.")
-    stride = _stride(max(len(curve["columns"]["step"]) for curve in results["mean_curves"]["all_runs"]))
-    if stride > 1:
-        parts.append(f"One in {stride} evaluations is drawn; results.json has all.")
+    drawn = stride(max(len(curve.columns["step"]) for curve in result.mean_curves.all_runs))
+    if drawn > 1:
+        parts.append(f"One in {drawn} evaluations is drawn; results.json has all.")
     return parts
+
+
+def _difference_description(result: TrialResult, axis: str) -> str:
+    ends = [f"{each.track} {signed(each.difference)}" for each in result.comparisons]
+    what = f"Line chart: bits per byte of each other track minus {result.baseline} against {AXIS_TITLES[axis]}."
+    return f"{what} Where the verdict compares: {'; '.join(ends)}."
+
+
+def fitted_difference_domain(rows: Rows, axis: str) -> tuple[list[float], bool]:
+    """Returns the ends of the y axis, 0 between them, and whether something early lies beyond them."""
+    ends = ("difference_lowest", "difference", "difference_highest")
+    end = max((row[axis] for row in rows), default=0.0)
+    late = [row for row in rows if row[axis] >= DRAWN_FROM * end]
+    values = [row[name] for row in late for name in ends if row[name] is not None]
+    if not values:
+        return [-1.0, 1.0], False
+    # Where two runs differ much, their interval is many times the difference itself: the mean lines then rule the axis.
+    means = [row["difference"] for row in late if row["difference"] is not None]
+    span = max(abs(float(np.max(means))), abs(float(np.min(means))))
+    low, high = max(min(*values, 0.0), -1.5 * span), min(max(*values, 0.0), 1.5 * span)
+    margin = 0.06 * (high - low) or 0.01
+    domain = [low - margin, high + margin]
+    is_cut = any(not domain[0] <= row[name] <= domain[1] for row in rows for name in ends if row[name] is not None)
+    return domain, is_cut
 
 
 def _fitted_domain(rows: Rows, measure: str, axis: str) -> tuple[list[float], bool]:

@@ -1,16 +1,20 @@
-"""What two tracks' curves say beside the verdict: which is lower, who reaches a value sooner, whether they cross.
+"""What learning curves say beside the verdict: their means, which is lower, who reaches a value sooner, whether they cross.
 
 Pure functions over the evaluations of finished runs: evaluation -> report. Nothing here decides the verdict.
 """
 
+import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from toktrial.report.result_comparisons import Lower, Needed, Reach
 from toktrial.report.verdict import Floats
 
 AXES = ("step", "training_seconds", "bytes_seen", "flops")
+MEASURES = ("bits_per_byte", "validation_loss", "training_loss")
 
 
 @dataclass(frozen=True)
@@ -27,52 +31,9 @@ class Curve:
 Pair = tuple[Curve, Curve]  # (baseline, other) of one seed
 
 
-@dataclass(frozen=True)
-class Reach:
-    """How much one track needs, along one axis, to reach the final curve value of another, as a ratio to that other."""
-
-    ratios: list[float | None]
-    """One a paired seed: below 1 is sooner; None where the value was not reached."""
-    reached: int
-    """Paired seeds in which the value was reached."""
-    seeds: int
-    """Paired seeds that were compared; along seconds, those whose runs had their devices to themselves."""
-    median: float | None
-    """Median of the ratios, a seed without one counted as infinitely late; None where that leaves no number."""
-    at_most: bool
-    """Whether the median is an upper bound: it rests on a seed that was there at its first evaluation, and maybe before."""
-
-
-@dataclass(frozen=True)
-class Needed:
-    """How much the runs of one track need, along one axis, to reach a target."""
-
-    values: list[float | None]
-    """One a run, in the axis's unit; None where the target was not reached."""
-    reached: int
-    """Runs in which it was reached."""
-    seeds: int
-    """Runs that were looked at; along seconds, those that had their devices to themselves."""
-    median: float | None
-    """Median of the values, a run without one counted as never; None where that leaves no number."""
-    more_than: float | None
-    """Where the median is never: what it exceeds, with the end of a run standing for what that run did not reach."""
-
-
-@dataclass(frozen=True)
-class Lower:
-    """At which evaluations after the warm-up the other track's curve is below the baseline's."""
-
-    evaluations: int
-    """Evaluations after the warm-up that all paired runs have."""
-    lower_at: int
-    """Evaluations at which the other's mean over the seeds is lower."""
-    at_every: bool
-    """Whether that is all of them."""
-    seeds: int
-    """Paired seeds."""
-    seeds_at_every: int
-    """Seeds in which the other is lower at every one."""
+def comparable(pairs: Sequence[Pair], axis: str) -> list[Pair]:
+    """Returns the pairs that compare along an axis: along seconds, those whose runs both had their device to themselves."""
+    return [pair for pair in pairs if axis != "training_seconds" or not (pair[0].shared_device or pair[1].shared_device)]
 
 
 def first_reached(positions: Floats, values: Floats, target: float) -> float | None:
@@ -100,7 +61,7 @@ def reach(pairs: Sequence[Pair], measure: str, axis: str) -> Reach:
     wavering curve's end would flatter whoever is compared with it. Along seconds, pairs of which a run shared its
     device are left out.
     """
-    compared = [pair for pair in pairs if axis != "training_seconds" or not (pair[0].shared_device or pair[1].shared_device)]
+    compared = comparable(pairs, axis)
     ratios = [_reach_ratio(leader, follower, measure, axis) for leader, follower in compared]
     reached, median = sum(ratio is not None for ratio in ratios), _median_with_never(ratios)
     there_at_once = [follower.columns[measure][0] <= leader.columns[measure][-1] for leader, follower in compared]
@@ -176,6 +137,38 @@ def values_at(curve: Curve, measure: str, steps: Floats) -> Floats:
     return values
 
 
+def mean_columns(curves: Sequence[Curve]) -> dict[str, list[float | None]]:
+    """Returns the mean of each axis and measure over the runs, at the steps that all have, and each measure's extremes.
+
+    The extremes are named `<measure>_lowest` and `<measure>_highest`. NaN where a run has no finite value.
+    """
+    steps = common_steps(curves)
+    columns: dict[str, list[float | None]] = {}
+    for name in (*AXES, "tokens", *MEASURES):
+        values = np.stack([values_at(curve, name, steps) for curve in curves])
+        columns[name] = values.mean(axis=0).tolist()
+        if name in MEASURES:
+            columns[f"{name}_lowest"] = values.min(axis=0).tolist()
+            columns[f"{name}_highest"] = values.max(axis=0).tolist()
+    return columns
+
+
+def mean_over_seeds(values: Sequence[float | None]) -> float | None:
+    """Returns the mean of the finite values; None where there are none."""
+    known = _finite(values)
+    return statistics.fmean(known) if known else None
+
+
+def standard_deviation_over_seeds(values: Sequence[float | None]) -> float | None:
+    """Returns the sample standard deviation of the finite values; None where there are fewer than two.
+
+    >>> standard_deviation_over_seeds([1.0, None, 2.0, 3.0])
+    1.0
+    """
+    known = _finite(values)
+    return statistics.stdev(known) if len(known) > 1 else None
+
+
 def _reach_ratio(leader: Curve, follower: Curve, measure: str, axis: str) -> float | None:
     target = float(leader.columns[measure][-1])
     needed_by_leader = first_reached(leader.columns[axis], leader.columns[measure], target)
@@ -197,3 +190,7 @@ def _median_with_never(values: Sequence[float | None]) -> float | None:
     with np.errstate(invalid="ignore"):
         median = float(np.median([np.inf if value is None else value for value in values]))
     return median if np.isfinite(median) else None
+
+
+def _finite(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None and math.isfinite(value)]

@@ -1,68 +1,68 @@
 """The picture beside the verdict: every run as a dot by track, and every paired difference with the interval that decides.
 
-results -> dots chart -> page and Markdown: noise is seen sooner than read.
+Result -> dots chart -> section: noise is seen sooner than read.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
-from toktrial.report.chart_specification import COLOURS, CONFIG, SHAPES
+from toktrial.report.blocks import Figure
+from toktrial.report.chart_specification import COLOURS, CONFIG, SCHEMA, SHAPES
+from toktrial.report.result import TrialResult
 from toktrial.report.wording import decimal, joined, signed
 
 NAME = "runs"  # of its files
 HEIGHT, STEP_WIDTH = 210, 84  # pixels, and for each column of dots
 
 
-def draw_dots(results: dict[str, Any]) -> str:
-    """Returns the picture as SVG."""
-    import vl_convert
+def dots(result: TrialResult) -> Figure:
+    """Returns the picture."""
+    return Figure(
+        name=NAME, specification=dots_specification(result), description=describe_dots(result), caption=dots_caption(result)
+    )
 
-    return str(vl_convert.vegalite_to_svg(json.dumps(dots_specification(results))))
 
-
-def dots_specification(results: dict[str, Any]) -> dict[str, Any]:
+def dots_specification(result: TrialResult) -> dict[str, Any]:
     """Returns Vega-Lite: the runs where the verdict compares them, and beside them what they differ by."""
-    tracks = list(results["tracks"])
+    tracks = list(result.tracks)
     return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "$schema": SCHEMA,
         "config": {**CONFIG, "concat": {"spacing": 50}},
         "background": "white",
-        "description": describe_dots(results),
-        "hconcat": [_runs(results, tracks), _differences(results, tracks)],
+        "hconcat": [_runs(result, tracks), _differences(result, tracks)],
     }
 
 
-def describe_dots(results: dict[str, Any]) -> str:
+def describe_dots(result: TrialResult) -> str:
     """Returns what the picture shows, for those who cannot see it."""
-    runs = [f"{track} {joined([decimal(value, 4) for value in judged_values(results, track)])}" for track in results["tracks"]]
+    runs = [f"{track} {joined([decimal(value, 4) for value in judged_values(result, track)])}" for track in result.tracks]
     pairs = [
-        f"{each['track']} minus {each['baseline']} {joined([signed(value) for value in each['differences']])}"
-        for each in results["comparisons"]
+        f"{each.track} minus {each.baseline} {joined([signed(value) for value in each.differences])}"
+        for each in result.comparisons
     ]
     return f"Every run's bits per byte: {'; '.join(runs)}. What pairs of one seed differ by: {'; '.join(pairs)}."
 
 
-def dots_caption(results: dict[str, Any]) -> str:
+def dots_caption(result: TrialResult) -> str:
     """Returns what must be known to read the picture."""
     return (
-        f"Left: every run, the line is a track's mean. Right: what each run differs by from {results['baseline']} under "
+        f"Left: every run, the line is a track's mean. Right: what each run differs by from {result.baseline} under "
         "the same seed, the mean, and the interval that the verdict is about. Lower is better."
     )
 
 
-def judged_values(results: dict[str, Any], track: str) -> list[float]:
+def judged_values(result: TrialResult, track: str) -> list[float | None]:
     """Returns the bits per byte of a track's runs, where the verdict compares them."""
-    budget = results["protocol"]["verdict"].get("budget", "steps")
-    runs = results["tracks"][track]["runs"]
-    return [run["equal_bytes"]["bits_per_byte"] if budget == "bytes" else run["bits_per_byte"] for run in runs]
+    at_equal_bytes = result.design.verdict.budget == "bytes"
+    runs = result.tracks[track].runs
+    return [run.equal_bytes.bits_per_byte if at_equal_bytes and run.equal_bytes else run.bits_per_byte for run in runs]
 
 
-def _runs(results: dict[str, Any], tracks: Sequence[str]) -> dict[str, Any]:
+def _runs(result: TrialResult, tracks: Sequence[str]) -> dict[str, Any]:
     rows = [
-        {"name": track, "value": value, "seed": run["seed"]}
+        {"name": track, "value": value, "seed": run.seed}
         for track in tracks
-        for run, value in zip(results["tracks"][track]["runs"], judged_values(results, track), strict=True)
+        for run, value in zip(result.tracks[track].runs, judged_values(result, track), strict=True)
     ]
     encoding = {
         "x": _column(tracks),
@@ -80,23 +80,21 @@ def _runs(results: dict[str, Any], tracks: Sequence[str]) -> dict[str, Any]:
     return _panel(rows, len(tracks), encoding, [mean, dots])
 
 
-def _differences(results: dict[str, Any], tracks: Sequence[str]) -> dict[str, Any]:
-    comparisons = results["comparisons"]
-    others = [each["track"] for each in comparisons]
+def _differences(result: TrialResult, tracks: Sequence[str]) -> dict[str, Any]:
+    comparisons = result.comparisons
+    others = [each.track for each in comparisons]
     rows: list[dict[str, Any]] = [
-        {"name": each["track"], "value": value, "low": None, "high": None}
-        for each in comparisons
-        for value in each["differences"]
+        {"name": each.track, "value": value, "low": None, "high": None} for each in comparisons for value in each.differences
     ]
     rows += [
-        {"name": each["track"], "value": None, "low": each["low"], "high": each["high"], "mean": each["difference"]}
+        {"name": each.track, "value": None, "low": each.low, "high": each.high, "mean": each.difference}
         for each in comparisons
-        if each["low"] is not None
+        if each.low is not None
     ]
     encoding = {
         "x": _column(others),
         "y": {
-            "field": "value", "type": "quantitative", "title": f"minus {results['baseline']}, by seed",
+            "field": "value", "type": "quantitative", "title": f"minus {result.baseline}, by seed",
             "scale": {"nice": False, "padding": 14}, "axis": {"tickCount": 5, "format": "+.3~f"},
         },
         "color": _scaled(tracks, COLOURS),

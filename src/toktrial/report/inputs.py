@@ -7,28 +7,39 @@ import json
 import math
 import re
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from toktrial.artifact import MANIFEST, file_sha256, fingerprint, read_json, read_manifest
 from toktrial.errors import TrialError
-from toktrial.evaluation.votes import VOTES_FILE, Vote, read_votes
+from toktrial.evaluation.votes import VOTES_FILE, read_votes
 from toktrial.report.amendments import AMENDMENTS_FILE, read_amendments
 from toktrial.report.curves import Curve
+from toktrial.report.design import Design, design_of
+from toktrial.report.evaluated import (
+    EvaluatedRun,
+    FinalMeasures,
+    FloorsAccount,
+    JudgedPairs,
+    KnownPairs,
+    RunRecord,
+    Sample,
+    TokensManifest,
+    TrialInputs,
+    VocabularyAccount,
+)
+from toktrial.report.result import Corpus, Overlap
 from toktrial.report.verdict import Floats
-from toktrial.training.rates import OTHER_RATE_FOLDER, RATES_FILE, RATES_FOLDER, TunedRates, read_tuned_rates
+from toktrial.training.rates import OTHER_RATE_FOLDER, RATES_FILE, RATES_FOLDER, TUNING_FOLDER, read_tuned_rates
 
 CURVE_COLUMNS = (
     "step", "training_loss", "validation_loss", "bits_per_byte", "learning_rate", "training_seconds",
     "evaluation_seconds", "tokens", "bytes_seen", "flops",
 )  # fmt: skip
 RUN_FILES = ("record.json", "metrics.jsonl", "final.json", "document_nats.npy")
-# What a record that does not say so was: every step was eager then, and every run one process.
-UNRECORDED = {"compiled": False, "compile_seconds": 0.0, "processes": 1, "source_commit": "not recorded"}
 SAMPLE_MEASURES_FILE = "evaluation/samples/measures.json"
 FLOORS_FILE = "evaluation/floors/floors.json"
 OVERLAP_FILE = "evaluation/overlap/overlap.json"
@@ -41,74 +52,7 @@ INPUT_FILES = (
     f"{RATES_FOLDER}/{RATES_FILE}",
     *(f"{folder}/*/seed-*/{name}" for folder in ("runs", OTHER_RATE_FOLDER) for name in RUN_FILES),
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class EvaluatedRun:
-    """One training that came to its end and was evaluated."""
-
-    seed: int
-    record: dict[str, Any]
-    """What the run was: device, precision, parameters, versions."""
-    final: dict[str, Any]
-    """The measures on every validation document."""
-    curve: Curve
-    """The measures along the way."""
-    document_nats: Floats
-    """Nats of each validation document (documents,) float64."""
-    samples: list[dict[str, Any]]
-    """Prompts and what the model made of them. Untrusted text."""
-    minimal_pairs: dict[str, Any] | None
-    """Which sentence of every minimal pair the model finds likelier; None where it was not asked."""
-
-
-@dataclass(frozen=True)
-class TrialInputs:
-    """All that the report is made from."""
-
-    protocol: dict[str, Any]
-    corpus: dict[str, Any]
-    tokenizers: dict[str, dict[str, Any]]
-    """Manifest of each tokenizer."""
-    graphs: dict[str, dict[str, Any]]
-    """Manifest of each pair graph."""
-    tokens: dict[str, dict[str, Any]]
-    """Manifest of each track's token files."""
-    accounts: dict[str, dict[str, Any]]
-    """Manifest of each account that the evaluation gives of the whole trial: `vocabulary`, `samples`, `known_pairs`."""
-    runs: dict[str, list[EvaluatedRun]]
-    """The finished runs of each track under the seeds that the verdict pairs, by ascending seed."""
-    control_runs: list[EvaluatedRun]
-    """The finished runs of the A/A control: the baseline under other seeds, by ascending seed."""
-    tuning: TunedRates | None
-    """What the tuning of learning rates found; None where the protocol asks for none."""
-    runs_at_other_rate: dict[str, list[EvaluatedRun]]
-    """The finished runs at the tuned rate that does not decide, of tracks for which it is another one."""
-    vocabulary: dict[str, Any]
-    sample_measures: list[dict[str, Any]]
-    """Counts of every measured sample and real document; none where they were not measured."""
-    votes: list[Vote]
-    """What people said of the samples."""
-    known_pairs: dict[str, Any] | None
-    """Which minimal pairs hold known words alone; None where none were judged."""
-    floors: dict[str, Any] | None
-    """What counting alone reaches, by track; None in a trial of an earlier version."""
-    overlap: dict[str, Any] | None
-    """Near-duplicates, and documents that share rows; None in a trial of an earlier version."""
-    document_bytes: NDArray[np.uint32]
-    """UTF-8 bytes of each validation document (documents,)."""
-    amendments: list[dict[str, Any]]
-    """What the protocol changed after the trial had begun: fields of `amendments.Amendment`."""
-    seeds_left_out: dict[str, list[int]]
-    """Finished seeds of each track that the protocol does not name."""
-
-    @property
-    def baseline(self) -> str:
-        return next(iter(self.runs))
-
-    @property
-    def others(self) -> list[str]:
-        return list(self.runs)[1:]
+Kind = TypeVar("Kind")
 
 
 def read_trial(trial_folder: Path) -> TrialInputs:
@@ -118,32 +62,42 @@ def read_trial(trial_folder: Path) -> TrialInputs:
     in it and in the baseline.
     """
     protocol = read_protocol(trial_folder)
-    tracks = list(protocol["tracks"])
+    design = _design(protocol, trial_folder)
+    tracks = list(design.tracks)
     finished = {track: _finished_seeds(trial_folder / "runs" / track) for track in tracks}
-    wanted = {track: [seed for seed in seeds if 1 <= seed <= last_seed(protocol)] for track, seeds in finished.items()}
-    control = _control_seeds(protocol, finished[tracks[0]])
+    wanted = {track: [seed for seed in seeds if 1 <= seed <= design.last_seed] for track, seeds in finished.items()}
+    control = _control_seeds(design, finished[tracks[0]])
     _check_seeds(trial_folder, wanted)
     document_bytes = np.fromfile(_existing(trial_folder / "tokens" / tracks[0] / "val_bytes.bin"), dtype="<u4")
+    corpus = _typed(read_manifest(trial_folder / "corpus"), Corpus, trial_folder / "corpus" / MANIFEST)
+    manifests = {track: trial_folder / "tokens" / track / MANIFEST for track in tracks}
+    tokens = {track: _typed(read_manifest(path.parent), TokensManifest, path) for track, path in manifests.items()}
+    floors = _read_if_there(trial_folder / FLOORS_FILE, FloorsAccount)
     return TrialInputs(
         protocol=protocol,
-        corpus=read_manifest(trial_folder / "corpus"),
-        tokenizers=_manifests(trial_folder / "tokenizers"),
-        graphs=_manifests(trial_folder / "graphs"),
-        tokens={track: read_manifest(trial_folder / "tokens" / track) for track in tracks},
-        accounts=_manifests(trial_folder / "evaluation"),
+        corpus=corpus,
+        tokens=tokens,
+        preparation_seconds={
+            "corpus": corpus.seconds,
+            **_stage_seconds(trial_folder / "tokenizers", "tokenizer "),
+            **_stage_seconds(trial_folder / "graphs", "pair graph of "),
+            **{f"tokens of {track}": manifest.seconds for track, manifest in tokens.items()},
+            **_stage_seconds(trial_folder / TUNING_FOLDER, "tuning of "),
+        },
+        account_seconds=_stage_seconds(trial_folder / "evaluation"),
         runs={
             track: [_read_run(trial_folder / "runs" / track, seed, len(document_bytes)) for seed in seeds]
             for track, seeds in wanted.items()
         },
         control_runs=[_read_run(trial_folder / "runs" / tracks[0], seed, len(document_bytes)) for seed in control],
-        tuning=read_tuned_rates(trial_folder) if protocol.get("tuning", {}).get("rates") else None,
+        tuning=read_tuned_rates(trial_folder) if design.tuning.rates else None,
         runs_at_other_rate=_runs_at_other_rate(trial_folder, wanted, len(document_bytes)),
-        vocabulary=read_json(trial_folder / "evaluation" / "vocabulary" / "vocabulary.json"),
-        sample_measures=_read_if_there(trial_folder / SAMPLE_MEASURES_FILE),
+        vocabulary=_read(trial_folder / "evaluation" / "vocabulary" / "vocabulary.json", VocabularyAccount),
+        sample_measures=_read_if_there(trial_folder / SAMPLE_MEASURES_FILE, list[dict[str, Any]]) or [],
         votes=read_votes(trial_folder / VOTES_FILE),
-        known_pairs=_object_if_there(trial_folder / KNOWN_PAIRS_FILE),
-        floors=_object_if_there(trial_folder / FLOORS_FILE),
-        overlap=_object_if_there(trial_folder / OVERLAP_FILE),
+        known_pairs=_read_if_there(trial_folder / KNOWN_PAIRS_FILE, KnownPairs),
+        floors=floors.tracks if floors else {},
+        overlap=_read_if_there(trial_folder / OVERLAP_FILE, Overlap),
         document_bytes=document_bytes,
         amendments=read_amendments(trial_folder),
         seeds_left_out={
@@ -151,6 +105,17 @@ def read_trial(trial_folder: Path) -> TrialInputs:
             for track, seeds in finished.items()
         },
     )
+
+
+def read_final(path: Path) -> FinalMeasures:
+    """Reads a run's final.json. Raises TrialError where it is damaged, or the training diverged."""
+    plain = read_json(path)
+    if not math.isfinite(plain["bits_per_byte"] or math.nan):
+        raise TrialError(
+            f"{path} has {plain['bits_per_byte']} bits per byte: the training diverged. Lower "
+            "training.learning_rate in a new trial"
+        )
+    return _typed(plain, FinalMeasures, path)
 
 
 def read_protocol(trial_folder: Path) -> dict[str, Any]:
@@ -174,6 +139,14 @@ def report_fingerprint(trial_folder: Path, target: float | None = None) -> str:
     return fingerprint("report", {**input_checksums(trial_folder), **asked})
 
 
+def _design(protocol: dict[str, Any], trial_folder: Path) -> Design:
+    try:
+        return design_of(protocol)
+    except ValueError as error:
+        path = trial_folder / "protocol.toml"
+        raise TrialError(f"{path} is no protocol ({error}): restore it, or begin the trial anew") from None
+
+
 def _finished_seeds(folder: Path) -> list[int]:
     names = [re.fullmatch(r"seed-(\d+)", path.name) for path in folder.glob("seed-*")]
     seeds = sorted(int(name[1]) for name in names if name)
@@ -190,17 +163,10 @@ def _runs_at_other_rate(trial_folder: Path, wanted: dict[str, list[int]], docume
     }
 
 
-def _control_seeds(protocol: dict[str, Any], finished_by_baseline: list[int]) -> list[int]:
-    """Returns the finished seeds of the A/A control, which a protocol older than the control does not have."""
-    if not protocol.get("control", False):
-        return []
-    last = last_seed(protocol)
-    return [seed for seed in finished_by_baseline if last < seed <= last + protocol["seeds"]]
-
-
-def last_seed(protocol: dict[str, Any]) -> int:
-    """Returns the highest seed that the verdict may pair: beyond it stand those of the A/A control."""
-    return int(max(protocol["seeds"], protocol.get("most_seeds", 0)))
+def _control_seeds(design: Design, finished_by_baseline: list[int]) -> list[int]:
+    """Returns the finished seeds of the A/A control."""
+    last = design.last_seed
+    return [seed for seed in finished_by_baseline if design.control and last < seed <= last + design.seeds]
 
 
 def _check_seeds(trial_folder: Path, seeds: dict[str, list[int]]) -> None:
@@ -218,26 +184,21 @@ def _check_seeds(trial_folder: Path, seeds: dict[str, list[int]]) -> None:
 
 def _read_run(track_folder: Path, seed: int, documents: int) -> EvaluatedRun:
     folder = track_folder / f"seed-{seed}"
-    record, final = UNRECORDED | read_json(folder / "record.json"), read_json(folder / "final.json")
+    final, record = read_final(folder / "final.json"), _read(folder / "record.json", RunRecord)
     document_nats = np.load(folder / "document_nats.npy").astype(np.float64)
     if document_nats.shape != (documents,):
         raise TrialError(
             f"{folder / 'document_nats.npy'} must hold one number for each of the {documents} validation documents, "
             f"but its shape is {document_nats.shape}: delete {folder} and run again"
         )
-    if not math.isfinite(final["bits_per_byte"] or math.nan):
-        raise TrialError(
-            f"{folder / 'final.json'} has {final['bits_per_byte']} bits per byte: the training diverged. Lower "
-            "training.learning_rate in a new trial"
-        )
     return EvaluatedRun(
         seed=seed,
         record=record,
         final=final,
-        curve=Curve(_read_curve(folder / "metrics.jsonl"), bool(record["shared_device"])),
+        curve=Curve(_read_curve(folder / "metrics.jsonl"), record.shared_device),
         document_nats=document_nats,
-        samples=_read_if_there(folder / "samples.json"),
-        minimal_pairs=_object_if_there(folder / "minimal_pairs.json"),
+        samples=_read_if_there(folder / "samples.json", list[Sample]) or [],
+        minimal_pairs=_read_if_there(folder / "minimal_pairs.json", JudgedPairs),
     )
 
 
@@ -257,18 +218,26 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def _manifests(folder: Path) -> dict[str, dict[str, Any]]:
-    return {path.parent.name: read_manifest(path.parent) for path in sorted(folder.glob(f"*/{MANIFEST}"))}
+def _stage_seconds(folder: Path, prefix: str = "") -> dict[str, float | None]:
+    """Returns the seconds that each finished stage within a folder took, by its name."""
+    return {
+        prefix + path.parent.name: read_manifest(path.parent).get("seconds") for path in sorted(folder.glob(f"*/{MANIFEST}"))
+    }
 
 
-def _read_if_there(path: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = read_json(path) if path.is_file() else []
-    return rows
+def _read(path: Path, kind: type[Kind]) -> Kind:
+    return _typed(read_json(path), kind, path)
 
 
-def _object_if_there(path: Path) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = read_json(path) if path.is_file() else None
-    return found
+def _read_if_there(path: Path, kind: type[Kind]) -> Kind | None:
+    return _read(path, kind) if path.is_file() else None
+
+
+def _typed(plain: Any, kind: type[Kind], path: Path) -> Kind:
+    try:
+        return msgspec.convert(plain, kind)
+    except msgspec.ValidationError as error:
+        raise TrialError(f"{path} is damaged ({error}): delete {path.parent} and run again") from None
 
 
 def _existing(path: Path) -> Path:

@@ -1,228 +1,137 @@
-"""Renders report.md: the page's numbers and sentences, with the charts as pictures, for reading on a code host.
+"""Renders blocks as Markdown, with charts as pictures, for reading on a code host. Every text is escaped or fenced.
 
-results -> Markdown. Tables and formatting are those of the page.
+Blocks -> report.md.
 """
 
-import json
 import re
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import assert_never
 
-from toktrial.report.amendments import describe_amendment
-from toktrial.report.charts import COMPARING, HOW_TO_READ, LearningCurve
-from toktrial.report.control_section import control_sentences, control_table
-from toktrial.report.differences_section import budgets_table
-from toktrial.report.dots_chart import NAME, describe_dots, dots_caption
-from toktrial.report.minimal_pairs_section import counted_sentences, fields_table, minimal_pairs_sentences, paradigms_table
-from toktrial.report.noise_section import noise_sentences
-from toktrial.report.ratings_section import ratings_sentences, ratings_tables
-from toktrial.report.samples_section import CAVEAT, meanings, measures_table
-from toktrial.report.tables import (
-    LOSS_PER_TOKEN,
-    REPEAT,
-    Table,
-    answers,
-    corpus_table,
-    end_tables,
-    environment_table,
-    facts_table,
-    reach_table,
-    repeat_commands,
-    seconds_table,
-)
-from toktrial.report.target_section import target_tables
-from toktrial.report.tuning_section import NAME as RATES_NAME
-from toktrial.report.tuning_section import describe_rates, rates_table, tuned_verdicts_table, tuning_sentences
-from toktrial.report.vocabulary_section import (
-    NO_MERGES_NOTE,
-    TREE_NOTE,
-    class_examples_table,
-    cut_lines,
-    cut_summary,
-    knows_no_merges,
-    overview_tables,
-    tree_lines,
-)
+from toktrial.report import blocks
+from toktrial.report.wording import visible
 
 
-def render_markdown(results: dict[str, Any], charts: list[LearningCurve]) -> str:
-    """Returns the report as Markdown. Text of the corpus or of a model stands in code blocks that it cannot leave."""
-    sections = [
-        f"Trial {_escaped(results['trial'])}: which tokenizer made the model learn faster?",
-        f"# {_escaped(results['verdict']['outcome'])}",
-        *(_escaped(clause) for clause in results["verdict"]["clauses"]),
-        _escaped(results["verdict"]["criterion"]),
-        f"![{_escaped(describe_dots(results))}]({NAME}.png)\n\n*{_escaped(dots_caption(results))}*",
-        *(_escaped(detail) for detail in results["verdict"]["details"]),
-        *(_escaped(sentence) for sentence in noise_sentences(results)),
-        results["verdict"]["rule"],
-        "## Along the training",
-        *(_chart(chart) for chart in charts if chart.measure in COMPARING),
-        HOW_TO_READ,
-        "## The trial in short",
-        _table(facts_table(results)),
-        "\n".join(f"- {_escaped(note)}" for note in results["notes"]),
-        "## The tracks at their end",
-        *map(_table, end_tables(results)),
-        _table(budgets_table(results)),
-        "## Beside the verdict",
-        "None of this decides anything.",
-        *map(_table, target_tables(results)),
-        *_beside(results),
-        *_tuning(results),
-        *_control(results),
-        "## Tokenizers",
-        *_cuts(results["cuts"]),
-        *(_table(table) for table in overview_tables(results)),
-        *_entries(results),
-        "## Samples",
-        *_sample_measures(results),
-        *_samples(results["samples"]),
-        *_ratings(results),
-        *_minimal_pairs(results),
-        "## Loss per token",
-        LOSS_PER_TOKEN,
-        *(_chart(chart) for chart in charts if chart.measure not in COMPARING),
-        *_amendments(results),
-        "## Protocol",
-        _table(corpus_table(results)),
-        code_block(json.dumps(results["protocol"], indent=1, ensure_ascii=False), "json"),
-        "## Environment",
-        _table(environment_table(results)),
-        "## Seconds by stage",
-        _table(seconds_table(results)),
-        "## To repeat it",
-        REPEAT,
-        code_block("\n".join(repeat_commands(results)), "sh"),
-        "Every number above stands in [results.json](results.json).",
-    ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+def render_markdown(document: blocks.Document) -> str:
+    """Returns the report as Markdown."""
+    parts = []
+    for section in document.sections:
+        parts += [f"## {escaped(section.title)}"] if section.title else []
+        parts += _blocks(section.blocks)
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def code_block(text: str, language: str = "") -> str:
     """Returns a fenced code block whose fence is longer than every run of backticks inside it."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = "`" * max(3, _longest_run_of_backticks(text) + 1)
     return f"{fence}{language}\n{text}\n{fence}"
 
 
-def _amendments(results: dict[str, Any]) -> list[str]:
-    if not results["amendments"]:
-        return []
-    listed = "\n".join(f"- {_escaped(describe_amendment(each))}" for each in results["amendments"])
-    return ["## What was changed after the trial had begun", listed]
+def code_span(text: str) -> str:
+    """Returns text between backticks that none inside it can end, on one line."""
+    fence = "`" * (_longest_run_of_backticks(text) + 1)
+    space = " " if text.startswith(("`", " ")) or text.endswith(("`", " ")) else ""
+    return f"{fence}{space}{_on_one_line(text)}{space}{fence}"
 
 
-def _beside(results: dict[str, Any]) -> list[str]:
-    confidence = results["verdict"]["confidence"]
-    sections = []
-    for comparison in results["comparisons"]:
-        sections.append(f"### {_escaped(comparison['track'])} against {_escaped(comparison['baseline'])}")
-        sections.append(_table(reach_table(comparison)))
-        sections.extend(
-            f"**{_escaped(answer.question)}** {_escaped(' '.join(answer.answers))} *{answer.meaning}*"
-            for answer in answers(comparison, confidence)
-        )
-    return sections
-
-
-def _tuning(results: dict[str, Any]) -> list[str]:
-    if not results["tuning"]:
-        return []
-    return [
-        "## Learning rates",
-        *(_escaped(sentence) for sentence in tuning_sentences(results)),
-        f"![{_escaped(describe_rates(results))}]({RATES_NAME}.png)",
-        _table(rates_table(results)),
-        _table(tuned_verdicts_table(results)),
-    ]
-
-
-def _control(results: dict[str, Any]) -> list[str]:
-    if not results["control"]:
-        return []
-    return [
-        "### What nothing looks like: the A/A control",
-        _table(control_table(results)),
-        *(_escaped(sentence) for sentence in control_sentences(results)),
-    ]
-
-
-def _chart(chart: LearningCurve) -> str:
-    return f"![{_escaped(chart.description)}]({chart.name}.png)\n\n*{f'{chart.title}. {chart.caption}'.strip()}*"
-
-
-def _cuts(cuts: dict[str, Any] | None) -> list[str]:
-    if not cuts:
-        return []
-    sections = [f"The beginning of the validation text, {cuts['bytes']} bytes, cut by every track; a bar parts two tokens."]
-    for name, track in cuts["tracks"].items():
-        sections += [f"{_escaped(name)}: {cut_summary(track)}", code_block(cut_lines(track))]
-    return sections
-
-
-def _entries(results: dict[str, Any]) -> list[str]:
-    sections = []
-    for name, track in results["tracks"].items():
-        sections.append(_table(class_examples_table(name, track["vocabulary"])))
-        for kind in ("longest", "most_used"):
-            entries = track["vocabulary"].get(kind, [])
-            listed = "\n".join(f"{entry['count']:>12,}  {json.dumps(entry['text'])}" for entry in entries)
-            sections.append(f"{kind.replace('_', ' ').capitalize()} entries of {_escaped(name)}, with their uses:")
-            sections.append(code_block(listed))
-        never = "\n".join(json.dumps(text) for text in track["vocabulary"].get("never_used", []))
-        sections.extend([f"Some entries of {_escaped(name)} that are never used:", code_block(never)] if never else [])
-        trees = track["vocabulary"].get("trees", [])
-        sections += [f"How entries of {_escaped(name)} were built. {TREE_NOTE}"] if trees else []
-        sections += [code_block(tree_lines(tree)) for tree in trees]
-        sections += [NO_MERGES_NOTE] if knows_no_merges(track["vocabulary"]) else []
-    return sections
-
-
-def _sample_measures(results: dict[str, Any]) -> list[str]:
-    if not results["sample_measures"]:
-        return []
-    said = "\n".join(f"- **{_escaped(name)}**: {_escaped(meaning)}" for name, meaning in meanings(results))
-    return [_table(measures_table(results)), CAVEAT, said]
-
-
-def _minimal_pairs(results: dict[str, Any]) -> list[str]:
-    if not results["minimal_pairs"]:
-        return []
-    sentences = [_escaped(sentence) for sentence in minimal_pairs_sentences(results)]
-    names = [_escaped(sentence) for sentence in counted_sentences(results)]
-    return ["## Grammar: minimal pairs", _table(fields_table(results)), *sentences, *names, _table(paradigms_table(results))]
-
-
-def _ratings(results: dict[str, Any]) -> list[str]:
-    if not results["ratings"]:
-        return []
-    sentences = [_escaped(sentence) for sentence in ratings_sentences(results)]
-    return ["## What people said of the samples", *sentences, *map(_table, ratings_tables(results))]
-
-
-def _samples(samples: dict[str, Any]) -> list[str]:
-    if not samples["prompts"]:
-        return ["There are none."]
-    sections = [f"Every track's model of seed {samples['seed']}, one continuation a prompt."]
-    for prompt in samples["prompts"]:
-        continuations = [
-            f"[{track}]{sample['continuation']}{'' if sample['ended'] else ' [...]'}"
-            for track, sample in prompt["tracks"].items()
-        ]
-        sections.append(code_block("\n\n".join([prompt["prompt"], *continuations])))
-    return sections
-
-
-def _table(table: Table) -> str:
-    if not table.rows:
-        return ""
-    rulers = [":---" if kind != "number" else "---:" for kind in table.kinds]
-    lines = [[_escaped(header) for header in table.headers], rulers, *([_escaped(cell) for cell in row] for row in table.rows)]
-    rows = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return f"{rows}\n\n*{_escaped(table.caption)}*"
-
-
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Returns text that Markdown shows as it stands, on one line."""
-    marked = re.sub(r"([\\`*_\[\]<>|&~])", r"\\\1", text)
-    return marked.replace("\n", " ")
+    return _on_one_line(re.sub(r"([\\`*_\[\]<>|&~#])", r"\\\1", text))
+
+
+def _blocks(several: Iterable[blocks.Block]) -> Iterator[str]:
+    for block in several:
+        yield from _block(block)
+
+
+def _block(block: blocks.Block) -> Iterator[str]:
+    match block:
+        case blocks.Heading():
+            yield f"{'#' * block.level} {escaped(block.text)}"
+        case blocks.Paragraph():
+            yield _paragraph(block.text)
+        case blocks.Bullets():
+            yield "\n".join(f"- {_sentence(item)}" for item in block.items)
+        case blocks.Definitions():
+            yield "\n".join(map(_definition, block.items))
+        case blocks.Table():
+            yield _table(block) if block.rows else ""
+        case blocks.Figure():
+            yield _figure(block)
+        case blocks.Chart():
+            yield from map(_figure, block.pictures)
+        case blocks.Switches() | blocks.OnPage():
+            return
+        case blocks.CodeBlock():
+            yield code_block(block.text, block.language)
+        case blocks.Quotations():
+            yield code_block("\n\n".join([block.lead, *(f"[{text.by}]{text.text}" for text in block.texts)]))
+        case blocks.CutText():
+            yield f"{escaped(block.lead)} A bar parts two tokens."
+            for cutting in block.cuttings:
+                yield f"{escaped(cutting.name)}: {escaped(cutting.summary)}"
+                yield code_block(cut_lines(cutting))
+        case blocks.Tree():
+            yield from (code_block(tree_lines(root)) for root in block.roots)
+        case blocks.Details():
+            yield f"**{escaped(block.summary)}**"
+            yield from _blocks(block.blocks)
+        case blocks.Group():
+            yield from _blocks(block.blocks)
+        case _:
+            assert_never(block)
+
+
+def _paragraph(text: str | tuple[str | blocks.CodeSpan, ...]) -> str:
+    if isinstance(text, str):
+        return _sentence(text)
+    return "".join(escaped(part) if isinstance(part, str) else code_span(part.text) for part in text)
+
+
+def _sentence(text: str) -> str:
+    """Returns escaped text whose beginning no parser takes for a list or a line under a heading."""
+    return re.sub(r"^(?:([+=-])|(\d+)([.)]))", r"\2\\\1\3", escaped(text))
+
+
+def _definition(item: blocks.Definition) -> str:
+    colon = "" if item.term.endswith("?") else ":"
+    meaning = [f"*{escaped(item.meaning)}*"] if item.meaning else []
+    return " ".join([f"- **{escaped(item.term)}**{colon}", *map(escaped, item.said), *meaning])
+
+
+def _figure(figure: blocks.Figure) -> str:
+    title = f"{figure.title}. " if figure.title else ""
+    return f"![{escaped(figure.description)}]({figure.name}.png)\n\n*{escaped(f'{title}{figure.caption}'.strip())}*"
+
+
+def _table(table: blocks.Table) -> str:
+    rulers = ["---:" if table.kind(column) == "number" else ":---" for column in range(len(table.headers))]
+    rows = [[_cell(cell, table.kind(column) == "code") for column, cell in enumerate(row)] for row in table.rows]
+    written = "\n".join(f"| {' | '.join(cells)} |" for cells in [list(map(escaped, table.headers)), rulers, *rows])
+    return f"{written}\n\n*{escaped(table.caption)}*"
+
+
+def _cell(text: str, is_code: bool) -> str:
+    return code_span(text).replace("|", "\\|") if is_code and text else escaped(text)
+
+
+def cut_lines(cutting: blocks.Cutting) -> str:
+    """Returns the text with a bar between tokens; a bar of the text has a backslash before it, and so has the end of a line."""
+    return "\n".join("|".join(_barred(piece.text) for piece in document) for document in cutting.documents)
+
+
+def _barred(text: str) -> str:
+    return "".join({"\n": "\\n\n", "|": "\\|"}.get(letter, visible(letter)) for letter in text)
+
+
+def tree_lines(branch: blocks.Branch, depth: int = 0) -> str:
+    """Returns a tree as lines, each part two spaces further in than what it is a part of."""
+    line = f"{'  ' * depth}{branch.text}  {branch.note}"
+    return "\n".join([line, *(tree_lines(part, depth + 1) for part in branch.parts)])
+
+
+def _longest_run_of_backticks(text: str) -> int:
+    return max((len(run) for run in re.findall("`+", text)), default=0)
+
+
+def _on_one_line(text: str) -> str:
+    return re.sub(r"\s*[\r\n]\s*", " ", text)

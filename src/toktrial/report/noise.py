@@ -1,6 +1,6 @@
 """What chance looks like where it is not normal: runs of two kinds, and what a t-interval then promises too much.
 
-Pure functions over final values: evaluation -> report.
+Inputs and comparisons -> noise -> result; all but `gather_noise` are pure functions over final values.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,9 @@ from functools import cache
 
 import numpy as np
 
-from toktrial.report.verdict import Floats
+from toktrial.report.evaluated import TrialInputs
+from toktrial.report.result_comparisons import Comparison, NoiseResult
+from toktrial.report.sequential import p_values
 
 FEWEST_SURE_SEEDS = 5  # below so many, one late run is a third or a fourth of all that is known
 LATE_SHARE = "one in three"  # of the simulated runs, as `false_verdict_rate` has it
@@ -17,6 +19,24 @@ NOISE_OVER_GAP = 0.05  # the standard deviation within either kind of run, as a 
 SIMULATED_TRIALS = 20_000
 GROUPS_TRIALS = 20_000
 FALSE_ALARMS = 0.05
+
+
+def gather_noise(inputs: TrialInputs, comparisons: Sequence[Comparison]) -> NoiseResult:
+    """Returns what the runs say of chance, where the verdict compares them.
+
+    The rate of false verdicts is not told with so many seeds, and no runs in two groups, that it is not worth telling.
+    """
+    judged = {track: {run.seed: inputs.judged(run) for run in runs} for track, runs in inputs.runs.items()}
+    correlations = {}
+    for comparison in comparisons:
+        baseline, other = judged[comparison.baseline], judged[comparison.track]
+        seeds = comparison.paired_seeds
+        correlations[comparison.track] = correlation([baseline[seed] for seed in seeds], [other[seed] for seed in seeds])
+    split = [track for track, values in judged.items() if two_groups(list(values.values()))]
+    fewest = min(len(comparison.paired_seeds) for comparison in comparisons)
+    is_told = fewest > 1 and (fewest < FEWEST_SURE_SEEDS or bool(split))
+    rate = false_verdict_rate(fewest, inputs.design.verdict.confidence) if is_told else None
+    return NoiseResult(correlations, split, rate, fewest)
 
 
 def correlation(baseline: Sequence[float], other: Sequence[float]) -> float | None:
@@ -47,16 +67,7 @@ def false_verdict_rate(seeds: int, confidence: float) -> float:
     random = np.random.default_rng(0)
     late = random.random((SIMULATED_TRIALS, seeds)) < LATE_PROBABILITY
     differences = late - LATE_PROBABILITY + NOISE_OVER_GAP * random.standard_normal((SIMULATED_TRIALS, seeds))
-    return float((_p_values(differences) < 1 - confidence).mean())
-
-
-def _p_values(differences: Floats) -> Floats:
-    from scipy import stats
-
-    seeds = differences.shape[1]
-    statistics = np.abs(differences.mean(axis=1)) / (differences.std(axis=1, ddof=1) / seeds**0.5)
-    found: Floats = 2 * stats.t.sf(statistics, seeds - 1)
-    return found
+    return float((p_values(differences.T)[-1] < 1 - confidence).mean())
 
 
 @cache

@@ -1,71 +1,68 @@
 """The sentences that a reader must know before the verdict: where the trial is weak, partial or unusual.
 
-results -> notes: every note is drawn from the results, and says what was found and what it means.
+Result -> notes: every note is drawn from the result, and says what was found and what it means.
 """
 
-from typing import Any
-
+from toktrial.report.result import TrialResult
+from toktrial.report.result_comparisons import Comparison
 from toktrial.report.wording import count, decimal, joined, percent, plural
 
-STORYBOOK = "storybook"  # how the corpus stage names its built-in source
 UNEQUAL_TEXT = 0.01  # from this relative difference on, a note says that the tracks read unequal amounts of text
 
 
-def notes(results: dict[str, Any], seeds_left_out: dict[str, list[int]]) -> list[str]:
+def notes(result: TrialResult, seeds_left_out: dict[str, list[int]]) -> list[str]:
     """Returns the notes, the gravest first. `seeds_left_out`: finished seeds of each track beyond the protocol's."""
     return [
-        *_on_the_corpus(results),
-        *_on_the_seeds(results, seeds_left_out),
-        *_on_the_text_read(results),
-        *_on_the_shapes(results),
-        *_on_the_entries(results),
-        *_on_the_schedule(results),
-        *_on_the_rates(results),
-        *_on_the_devices(results),
+        *_on_the_corpus(result),
+        *_on_the_seeds(result, seeds_left_out),
+        *_on_the_text_read(result),
+        *_on_the_shapes(result),
+        *_on_the_entries(result),
+        *_on_the_schedule(result),
+        *_on_the_rates(result),
+        *_on_the_devices(result),
     ]
 
 
-def _on_the_corpus(results: dict[str, Any]) -> list[str]:
+def _on_the_corpus(result: TrialResult) -> list[str]:
     found = []
-    if results["protocol"]["corpus"]["path"] == STORYBOOK:
+    if result.design.corpus.is_storybook:
         found.append(
             "The corpus is the built-in storybook. It is made from templates, which favour tokens that span words, so "
             "this verdict is no evidence about language."
         )
-    repeated = results["corpus"].get("validation_documents_also_in_training", 0)
+    repeated = result.corpus.validation_documents_also_in_training
     if repeated:
-        documents = results["corpus"]["validation"]["documents"]
+        documents = result.corpus.validation.documents
         found.append(
             f"{count(repeated)} of {count(documents)} validation documents stand in the training text too: they "
             "measure memory, not only learning."
         )
-    overlap = results["overlap"]
-    if overlap and overlap["near_duplicates"]["documents"]:
-        near, documents = overlap["near_duplicates"], results["corpus"]["validation"]["documents"]
+    overlap = result.overlap
+    if overlap and overlap.near_duplicates.documents:
+        near, documents = overlap.near_duplicates, result.corpus.validation.documents
         found.append(
-            f"{count(near['documents'])} of {count(documents)} validation documents share a run of {near['words']} words with "
+            f"{count(near.documents)} of {count(documents)} validation documents share a run of {near.words} words with "
             "the training text."
         )
     return found
 
 
-def _on_the_seeds(results: dict[str, Any], seeds_left_out: dict[str, list[int]]) -> list[str]:
+def _on_the_seeds(result: TrialResult, seeds_left_out: dict[str, list[int]]) -> list[str]:
     found = []
-    wanted = results["protocol"]["seeds"]
-    missing = {
-        name: len(track["seeds_finished"]) for name, track in results["tracks"].items() if len(track["seeds_finished"]) < wanted
-    }
+    wanted = result.design.seeds
+    missing = {name: len(track.seeds_finished) for name, track in result.tracks.items() if len(track.seeds_finished) < wanted}
     if missing:
         parts = joined([f"{finished} of {plural(wanted, 'run')} of {name}" for name, finished in missing.items()])
         found.append(
             f"The trial is not complete: only {parts} finished. The verdict is provisional and uses the seeds that "
             "both tracks finished."
         )
-    if results["protocol"].get("control", False) and len((results["control"] or {"pairs": []})["pairs"]) < wanted:
+    if result.design.control and len(result.control.pairs if result.control else []) < wanted:
         found.append("The A/A control is not complete: what it says of chance is provisional.")
-    if min(len(comparison["paired_seeds"]) for comparison in results["comparisons"]) == 1:
+    if min(len(comparison.paired_seeds) for comparison in result.comparisons) == 1:
         found.append("One seed measures no chance. Two are the least that a verdict needs, and three are better.")
-    for comparison in results["comparisons"]:
+    for comparison in result.comparisons:
         found.extend(_on_the_interval(comparison))
     for name, seeds in seeds_left_out.items():
         if seeds:
@@ -74,25 +71,25 @@ def _on_the_seeds(results: dict[str, Any], seeds_left_out: dict[str, list[int]])
     return found
 
 
-def _on_the_interval(comparison: dict[str, Any]) -> list[str]:
-    if not comparison["interval_without_width"]:
+def _on_the_interval(comparison: Comparison) -> list[str]:
+    if not comparison.interval_without_width:
         return []
     note = (
-        f"The differences between {comparison['track']} and {comparison['baseline']} are exactly equal for all seeds, "
+        f"The differences between {comparison.track} and {comparison.baseline} are exactly equal for all seeds, "
         "so the interval has no width. Independent trainings do not do that: check that the seeds differ before you "
         "trust this verdict."
     )
     return [note]
 
 
-def _on_the_text_read(results: dict[str, Any]) -> list[str]:
+def _on_the_text_read(result: TrialResult) -> list[str]:
     found = []
-    if results["protocol"]["training"]["epochs"] > 0:
-        steps = joined([f"{name} {count(track['steps'])}" for name, track in results["tracks"].items()])
+    if result.design.training.epochs > 0:
+        steps = joined([f"{name} {count(track.steps)}" for name, track in result.tracks.items()])
         found.append(f"The budget is in passes over the text, so the tracks took unequal numbers of steps: {steps}.")
     else:
-        found.extend(_on_unequal_text(results))
-    repeated = {name: track["epochs"] for name, track in results["tracks"].items() if track["epochs"] > 1}
+        found.extend(_on_unequal_text(result))
+    repeated = {name: track.epochs for name, track in result.tracks.items() if track.epochs > 1}
     if repeated:
         parts = joined([f"{decimal(epochs, 1)} times by {name}" for name, epochs in repeated.items()])
         found.append(
@@ -102,12 +99,10 @@ def _on_the_text_read(results: dict[str, Any]) -> list[str]:
     return found
 
 
-def _on_the_shapes(results: dict[str, Any]) -> list[str]:
-    if results["protocol"]["training"].get("match", "tokens") == "tokens":
+def _on_the_shapes(result: TrialResult) -> list[str]:
+    if result.design.training.match == "tokens":
         return []
-    shapes = [
-        f"{name} {plural(track['batch_size'], 'row')} of {count(track['context'])}" for name, track in results["tracks"].items()
-    ]
+    shapes = [f"{name} {plural(track.batch_size, 'row')} of {count(track.context)}" for name, track in result.tracks.items()]
     shaped = f"Steps were matched in bytes of text, so batches differ in shape: {joined(shapes)} tokens."
     unequal = (
         "A track with fewer tokens a step spent fewer FLOPs on it and has fewer position embeddings; rounding leaves the text "
@@ -116,22 +111,22 @@ def _on_the_shapes(results: dict[str, Any]) -> list[str]:
     return [f"{shaped} {unequal}"]
 
 
-def _on_unequal_text(results: dict[str, Any]) -> list[str]:
+def _on_unequal_text(result: TrialResult) -> list[str]:
     found = []
-    baseline = results["baseline"]
-    for name, track in results["tracks"].items():
-        ratio = track["text_read_over_baseline"]
+    baseline = result.baseline
+    for name, track in result.tracks.items():
+        ratio = track.text_read_over_baseline
         if ratio is not None and abs(ratio - 1) > UNEQUAL_TEXT:
             found.append(f"At equal steps, {name} read {decimal(ratio, 2)} times as much text as {baseline}.")
     return found
 
 
-def _on_the_entries(results: dict[str, Any]) -> list[str]:
+def _on_the_entries(result: TrialResult) -> list[str]:
     found = []
-    for name, track in results["tracks"].items():
-        entries, requested = track["entries"], track["entries_requested"]
+    for name, track in result.tracks.items():
+        entries, requested = track.entries, track.entries_requested
         if entries < requested:
-            is_ready_made = results["protocol"]["tracks"][name].get("recipe") == "file"
+            is_ready_made = result.design.tracks[name].recipe == "file"
             what = "has" if is_ready_made else "learned"
             why = "its file holds no more" if is_ready_made else "the corpus gave no more"
             found.append(
@@ -141,38 +136,35 @@ def _on_the_entries(results: dict[str, Any]) -> list[str]:
     return found
 
 
-def _on_the_schedule(results: dict[str, Any]) -> list[str]:
-    training = results["protocol"]["training"]
-    if training["schedule"] == "constant":
+def _on_the_schedule(result: TrialResult) -> list[str]:
+    training = result.design.training
+    if training.schedule == "constant":
         return []
-    share = percent(training["final_learning_rate_share"])
+    share = percent(training.final_learning_rate_share)
     note = (
-        f"The learning rate decays ({training['schedule']}, to {share} of its peak). Under a decaying schedule a run in "
+        f"The learning rate decays ({training.schedule}, to {share} of its peak). Under a decaying schedule a run in "
         "its middle has not been annealed, so every 'reaches that value sooner' is biased against the leader."
     )
     return [note]
 
 
-def _on_the_rates(results: dict[str, Any]) -> list[str]:
-    tuning = results["tuning"]
-    if not tuning or not tuning["at_edge"]:
+def _on_the_rates(result: TrialResult) -> list[str]:
+    if not result.tuning or not result.tuning.at_edge:
         return []
-    tracks = joined(tuning["at_edge"])
-    return [
-        f"The best learning rate of {tracks} stands at the edge of the grid that was tried: a better one may lie beyond it."
-    ]
+    tracks = joined(result.tuning.at_edge)
+    return [f"The best learning rate of {tracks} stands at the edge of the grid that was tried. A better one may lie beyond."]
 
 
-def _on_the_devices(results: dict[str, Any]) -> list[str]:
+def _on_the_devices(result: TrialResult) -> list[str]:
     found = []
-    for name, track in results["tracks"].items():
-        shared = [str(run["seed"]) for run in track["runs"] if run["shared_device"]]
+    for name, track in result.tracks.items():
+        shared = [str(run.seed) for run in track.runs if run.shared_device]
         if shared:
             found.append(
                 f"{name} shared its device with other work in seed {joined(shared)}: left out of comparisons in seconds."
             )
     for name in ("device_name", "precision", "compiled", "processes", "threads", "torch", "git commit"):
-        values = results["environment"][name]
+        values = result.environment[name]
         if len(values) > 1:
             label = name.replace("_", " ")
             found.append(f"The runs differ in {label}: {joined(values)}. A difference between tracks may come from that.")

@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from toktrial.report.inputs import TrialInputs, last_seed
+from toktrial.report.comparisons import gather_control
+from toktrial.report.evaluated import TrialInputs
 from toktrial.report.verdict import Floats, paired_interval
 
 FEWEST_SEEDS, MOST_SEEDS = 2, 1000  # the rule needs two; beyond a thousand nobody trains
@@ -84,15 +85,6 @@ def spread_interval(standard_deviation: float, degrees_of_freedom: int, confiden
     return float(low), float(high)
 
 
-def corrected_confidence(confidence: float, comparisons: int) -> float:
-    """Returns the confidence that Holm's correction asks of the smallest p-value, the strictest that it asks of any.
-
-    >>> corrected_confidence(0.95, 2)
-    0.975
-    """
-    return 1 - (1 - confidence) / comparisons
-
-
 def measured_noise(inputs: TrialInputs) -> Noise | None:
     """Returns the noise that a trial measured; None where it has no two pairs that differ, and no control.
 
@@ -107,31 +99,24 @@ def measured_noise(inputs: TrialInputs) -> Noise | None:
 
 
 def _noise_of_pairs(inputs: TrialInputs, track: str) -> Noise | None:
-    baseline = _finals(inputs, inputs.baseline)
-    finals = {seed: value for seed, value in _finals(inputs, track).items() if seed in baseline}
-    if len(finals) < FEWEST_SEEDS:
+    pairs = inputs.pairs_of(track)
+    baseline, other = ([pair[side].final.bits_per_byte for pair in pairs] for side in (0, 1))
+    if len(pairs) < FEWEST_SEEDS or paired_interval(baseline, other, 0.5).without_width:
         return None
-    differences = [value - baseline[seed] for seed, value in finals.items()]
-    without_width = paired_interval([baseline[seed] for seed in finals], list(finals.values()), 0.5).without_width
-    return None if without_width else _noise(inputs, track, "tracks", float(np.std(differences, ddof=1)), len(differences) - 1)
+    return _noise(inputs, track, "tracks", float(np.std(np.subtract(other, baseline), ddof=1)), len(pairs) - 1)
 
 
 def _noise_of_control(inputs: TrialInputs) -> Noise | None:
-    baseline, last = _finals(inputs, inputs.baseline), last_seed(inputs.protocol)
-    again = {run.seed: run.final["bits_per_byte"] for run in inputs.control_runs}
-    differences = [again[seed + last] - value for seed, value in baseline.items() if seed + last in again]
-    spread = float(np.sqrt(np.mean(np.square(differences)))) if differences else 0.0
-    return _noise(inputs, inputs.baseline, "control", spread, len(differences)) if spread else None
+    control = gather_control(inputs, [])
+    if not control or not control.root_mean_square:
+        return None
+    return _noise(inputs, inputs.baseline, "control", control.root_mean_square, len(control.pairs))
 
 
 def _noise(
     inputs: TrialInputs, track: str, source: Literal["tracks", "control"], spread: float, degrees_of_freedom: int
 ) -> Noise:
-    low, high = spread_interval(spread, degrees_of_freedom, inputs.protocol["verdict"]["confidence"])
+    low, high = spread_interval(spread, degrees_of_freedom, inputs.design.verdict.confidence)
     pairs = degrees_of_freedom + (source == "tracks")
-    baseline = float(np.mean(list(_finals(inputs, inputs.baseline).values())))
+    baseline = float(np.mean([run.final.bits_per_byte for run in inputs.runs[inputs.baseline]]))
     return Noise(track, source, pairs, degrees_of_freedom, spread, low, high, baseline)
-
-
-def _finals(inputs: TrialInputs, track: str) -> dict[int, float]:
-    return {run.seed: float(run.final["bits_per_byte"]) for run in inputs.runs[track]}

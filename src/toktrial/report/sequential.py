@@ -89,6 +89,8 @@ def is_open(finals: Sequence[Sequence[float]], first: int, most: int, confidence
 def shared_confidence(confidence: float, comparisons: int) -> float:
     """Returns the confidence of each of several comparisons that together have `confidence`, by Bonferroni's inequality.
 
+    It is also what Holm's correction asks of the smallest p-value, the strictest that it asks of any.
+
     >>> shared_confidence(0.95, 5)
     0.99
     """

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from toktrial.report.result_comparisons import DocumentInterval
+
 Floats = NDArray[np.float64]
 
 NO_DIFFERENCE = "no measurable difference"
@@ -105,22 +107,6 @@ def _word(other: str, interval: PairedInterval, p_value: float | None, baseline:
     return f"{other if interval.mean < 0 else baseline} learned faster"
 
 
-@dataclass(frozen=True)
-class DocumentInterval:
-    """The bootstrap interval, over validation documents, of the difference in bits per byte."""
-
-    mean: float
-    """Difference (other minus baseline) over all documents, in bits per byte."""
-    low: float
-    """Lower end of the interval."""
-    high: float
-    """Upper end of the interval."""
-    documents: int
-    """Validation documents."""
-    resamples: int = RESAMPLES
-    """Draws of as many documents that it is made from."""
-
-
 def document_interval(nats_differences: Floats, document_bytes: NDArray[np.uint32], confidence: float) -> DocumentInterval:
     """Returns the percentile bootstrap interval over documents (Efron & Tibshirani 1993, chapter 13).
 
@@ -135,7 +121,7 @@ def document_interval(nats_differences: Floats, document_bytes: NDArray[np.uint3
     group_of = random.permutation(len(bits)) % MOST_GROUPS
     resampled = _resampled_ratios(_group_sums(group_of, bits), _group_sums(group_of, lengths), random)
     low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return DocumentInterval(float(bits.sum() / lengths.sum()), float(low), float(high), len(bits))
+    return DocumentInterval(float(bits.sum() / lengths.sum()), float(low), float(high), len(bits), RESAMPLES)
 
 
 def _group_sums(group_of: NDArray[np.int64], values: Floats) -> Floats:

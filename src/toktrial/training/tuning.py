@@ -46,7 +46,7 @@ def tune(
     }
     steps = {run.track: steps_of(run.training, _epoch_tokens(stores[run.track]), run.model.context) for run in runs.values()}
     found = choose(values, steps, stores[tracks[0]].validation.documents)
-    with artifact.publish(folder, fingerprint, {}) as partial:
+    with artifact.publish(folder, fingerprint, {"seconds": sum(map(_seconds, runs.values()))}) as partial:
         artifact.write_json(partial / RATES_FILE, asdict(found))
 
 
@@ -61,6 +61,12 @@ def _judge(run: Run, fingerprint: str, evaluate: Evaluator) -> float | None:
         artifact.write_json(diverged, {"fingerprint": fingerprint, "error": str(error)})
         return None
     return read_metrics(run.folder)[-1].bits_per_byte
+
+
+def _seconds(run: Run) -> float:
+    """Returns what a run's training and evaluations took."""
+    lines = read_metrics(run.folder)
+    return lines[-1].training_seconds + lines[-1].evaluation_seconds if lines else 0.0
 
 
 def _epoch_tokens(store: TokenStore) -> int:

@@ -1,0 +1,148 @@
+"""The sentences of the verdict: the criterion, how it came out, and the numbers that decided.
+
+Design and comparisons -> outcome -> result.verdict.
+"""
+
+from collections.abc import Sequence
+
+from toktrial.report.design import Design
+from toktrial.report.result_comparisons import Comparison
+from toktrial.report.wording import count, decimal, joined, percent, plural, short_percent, signed
+
+UNDECIDED = "undecided: "  # how a verdict's word begins that says no more than why
+
+
+def budget_phrase(design: Design) -> str:
+    """Returns where the verdict compares the tracks, in words."""
+    if design.verdict.budget == "bytes":
+        return "after equal bytes of text"
+    is_matched = design.training.match == "bytes"
+    return f"after equal steps and so equal {'bytes of text, but for rounding' if is_matched else 'FLOPs'}"
+
+
+def rate_phrase(design: Design) -> str:
+    """Returns which of the tuned learning rates the tracks are trained at, in words; nothing where rates are not tuned."""
+    if not design.tuning.rates:
+        return ""
+    own, shared = ", each at its own tuned learning rate", ", at the learning rate tuned for all"
+    return own if design.tuning.decides == "own" else shared
+
+
+def criterion(baseline: str, others: Sequence[str], design: Design) -> str:
+    """Returns the success criterion as the protocol fixed it, before anything ran."""
+    seeds, confidence = design.seeds, design.verdict.confidence
+    looks = f"{seeds} to {plural(design.most_seeds, 'seed')}, with a look after each,"
+    over = looks if design.has_looks else plural(seeds, "seed")
+    if len(others) == 1:
+        rule = f"{others[0]} learned faster if the {short_percent(confidence)} paired t-interval over {over}"
+        found = "lies below 0"
+    else:
+        rule = f"each of {joined(others)} learned faster than {baseline} if the paired t-test over {over}"
+        found = (
+            f"finds it below 0 at {short_percent(confidence)} confidence, after Holm's correction for {len(others)} comparisons"
+        )
+    alone = " One seed has no interval, so it cannot be met." if seeds == 1 else ""
+    budget = budget_phrase(design) + rate_phrase(design)
+    return (
+        f"Fixed before the run: {rule} of its bits per byte minus {baseline}'s, {budget}, {found}.{alone} Nothing is decided "
+        f"where a run ends above its own {design.verdict.floor} floor, which counting alone reaches."
+    )
+
+
+def outcome(comparisons: Sequence[Comparison], seeds: int, exploratory: bool = False) -> str:
+    """Returns how the criterion came out, as a sentence; provisional where fewer than the protocol's seeds are paired.
+
+    `exploratory`: whether what the rule reads was changed after a result was there to be seen.
+    """
+    judged = [_judged(comparison) for comparison in comparisons]
+    paired = min(len(comparison.paired_seeds) for comparison in comparisons)
+    is_open = any(comparison.look and comparison.look.is_open for comparison in comparisons)
+    if len(judged) > 1:
+        said = "; ".join(f"{each.track}: {kind}, {word}" for each, (kind, word) in zip(comparisons, judged, strict=True))
+    else:
+        said = ", ".join(judged[0]) if paired < seeds or is_open or exploratory else ": ".join(judged[0])
+    before = ["exploratory"] if exploratory else []
+    if paired < seeds:
+        before.append(f"so far, with {paired} of {plural(seeds, 'seed')}")
+    elif is_open:
+        before.append(f"so far, with {plural(paired, 'seed')} and more to come")
+    sentence = f"{', '.join(before)}: {said}." if before else f"{said}."
+    return sentence if len(judged) > 1 and not before else sentence[0].upper() + sentence[1:]
+
+
+def _judged(comparison: Comparison) -> tuple[str, str]:
+    """Returns (met, not met or undecided; the verdict's word) of one other track."""
+    word = comparison.verdict
+    if word.startswith(UNDECIDED):
+        return UNDECIDED.rstrip(": "), word.removeprefix(UNDECIDED)
+    return ("met" if word == f"{comparison.track} learned faster" else "not met"), word
+
+
+def verdict_detail(comparison: Comparison, tracks_compared: int) -> str:
+    """Returns the numbers that decided the verdict on one other track, in words."""
+    difference = " ".join([_difference(comparison), *_unlearned(comparison)])
+    if comparison.low is None:
+        return f"{difference} One seed cannot say how much of that is chance."
+    interval = (
+        f"{short_percent(round(comparison.interval_confidence, 4))} interval of {comparison.track} minus "
+        f"{comparison.baseline}: {signed(comparison.low)} to {signed(comparison.high)}, over "
+        f"{plural(len(comparison.paired_seeds), 'paired seed')}."
+    )
+    is_corrected = tracks_compared > 1 and not comparison.look
+    p_value = f" p = {comparison.p_value_corrected:.2g}, corrected." if is_corrected else ""
+    return f"{difference} {interval}{p_value}"
+
+
+def overall_word(comparisons: Sequence[Comparison]) -> str:
+    """Returns the trial's word: that of its one comparison, or those of all, each with its track."""
+    if len(comparisons) == 1:
+        return comparisons[0].verdict
+    return "; ".join(f"{comparison.track}: {comparison.verdict}" for comparison in comparisons)
+
+
+def _unlearned(comparison: Comparison) -> list[str]:
+    """Says, for each track that has not learned, by how much, and what to do."""
+    found = []
+    for track, learned in comparison.learned.items():
+        if learned.floor is None:
+            return ["What counting alone reaches is measured by `toktrial evaluate`, with the trial's folder."]
+        if not learned.has_learned:
+            above = f"{decimal(learned.highest, 4)} bits per byte, above the {decimal(learned.floor, 4)}"
+            found.append(f"{track}'s worst run is at {above} that counting reaches with the same ids, so nothing is decided.")
+            found.append(_what_to_do(learned.steps_needed))
+    return found
+
+
+def _what_to_do(steps_needed: int | None) -> str:
+    if steps_needed is None:
+        return "By its curve that is more than 20 times as far, or out of reach: look at the learning rate, then at the steps."
+    return f"By the slope of its curve that takes about {count(two_digits(steps_needed))} steps: `--training.steps` with more."
+
+
+def two_digits(value: int) -> int:
+    """Rounds a whole number up to two digits that count: 1234 -> 1300."""
+    unit: int = 10 ** max(0, len(str(value)) - 2)
+    return -(-value // unit) * unit
+
+
+def _difference(comparison: Comparison) -> str:
+    track, baseline, mean = comparison.track, comparison.baseline, comparison.difference
+    if mean == 0:
+        return f"{track} ended at exactly the bits per byte of {baseline}."
+    side = "below" if mean < 0 else "above"
+    share = percent(abs(comparison.relative_difference))
+    return f"{track} ended {decimal(abs(mean), 4)} bits per byte ({share}) {side} {baseline}; lower is better."
+
+
+def what_the_intervals_hold(comparisons: Sequence[Comparison], confidence: float) -> list[str]:
+    """Returns why the intervals have another confidence than the verdict, where they do; at most one sentence."""
+    together = short_percent(confidence)
+    if comparisons[0].low is None:
+        return []
+    if comparisons[0].look:
+        return [f"An interval has the confidence of its look of the sequential design; all looks together keep {together}."]
+    if len(comparisons) == 1:
+        return []
+    number = plural(len(comparisons), "interval")
+    said = f"The {number} hold together at {together} (Bonferroni)."
+    return [f"{said} Holm's correction of the p-values, which is a little sharper, decides."]

@@ -1,0 +1,114 @@
+"""The tracks at their end: their means, every run by its seed, what counting reaches, and the difference at every budget."""
+
+from toktrial.report.blocks import Section, Table
+from toktrial.report.result import TrialResult
+from toktrial.report.result_tracks import Track
+from toktrial.report.sequential import shared_confidence
+from toktrial.report.wording import MINUS, count, decimal, percent, seconds, short_percent, signed, with_spread
+
+BUDGET_NAMES = {"steps": "equal steps", "bytes": "equal bytes of text", "seconds": "equal training seconds"}
+FORMATS = {"steps": count, "bytes": count, "seconds": seconds}
+
+
+def section(result: TrialResult) -> Section:
+    """Returns what the tracks came to."""
+    return Section(id="tracks", title="The tracks at their end", blocks=(*end_tables(result), budgets_table(result)))
+
+
+def end_tables(result: TrialResult) -> list[Table]:
+    """Returns what the tracks came to: their means and, where there are several seeds, every run by its seed."""
+    several = any(len(track.runs) > 1 for track in result.tracks.values())
+    return [_means_table(result, several), *([_seeds_table(result)] if several else []), *_floors_tables(result)]
+
+
+def _means_table(result: TrialResult, several: bool) -> Table:
+    headers = (
+        "track", "entries", "bytes per token", "final bits per byte", "loss per token (nats)", "training seconds",
+        "tokens read", "times through the text", "runs",
+    )  # fmt: skip
+    rows = [_main_row(name, track) for name, track in result.tracks.items()]
+    spread = ", \N{PLUS-MINUS SIGN} their standard deviation" if several else ""
+    caption = f"Every track at its end: means over the runs{spread}. Bits per byte and loss are on every validation document."
+    return Table(caption, headers, rows)
+
+
+def _seeds_table(result: TrialResult) -> Table:
+    bits = {name: {run.seed: run.bits_per_byte for run in track.runs} for name, track in result.tracks.items()}
+    differences = {
+        f"{item.track} minus {item.baseline}": dict(zip(item.paired_seeds, item.differences, strict=True))
+        for item in result.comparisons
+    }
+    rows = [
+        [str(seed), *(decimal(of.get(seed), 4) for of in bits.values()), *(signed(of.get(seed)) for of in differences.values())]
+        for seed in sorted(set().union(*bits.values()))
+    ]  # fmt: skip
+    caption = "Final bits per byte of every run, and the differences that the verdict's interval is made of."
+    headers = ("seed", *bits, *differences)
+    return Table(caption, headers, rows)
+
+
+def _floors_tables(result: TrialResult) -> list[Table]:
+    floors = {name: track.floors for name, track in result.tracks.items() if track.floors}
+    rows = [
+        [
+            name,
+            decimal(of.unigram.bits_per_byte, 4),
+            decimal(of.bigram.bits_per_byte, 4),
+            decimal(of.worst_run, 4),
+            percent(of.below_bigram).replace("-", MINUS),
+        ]
+        for name, of in floors.items()
+    ]
+    caption = (
+        "What counting a track's own ids reaches, in bits per byte of every validation document, and where its worst run "
+        "ended. Unigram: the frequencies of the entries. Bigram: which entry follows which (interpolated Kneser-Ney). A run "
+        "above the bigram floor has learned no more than counting pairs."
+    )
+    headers = ("track", "unigram floor", "bigram floor", "worst run", "below the bigram floor")
+    return [Table(caption, headers, rows)] if rows else []
+
+
+def _main_row(name: str, track: Track) -> list[str]:
+    final, spread = track.final, track.standard_deviation
+    return [
+        name,
+        count(track.entries),
+        decimal(track.bytes_per_token.validation, 2),
+        with_spread(final.bits_per_byte, spread.bits_per_byte, 4),
+        with_spread(final.validation_loss, spread.validation_loss, 4),
+        seconds(final.training_seconds),
+        count(final.tokens_seen),
+        decimal(track.epochs, 2),
+        f"{len(track.seeds_finished)} of {track.seeds_in_protocol}",
+    ]
+
+
+def budgets_table(result: TrialResult) -> Table:
+    """Returns every other track's difference at every budget, and which of them decides."""
+    confidence = shared_confidence(result.verdict.confidence, len(result.comparisons))
+    rows = [
+        [
+            f"{track} minus {result.baseline}",
+            _budget_name(budget.budget, result) + (", which decides" if budget.decides else ""),
+            FORMATS[budget.budget](budget.at),
+            signed(budget.difference),
+            f"{signed(100 * budget.relative_difference, 1)}%",
+            f"{signed(budget.low)} to {signed(budget.high)}" if budget.low is not None else "one seed",
+            str(budget.seeds),
+            budget.documents,
+        ]
+        for track, found in result.differences.items()
+        for budget in found.budgets
+    ]  # fmt: skip
+    caption = (
+        f"The difference in bits per byte at equal steps, text and seconds, with {short_percent(round(confidence, 4))} "
+        "intervals over seeds. Below 0 the other track is ahead. Each is another question; the protocol fixed which one "
+        "decides."
+    )
+    headers = ("tracks", "at", "where", "difference", "of the baseline", "interval", "seeds", "measured on")
+    return Table(caption, headers, rows, ("text", "text", "number", "number", "number", "number", "number", "text"))
+
+
+def _budget_name(budget: str, result: TrialResult) -> str:
+    is_in_flops = budget == "steps" and result.design.training.match == "tokens"
+    return BUDGET_NAMES[budget] + (" and FLOPs" if is_in_flops else "")
