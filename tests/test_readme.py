@@ -56,6 +56,17 @@ def test_readme_commands_work_in_order(command: str, folder_with_stories: Path, 
         assert not stopped.code, f"exit code {stopped.code}"
 
 
+def test_files_that_the_map_names_are_there() -> None:
+    page = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
+    code = REPOSITORY / "src/toktrial"
+    files = {name for name in re.findall(r"`([\w/]+\.py)`", page) if not name.startswith("tests/")}
+    folders = set(re.findall(r"`([\w/]+)/`", page))
+    assert len(files) > 30
+    assert not {name for name in files if not list(code.rglob(name))}
+    assert not {name for name in folders if not list(code.rglob(name))}
+    assert all((REPOSITORY / "docs" / link).is_file() for link in re.findall(r"\]\((\w+\.md)\)", page))
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/how_it_works.md", "docs/add_a_track.md"])
 def test_python_examples_give_what_the_page_says(page: str, folder_with_stories: Path) -> None:
     before = Path.cwd()

@@ -90,11 +90,7 @@ class Plan:
         protocol, tuning = self.trial.protocol, self.trial.protocol.tuning
         if self.trial.is_tuned:
             return 0.0
-        a_run = replace(
-            protocol,
-            training=tuning_settings(protocol.training, tuning, tuning.rates[0]),
-            evaluation=replace(protocol.evaluation, eval_documents=tuning.documents),
-        )
+        a_run = replace(protocol, training=tuning_settings(protocol.training, tuning, tuning.rates[0]))
         seconds = _sum_of([_plan_track(a_run, self.text, self.speed, track).seconds for track in self.tracks])
         return None if seconds is None else len(tuning.rates) * tuning.seeds * seconds
 

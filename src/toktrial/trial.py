@@ -120,8 +120,11 @@ class Trial(TrialFolder):
         from toktrial.training.tuning import tune
 
         self._set_documents_aside()
-        evaluators = {track: self._evaluator(track, self._tuning_tokens_folder(track)) for track in self.protocol.tracks}
-        tune(self.folder, self.protocol.tuning, list(self.protocol.tracks), self._tuning_run, evaluators)
+        tracks, documents = list(self.protocol.tracks), self.protocol.evaluation.eval_documents
+        folders = {track: self._tuning_tokens_folder(track) for track in tracks}
+        evaluators = {track: self._evaluator(track, folder, documents) for track, folder in folders.items()}
+        judges = {track: self._evaluator(track, folder) for track, folder in folders.items()}
+        tune(self.folder, self.protocol.tuning, tracks, self._tuning_run, evaluators, judges)
 
     def _set_documents_aside(self) -> None:
         """Parts every track's training documents, all tracks alike, for the tuning."""

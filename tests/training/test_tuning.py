@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from toktrial.corpus.split import set_aside
 from toktrial.corpus.stage import open_documents
 from toktrial.errors import TrialError
+from toktrial.evaluation.bits_per_byte import DocumentScorer
 from toktrial.plan import describe_plan, make_plan
 from toktrial.protocol import Protocol, load
 from toktrial.tokens.set_aside import write_parted_tokens
@@ -19,6 +20,7 @@ from toktrial.tokens.store import TokenStore
 from toktrial.training.config import TrainingConfig, TuningConfig
 from toktrial.training.metrics import read_metrics
 from toktrial.training.rates import FIRST_SEED, choose, read_tuned_rates, tuning_settings
+from toktrial.training.run import load_model
 from toktrial.trial import Trial
 
 GRID = (1e-4, 3e-3, 1e-2)
@@ -66,9 +68,9 @@ def test_a_rate_that_diverges_is_not_chosen_and_edges_are_named() -> None:
 
 def test_a_tuning_run_differs_in_rate_and_budget_alone() -> None:
     training = TrainingConfig(steps=500, log_every=10)
-    assert tuning_settings(training, TuningConfig(rates=GRID), 1e-2) == replace(training, learning_rate=1e-2, log_every=50)
+    assert tuning_settings(training, TuningConfig(rates=GRID), 1e-2) == replace(training, learning_rate=1e-2)
     shorter = tuning_settings(replace(training, epochs=2.0), TuningConfig(rates=GRID, steps=40), 1e-2)
-    assert (shorter.steps, shorter.epochs, shorter.log_every) == (40, 0.0, 10)
+    assert shorter == replace(training, learning_rate=1e-2, steps=40, epochs=0.0)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +106,10 @@ def test_a_trial_tuned_and_judged_at_both_rates(tmp_path: Path, tiny_protocol: P
     assert parted.validation.byte_lengths.tolist() == [
         len(text.encode()) for text, is_set_aside in zip(texts, set_aside(texts, 9), strict=True) if is_set_aside
     ]
-    last = read_metrics(trial.folder / f"tuning/runs/bpe/rate-0.01/seed-{FIRST_SEED}")[-1]
-    assert (last.step, last.bits_per_byte) == (8, found.bits_per_byte["bpe"]["0.01"][0])
+    run = trial._tuning_run("bpe", 1e-2, FIRST_SEED)
+    assert read_metrics(run.folder)[-1].step == 8
+    scorer = DocumentScorer(parted.validation, parted.entry_bytes, run.model.context, run.vocab_size)
+    assert scorer.score(load_model(run, parted.entries)).bits_per_byte == found.bits_per_byte["bpe"]["0.01"][0]
 
     # Whatever the small runs found, let the tracks' own rates differ: then there are two verdicts.
     rates_file = trial.folder / "tuning/rates/rates.json"

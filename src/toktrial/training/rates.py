@@ -19,7 +19,6 @@ RATES_FOLDER = f"{TUNING_FOLDER}/rates"
 OTHER_RATE_FOLDER = f"{TUNING_FOLDER}/runs_at_other_rate"  # of the verdict that does not decide, beside runs/
 RATES_FILE = "rates.json"
 FIRST_SEED = 1_000_001  # of the runs that tune: beyond any seed that a verdict or its control comes to
-EVALUATIONS = 10  # of a tuning run: the last one alone is judged, the others show whether it goes well
 
 Policy = Literal["own", "shared"]
 BitsPerByte = dict[str, dict[str, list[float | None]]]
@@ -59,8 +58,7 @@ def read_tuned_rates(trial_folder: Path) -> TunedRates:
 def tuning_settings(training: TrainingConfig, config: TuningConfig, rate: float) -> TrainingConfig:
     """Returns how a tuning run is trained: as the runs that it tunes for, at `rate`, with fewer steps where these are set."""
     steps = {"steps": config.steps, "epochs": 0.0} if config.steps else {}
-    settings: TrainingConfig = replace(training, learning_rate=rate, **steps)  # type: ignore[arg-type]  # names and types agree
-    return replace(settings, log_every=max(settings.log_every, -(-settings.steps // EVALUATIONS)))
+    return replace(training, learning_rate=rate, **steps)  # type: ignore[arg-type]  # names and types agree
 
 
 def choose(values: BitsPerByte, steps: dict[str, int], documents: int) -> TunedRates:

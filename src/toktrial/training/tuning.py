@@ -11,11 +11,12 @@ from pathlib import Path
 from toktrial import artifact
 from toktrial.tokens.store import TokenStore
 from toktrial.training.config import TuningConfig
+from toktrial.training.device import resolve_device
 from toktrial.training.divergence import DivergedError
 from toktrial.training.loop import Evaluator, train
 from toktrial.training.metrics import read_metrics
 from toktrial.training.rates import FIRST_SEED, RATES_FILE, RATES_FOLDER, BitsPerByte, choose
-from toktrial.training.run import Run, steps_of
+from toktrial.training.run import Run, load_model, steps_of
 
 DIVERGED_FILE = "diverged.json"
 
@@ -26,11 +27,12 @@ def tune(
     tracks: Sequence[str],
     run_of: Callable[[str, float, int], Run],
     evaluators: Mapping[str, Evaluator],
+    judges: Mapping[str, Evaluator],
 ) -> None:
     """Trains every track at every rate and writes tuning/rates/rates.json, unless that is done.
 
-    `run_of` returns the run of a track, a rate and a seed; `evaluators` measure all of the documents set aside. Raises
-    TrialError where no rate serves all tracks.
+    `run_of` returns the run of a track, a rate and a seed. Of the documents set aside, `evaluators` measure some along the way,
+    and `judges` measure all at the end. Raises TrialError where no rate serves all tracks.
     """
     seeds, rates = range(FIRST_SEED, FIRST_SEED + config.seeds), sorted(config.rates)
     runs = {(track, rate, seed): run_of(track, rate, seed) for seed in seeds for rate in rates for track in tracks}
@@ -40,7 +42,10 @@ def tune(
     folder = trial_folder / RATES_FOLDER
     if artifact.is_finished(folder, fingerprint):
         return
-    judged = {place: _judge(run, fingerprints[place], evaluators[run.track]) for place, run in runs.items()}
+    judged: dict[tuple[str, float, int], float | None] = {}
+    for place, run in runs.items():
+        is_sound = _trains(run, fingerprints[place], evaluators[run.track])
+        judged[place] = _bits_per_byte(run, stores[run.track].entries, judges[run.track]) if is_sound else None
     values: BitsPerByte = {
         track: {repr(rate): [judged[track, rate, seed] for seed in seeds] for rate in rates} for track in tracks
     }
@@ -50,17 +55,21 @@ def tune(
         artifact.write_json(partial / RATES_FILE, asdict(found))
 
 
-def _judge(run: Run, fingerprint: str, evaluate: Evaluator) -> float | None:
-    """Trains a run, unless that is done; returns its bits per byte at the end, None where it diverged."""
+def _trains(run: Run, fingerprint: str, evaluate: Evaluator) -> bool:
+    """Trains a run, unless that is done; returns whether it came to its end without diverging."""
     diverged = run.folder / DIVERGED_FILE
     if diverged.is_file() and artifact.read_json(diverged)["fingerprint"] == fingerprint:
-        return None
+        return False
     try:
         train(run, evaluate)
     except DivergedError as error:
         artifact.write_json(diverged, {"fingerprint": fingerprint, "error": str(error)})
-        return None
-    return read_metrics(run.folder)[-1].bits_per_byte
+        return False
+    return True
+
+
+def _bits_per_byte(run: Run, entries: int, judge: Evaluator) -> float:
+    return judge(load_model(run, entries).to(resolve_device(run.training.device))).bits_per_byte
 
 
 def _seconds(run: Run) -> float:
