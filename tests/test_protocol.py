@@ -363,7 +363,7 @@ def test_differences_list_every_field_that_differs() -> None:
     assert found.pop("evaluation.prompts") == (list(ours.evaluation.prompts), ["Once"])
     assert found == {
         "seeds": (3, 5),
-        "training.steps": (700, 7),
+        "training.steps": (ours.training.steps, 7),
         "training.schedule": ("constant", "cosine"),
         "tracks.bpe.min_frequency": (2, 3),
         "tracks.btm.recipe": ("btm", None),
