@@ -52,11 +52,11 @@ def demo() -> Protocol:
         training=replace(
             small.training,
             batch_size=16,
-            steps=1000,
-            learning_rate=3e-3,
-            warmup_steps=100,
-            log_every=50,
-            checkpoint_every=500,
+            steps=800,
+            learning_rate=2e-3,
+            warmup_steps=80,
+            log_every=40,
+            checkpoint_every=400,
         ),
         evaluation=replace(small.evaluation, eval_documents=16, max_new_bytes=240),
     )
