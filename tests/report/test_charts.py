@@ -46,6 +46,18 @@ def test_every_picture_is_there_as_svg_and_png(reported_trial: Path, name: str) 
     assert svg.tag == "{http://www.w3.org/2000/svg}svg"
 
 
+def test_what_lies_far_outside_a_chart_makes_no_picture_larger(results: TrialResult) -> None:
+    """Early differences can be many times the late ones, which fit the axis."""
+    far = {track: copy.deepcopy(found) for track, found in results.differences.items()}
+    curve = far["btm"].curves["step"]
+    assert curve
+    curve.mean[0], curve.low[0], curve.high[0] = -9.0, -10.0, -8.0
+    curve.mean[1], curve.low[1], curve.high[1] = 9.0, 8.0, 10.0
+    figures = document_of(replace(results, differences=far)).figures()
+    heights = {figure.name: ElementTree.fromstring(draw(figure)).get("height") for figure in figures if "_by_" in figure.name}
+    assert heights["difference_by_step"] == heights["bits_per_byte_by_step"]
+
+
 def test_every_measure_is_drawn_along_every_axis(results: TrialResult) -> None:
     assert [(curve.measure, curve.axis) for curve in curves_of(results)] == [(m, a) for m in MEASURES for a in AXIS_TITLES]
     drawn = [figure.name for figure in document_of(results).figures()]

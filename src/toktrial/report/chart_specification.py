@@ -132,13 +132,15 @@ def with_verdict(chart: dict[str, Any]) -> dict[str, Any]:
         "mark": {"type": "rule", "color": "#808690", "strokeWidth": 1},
         "encoding": {"x": {"value": 0}, "x2": {"value": "width"}, "color": {"value": "#808690"}},
     }
-    # Hidden, not filtered out: a layer without rows has no extent, and Vega complains.
+    # Hidden, not filtered out: a layer without rows has no extent, and Vega complains. What is hidden must stay within the
+    # axis, because a picture is made large enough for all marks, seen or not.
     shown = {"condition": {"test": "datum.verdict", "value": 1}, "value": 0}
     interval = {
         "mark": {"type": "rule", "strokeWidth": 2.5},
         "encoding": {"y": {"field": "lowest"}, "y2": {"field": "highest"}, "opacity": shown},
     }
     point = {
+        "transform": [{"calculate": "max(min(datum.y, top), bottom)", "as": "y"}],
         "mark": {"type": "point", "shape": "diamond", "size": 150, "filled": True, "stroke": "white"},
         "encoding": {"opacity": shown},
     }
