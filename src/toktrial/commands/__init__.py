@@ -4,6 +4,7 @@ cli.py -> a command -> trial.py. Above all else but cli.py; a command's file is 
 """
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -79,7 +80,7 @@ class CallError(TrialError):
     """A call that names what there is not, or leaves out what there must be."""
 
 
-class Call:
+class Call(ABC):
     """What a command's dataclass derives from: its fields are the flags, its docstrings their help."""
 
     @classmethod
@@ -90,9 +91,9 @@ class Call:
         config = (tyro.conf.PositionalRequiredArgs, tyro.conf.FlagCreatePairsOff)
         return tyro.cli(cls, args=arguments, prog=f"toktrial {name}", config=config)
 
+    @abstractmethod
     def execute(self) -> None:
         """Does it. Raises TrialError for what a user can mend."""
-        raise NotImplementedError
 
 
 def execute(arguments: Sequence[str]) -> None:

@@ -83,6 +83,10 @@ class Stage(Call):
             with first_before_the_others(together):
                 trial = self.open_trial()
                 trial.make_tokens()
+                if not trial.is_tuned:
+                    raise TrialError(
+                        f"learning rates are tuned without torchrun: first `toktrial tune {trial.folder}`, then this"
+                    )
             trial.train()
 
 
