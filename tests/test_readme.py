@@ -56,6 +56,12 @@ def test_readme_commands_work_in_order(command: str, folder_with_stories: Path, 
         assert not stopped.code, f"exit code {stopped.code}"
 
 
+def test_the_shown_protocol_is_one() -> None:
+    shown = protocol.load(REPOSITORY / "docs/four_tracks.toml")
+    assert list(shown.tracks) == ["bpe", "btm", "btm3072", "words3072"]
+    assert (shown.seeds, shown.control, shown.training.steps) == (5, True, 6000)
+
+
 def test_files_that_the_map_names_are_there() -> None:
     page = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
     code = REPOSITORY / "src/toktrial"

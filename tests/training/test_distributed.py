@@ -15,8 +15,9 @@ from toktrial import cli, presets
 from toktrial.commands import stages
 from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import TrialError
+from toktrial.protocol import Protocol
 from toktrial.tokenizer.config import BPERecipe
-from toktrial.training.config import ModelConfig, TrainingConfig
+from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
 from toktrial.training.distributed import Processes
 from toktrial.training.metrics import read_metrics
 from toktrial.training.run import Run
@@ -153,6 +154,20 @@ def test_torchrun_trains_a_trial_and_ctrl_c_stops_it(tmp_path: Path) -> None:
     assert "going on from step" in done.stderr
     assert [line.step for line in read_metrics(run.folder)] == list(range(201))
     assert json.loads((run.folder / "record.json").read_text())["processes"] == 2
+
+
+def test_rates_are_not_tuned_under_torchrun(tmp_path: Path, tiny_protocol: Protocol) -> None:
+    """Every process would write what is set aside, and the rates."""
+    trial = Trial(tmp_path / "trial", replace(tiny_protocol, tuning=TuningConfig(rates=(1e-3, 3e-3), steps=2, documents=9)))
+    command = [*TORCHRUN, "-m", "toktrial", "train", str(trial.folder)]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert f"first `toktrial tune {trial.folder}`, then this" in refused.stderr
+    assert not (trial.folder / "tuning").exists()
+    trial.tune()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((trial.run_folder("bpe", 1) / "record.json").read_text())["processes"] == 2
 
 
 def test_other_commands_refuse_torchrun(

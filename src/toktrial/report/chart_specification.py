@@ -174,6 +174,11 @@ def with_values_under_the_pointer(chart: dict[str, Any], measure: str, height: i
     return {**chart, "width": "container", "height": height, "background": "transparent", "layer": [*chart["layer"], points]}
 
 
+def scale_of(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """Returns the scale that gives each track its colour, dash or marker; these begin anew where there are more tracks."""
+    return {"domain": list(names), "range": [values[place % len(values)] for place in range(len(names))]}
+
+
 def number_format(axis: str) -> str:
     """Returns the d3 format of an axis: 12,000 for steps and seconds, 12M for what is counted in millions."""
     return ",~r" if axis in ("step", "training_seconds") else "~s"
@@ -200,7 +205,7 @@ def _markers(shapes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _scale(names: Sequence[str], values: Sequence[Any], control: str | None, of_control: Any) -> dict[str, Any]:
-    chosen = [values[index % len(values)] for index in range(len(names))]
+    tracks = scale_of(names, values)
     if control is None:
-        return {"domain": list(names), "range": chosen}
-    return {"domain": [*names, control], "range": [*chosen, of_control]}
+        return tracks
+    return {"domain": [*tracks["domain"], control], "range": [*tracks["range"], of_control]}

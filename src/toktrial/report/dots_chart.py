@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from toktrial.report.blocks import Figure
-from toktrial.report.chart_specification import COLOURS, CONFIG, SCHEMA, SHAPES
+from toktrial.report.chart_specification import COLOURS, CONFIG, SCHEMA, SHAPES, scale_of
 from toktrial.report.result import TrialResult
 from toktrial.report.wording import decimal, joined, signed
 
@@ -129,8 +129,7 @@ def _column(names: Sequence[str]) -> dict[str, Any]:
 
 
 def _scaled(names: Sequence[str], values: Sequence[str]) -> dict[str, Any]:
-    chosen = [values[index % len(values)] for index in range(len(names))]
-    return {"field": "name", "type": "nominal", "legend": None, "scale": {"domain": list(names), "range": chosen}}
+    return {"field": "name", "type": "nominal", "legend": None, "scale": scale_of(names, values)}
 
 
 def _dot() -> dict[str, Any]:

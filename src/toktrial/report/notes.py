@@ -104,11 +104,10 @@ def _on_the_shapes(result: TrialResult) -> list[str]:
         return []
     shapes = [f"{name} {plural(track.batch_size, 'row')} of {count(track.context)}" for name, track in result.tracks.items()]
     shaped = f"Steps were matched in bytes of text, so batches differ in shape: {joined(shapes)} tokens."
-    unequal = (
-        "A track with fewer tokens a step spent fewer FLOPs on it and has fewer position embeddings; rounding leaves the text "
-        "that was read slightly unequal."
-    )
-    return [f"{shaped} {unequal}"]
+    fewer = "A track with fewer tokens a step spent fewer FLOPs on it and has fewer position embeddings."
+    read = {name: track.text_read_over_baseline for name, track in result.tracks.items() if name != result.baseline}
+    ratios = joined([f"{name} read {decimal(ratio, 3)} times" for name, ratio in read.items()])
+    return [f"{shaped} {fewer} Rounding leaves the text unequal: {ratios} as much as {result.baseline}."]
 
 
 def _on_unequal_text(result: TrialResult) -> list[str]:

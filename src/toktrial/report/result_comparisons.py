@@ -275,21 +275,6 @@ class Control:
     deviations: dict[str, float | None]
 
 
-@dataclass(frozen=True)
-class TunedVerdict:
-    """What the protocol's rule says of one other track at one choice of learning rates; see Comparison."""
-
-    track: str
-    baseline: str
-    verdict: str
-    paired_seeds: list[int]
-    difference: float
-    relative_difference: float
-    low: float | None
-    high: float | None
-    interval_confidence: float
-
-
 @dataclass(frozen=True, kw_only=True)
 class Tuning(TunedRates):
     """What the tuning of learning rates found.
@@ -300,4 +285,4 @@ class Tuning(TunedRates):
 
     decides: Policy
     seeds: int
-    verdicts: dict[Policy, list[TunedVerdict]]
+    verdicts: dict[Policy, list[Comparison]]

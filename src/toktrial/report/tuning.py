@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 
 from toktrial.report.comparisons import gather_comparisons
 from toktrial.report.evaluated import TrialInputs
-from toktrial.report.result_comparisons import Comparison, TunedVerdict, Tuning
+from toktrial.report.result_comparisons import Comparison, Tuning
 
 
 def gather_tuning(inputs: TrialInputs, comparisons: Sequence[Comparison]) -> Tuning | None:
@@ -16,10 +16,10 @@ def gather_tuning(inputs: TrialInputs, comparisons: Sequence[Comparison]) -> Tun
     if not inputs.tuning:
         return None
     config = inputs.design.tuning
-    verdicts = {config.decides: list(map(_verdict, comparisons))}
+    verdicts = {config.decides: list(comparisons)}
     other = _at_other_rate(inputs)
     if other is not None:
-        verdicts["shared" if config.decides == "own" else "own"] = list(map(_verdict, gather_comparisons(other)))
+        verdicts["shared" if config.decides == "own" else "own"] = gather_comparisons(other)
     return Tuning(**asdict(inputs.tuning), decides=config.decides, seeds=config.seeds, verdicts=verdicts)
 
 
@@ -30,17 +30,3 @@ def _at_other_rate(inputs: TrialInputs) -> TrialInputs | None:
     if not all(inputs.runs_at_other_rate.get(track) for track in differ):
         return None
     return replace(inputs, runs=inputs.runs | {track: inputs.runs_at_other_rate[track] for track in differ})
-
-
-def _verdict(comparison: Comparison) -> TunedVerdict:
-    return TunedVerdict(
-        track=comparison.track,
-        baseline=comparison.baseline,
-        verdict=comparison.verdict,
-        paired_seeds=comparison.paired_seeds,
-        difference=comparison.difference,
-        relative_difference=comparison.relative_difference,
-        low=comparison.low,
-        high=comparison.high,
-        interval_confidence=comparison.interval_confidence,
-    )

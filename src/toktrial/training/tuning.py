@@ -49,7 +49,7 @@ def tune(
     values: BitsPerByte = {
         track: {repr(rate): [judged[track, rate, seed] for seed in seeds] for rate in rates} for track in tracks
     }
-    steps = {run.track: steps_of(run.training, _epoch_tokens(stores[run.track]), run.model.context) for run in runs.values()}
+    steps = {run.track: steps_of(run.training, stores[run.track].train.ids.size, run.model.context) for run in runs.values()}
     found = choose(values, steps, stores[tracks[0]].validation.documents)
     with artifact.publish(folder, fingerprint, {"seconds": sum(map(_seconds, runs.values()))}) as partial:
         artifact.write_json(partial / RATES_FILE, asdict(found))
@@ -76,7 +76,3 @@ def _seconds(run: Run) -> float:
     """Returns what a run's training and evaluations took."""
     lines = read_metrics(run.folder)
     return lines[-1].training_seconds + lines[-1].evaluation_seconds if lines else 0.0
-
-
-def _epoch_tokens(store: TokenStore) -> int:
-    return int(store.train.offsets[-1])

@@ -1,11 +1,10 @@
 """Learning rates: every rate that was tried, the chosen ones, and the verdict at either choice."""
 
-from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
 from toktrial.report.blocks import Figure, Section, Table, paragraphs
-from toktrial.report.chart_specification import COLOURS, CONFIG, HEIGHT, SCHEMA, SHAPES, WIDTH
+from toktrial.report.chart_specification import COLOURS, CONFIG, HEIGHT, SCHEMA, SHAPES, WIDTH, scale_of
 from toktrial.report.result import TrialResult
 from toktrial.report.result_comparisons import Tuning
 from toktrial.report.wording import count, decimal, joined, plural, short_percent, signed
@@ -116,13 +115,13 @@ def _specification(tuning: Tuning) -> dict[str, Any]:
                 "field": "value", "type": "quantitative", "title": "bits per byte of the documents set aside",
                 "scale": {"zero": False, "nice": False, "padding": 14},
             },
-            "color": {"field": "name", "title": None, "scale": _scale(tracks, COLOURS)},
+            "color": {"field": "name", "title": None, "scale": scale_of(tracks, COLOURS)},
         },
         "layer": [
             {"mark": {"type": "line", "strokeWidth": 2.2}, "encoding": {"y": mean}},
             {
                 "mark": {"type": "point", "size": 64, "filled": True, "opacity": 0.85, "stroke": "white", "strokeWidth": 1},
-                "encoding": {"shape": {"field": "name", "title": None, "scale": _scale(tracks, SHAPES)}},
+                "encoding": {"shape": {"field": "name", "title": None, "scale": scale_of(tracks, SHAPES)}},
             },
             {
                 "transform": [{"filter": "datum.best"}],
@@ -131,10 +130,6 @@ def _specification(tuning: Tuning) -> dict[str, Any]:
             },
         ],
     }  # fmt: skip
-
-
-def _scale(names: Sequence[str], values: Sequence[str]) -> dict[str, Any]:
-    return {"domain": list(names), "range": [values[place % len(values)] for place in range(len(names))]}
 
 
 def _cell(tuning: Tuning, track: str, rate: str) -> str:
