@@ -134,11 +134,14 @@ class Trial(TrialFolder):
         from toktrial.tokens.store import TokenStore
 
         documents = self.protocol.tuning.documents
+        stores = {track: TokenStore.open(self.tokens_folder(track)) for track in self.protocol.tracks}
+        inputs = {track: {"tokens": of.manifest["fingerprint"], "documents": documents} for track, of in stores.items()}
+        fingerprints = {track: artifact.fingerprint("parted", of) for track, of in inputs.items()}
+        if all(artifact.is_finished(self._tuning_tokens_folder(track), of) for track, of in fingerprints.items()):
+            return
         is_set_aside = set_aside(open_documents(self.corpus_folder, "train"), documents)
-        for track in self.protocol.tracks:
-            store = TokenStore.open(self.tokens_folder(track))
-            inputs = {"tokens": store.manifest["fingerprint"], "documents": documents}
-            write_parted_tokens(self._tuning_tokens_folder(track), store, artifact.fingerprint("parted", inputs), is_set_aside)
+        for track, store in stores.items():
+            write_parted_tokens(self._tuning_tokens_folder(track), store, fingerprints[track], is_set_aside)
 
     def train(self) -> None:
         """Trains every run that is not trained. The tracks take turns in going first, seed by seed."""
