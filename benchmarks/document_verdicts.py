@@ -31,9 +31,7 @@ def main() -> None:
             f"{inputs.baseline}, seeds {one.seed} and {other.seed}: {interval.mean:+.4f} bits per byte, {interval.low:+.4f} to "
             f"{interval.high:+.4f}{'  a difference, judging by documents alone' if says_difference else ''}"
         )
-    print(
-        f"\na difference in {found} of {len(pairs)} pairs of runs that differ only by seed; {interval.documents} documents"
-    )
+    print(f"\na difference in {found} of {len(pairs)} pairs of runs that differ only by seed; {interval.documents} documents")
 
 
 if __name__ == "__main__":
