@@ -1,9 +1,14 @@
-"""Does a verdict find differences where there are none? A/A trials of real, tiny trainings, and how pairs correlate.
+"""How often does the verdict find a difference where there is none? A/A trials of real, tiny trainings.
 
-Trains many runs of BPE and of BTM on the storybook (about a second each, every one under a seed of its own), and lets the rule
-of the verdict compare runs of one tokenizer with other runs of the same one. Whatever it finds is false. Then pairs BPE and BTM
-by seed and tells how their ends correlate; with --equal-embeddings entries of equal bytes begin with equal embeddings in both
-tracks, which is to say whether that makes pairs more alike. Runs that are in --results already are not trained again.
+    python benchmarks/aa_campaign.py --results aa.jsonl
+
+It trains many runs of BPE and of BTM on the storybook, each in about a second and under a seed of its own. It then
+applies the rule of the verdict to runs of one tokenizer against other runs of the same tokenizer. Any difference that
+it finds is false.
+
+It also pairs BPE and BTM by seed, and prints how their final values correlate. With --equal-embeddings, entries of
+equal bytes start with equal embeddings in both tracks, to see whether that makes the runs of a pair more alike. Runs
+that are already in --results are not trained again.
 """
 
 import argparse
@@ -33,7 +38,7 @@ from toktrial.trial import Trial
 
 CONFIDENCE = 0.95
 SEEDS_OF_A_TRIAL = (2, 3, 5, 8)
-DRAW_ALL = GPT.initialise  # as the product has it
+DRAW_ALL = GPT.initialise  # as toktrial trains
 
 
 def tiny_trial(folder: Path) -> Trial:
@@ -55,7 +60,7 @@ def tiny_trial(folder: Path) -> Trial:
 
 
 def begin_entries_of_equal_bytes_alike(trial: Trial, track: str) -> None:
-    """Lets every later model of `track` draw an entry's first embedding from its bytes and the seed alone."""
+    """Makes every later model of `track` draw the initial embedding of an entry from its bytes and the seed only."""
     entries = load_tokenizer(trial.tokenizer_folder(track)).token_bytes
 
     def initialise(model: GPT, seed: int) -> None:
@@ -65,11 +70,11 @@ def begin_entries_of_equal_bytes_alike(trial: Trial, track: str) -> None:
             drawn = torch.empty(model.config.width).normal_(0.0, INITIAL_STD, generator=generator)
             model.wte.weight.data[row] = drawn
 
-    GPT.initialise = initialise  # type: ignore[method-assign, assignment]  # of this process alone
+    GPT.initialise = initialise  # type: ignore[method-assign, assignment]  # in this process only
 
 
 def train_runs(trial: Trial, seeds: range, results: Path, equal_embeddings: bool) -> dict[str, dict[int, float]]:
-    """Returns the bits per byte of all validation documents by track and seed."""
+    """Returns the bits per byte of all validation documents, by track and seed."""
     trial.make_tokens()
     known = [json.loads(line) for line in results.read_text().splitlines()] if results.is_file() else []
     found: dict[str, dict[int, float]] = {track: {} for track in trial.protocol.tracks}
@@ -91,7 +96,7 @@ def train_runs(trial: Trial, seeds: range, results: Path, equal_embeddings: bool
 
 
 def false_words(values: list[float], seeds: int) -> tuple[int, int]:
-    """Returns (A/A trials, those with a word of difference) of runs that are dealt out to pairs, each used once."""
+    """Deals the runs out to A/A trials, each run once; returns (trials, trials that found a difference)."""
     trials = [values[start : start + 2 * seeds] for start in range(0, len(values) - 2 * seeds + 1, 2 * seeds)]
     words = [
         decide({"again": paired_interval(runs[:seeds], runs[seeds:], CONFIDENCE)}, "first", CONFIDENCE)["again"]
@@ -101,7 +106,7 @@ def false_words(values: list[float], seeds: int) -> tuple[int, int]:
 
 
 def floors(trial: Trial) -> dict[str, Any]:
-    """Returns what counting reaches, by track."""
+    """Returns the unigram and bigram floors, by track."""
     measure_floors(trial.folder, {track: trial.tokens_folder(track) for track in trial.protocol.tracks}, 1)
     tracks: dict[str, Any] = json.loads((trial.folder / "evaluation/floors/floors.json").read_text())["tracks"]
     return tracks
@@ -109,8 +114,8 @@ def floors(trial: Trial) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=200, help="of each track")
-    parser.add_argument("--results", type=Path, required=True, help="JSON lines, one a run")
+    parser.add_argument("--runs", type=int, default=200, help="runs of each track")
+    parser.add_argument("--results", type=Path, required=True, help="file of JSON lines, one per run")
     parser.add_argument("--equal-embeddings", action="store_true")
     asked = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,10 +1,10 @@
-"""How often would validation documents, in place of seeds, find a difference between a tokenizer and itself?
+"""How often would an interval over documents, instead of seeds, find a difference between a tokenizer and itself?
 
     python benchmarks/document_verdicts.py TRIAL
 
-TRIAL is a finished trial with an A/A control. Its baseline was trained under several seeds; each two of these runs differ by
-chance alone. Printed is for how many such pairs the bootstrap interval over documents leaves 0 out, which a verdict from
-documents would call a difference.
+TRIAL is a finished trial with an A/A control, so its baseline was trained under several seeds. Any two of these runs
+differ by chance alone. The script prints for how many such pairs the bootstrap interval over documents excludes 0. A
+verdict from documents would call each of these a difference.
 """
 
 import argparse
@@ -29,9 +29,9 @@ def main() -> None:
         found += says_difference
         print(
             f"{inputs.baseline}, seeds {one.seed} and {other.seed}: {interval.mean:+.4f} bits per byte, {interval.low:+.4f} to "
-            f"{interval.high:+.4f}{'  a difference, by documents alone' if says_difference else ''}"
+            f"{interval.high:+.4f}{'  a difference, judging by documents alone' if says_difference else ''}"
         )
-    print(f"\n{found} of {len(pairs)} pairs of runs that differ by their seed alone; {interval.documents} documents")
+    print(f"\na difference in {found} of {len(pairs)} pairs of runs that differ only by seed; {interval.documents} documents")
 
 
 if __name__ == "__main__":

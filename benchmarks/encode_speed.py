@@ -1,15 +1,15 @@
-"""How fast is text encoded, beside HF `tokenizers` and `tiktoken` with the same merges? How does the time of extremes grow?
+"""How fast is text encoded, beside HF `tokenizers` and `tiktoken` with the same merges? How does time grow for extremes?
 
     python benchmarks/encode_speed.py --megabytes 100 [--corpus FILE] [--extremes]
 
-Text comes from the built-in storybook, or from --corpus FILE (documents separated by <|endoftext|> lines), repeated until it
-is long enough. Ours encodes all --megabytes, in two ways: `encode_batch` (list of str in, list of arrays out, as the peers
-have it), and from Arrow to flat arrays, which is what a trial does. The peers are slower and encode only the first
---peer-megabytes of the same documents, as a list of str, on all cores too. What is compared is each one's own MB/s over its own
-text: for ratios over equal text, give both sizes the same. The best of three runs of each, all in one process, taking turns.
+toktrial encodes all --megabytes, in two ways: `encode_batch` (a list of str in, a list of arrays out, as its peers do
+it), and from Arrow to flat arrays, which is what a trial does. The peers are slower, so they encode only the first
+--peer-megabytes of the same documents, as a list of str and also on all cores. Each speed is MB/s over the encoder's
+own text; for ratios over equal text, give both sizes the same value. All run in one process and take turns, and the
+best of three runs of each counts.
 
---extremes measures, instead, one document without a space, one of newlines, and documents of one character, each at a
-quarter of its size and whole; an exponent of 1 is linear time.
+--extremes measures something else: one document without a space, one made of newlines, and documents of one character.
+Each is measured at its full size and at a quarter of it. An exponent of 1 means linear time.
 """
 
 import argparse
@@ -17,29 +17,24 @@ import itertools
 import json
 import math
 import os
-import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from merge_speed import texts
 from toktrial.corpus.documents import Documents
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
 from toktrial.tokenizer.flat import spell
+from workload import add_corpus_option, seconds_of, texts
 
 ROUNDS = 3
-
-
 Way = Callable[[], object]
 
 
 def hf_without_pre_tokenizer(tokenizer: BTMTokenizer) -> Callable[[list[str]], object]:
     """Returns HF's encode_batch_fast with the same entries and merges as one flat tokenizer, without a pre-tokenizer."""
-
     from tokenizers import Tokenizer
 
     content = json.loads(tokenizer.primitive.tokenizer_json)
@@ -53,7 +48,7 @@ def hf_without_pre_tokenizer(tokenizer: BTMTokenizer) -> Callable[[list[str]], o
 
 
 def tiktoken_with_the_same_merges(tokenizer: BPETokenizer) -> Callable[[list[str]], object] | None:
-    """Returns tiktoken's encode_ordinary_batch over the same entries; None where tiktoken is not installed."""
+    """Returns tiktoken's encode_ordinary_batch over the same entries; None if tiktoken is not installed."""
     try:
         import tiktoken
     except ImportError:
@@ -64,18 +59,12 @@ def tiktoken_with_the_same_merges(tokenizer: BPETokenizer) -> Callable[[list[str
     return lambda documents: encoding.encode_ordinary_batch(documents, num_threads=os.cpu_count() or 1)
 
 
-def seconds_of(way: Way) -> float:
-    started = time.perf_counter()
-    way()
-    return time.perf_counter() - started
-
-
 def utf8_megabytes(documents: Sequence[str]) -> float:
     return sum(len(document.encode()) for document in documents) / 1e6
 
 
 def compare_with_peers(bpe: BPETokenizer, btm: BTMTokenizer, documents: list[str], peer_megabytes: float) -> None:
-    """Prints MB/s of all ways, and how many times the peer of the same entries that is."""
+    """Prints the speed of every way in MB/s, and as a multiple of HF's speed with the same entries."""
     arrow = pa.array(documents, type=pa.large_string())
     lengths = itertools.accumulate(len(document.encode()) for document in documents)
     sample = documents[: sum(length <= peer_megabytes * 1e6 for length in lengths)]
@@ -92,7 +81,7 @@ def compare_with_peers(bpe: BPETokenizer, btm: BTMTokenizer, documents: list[str
         hf: (lambda: bpe.hf.encode_batch_fast(sample, add_special_tokens=False), of_sample, hf),
     }
     if tiktoken is None:
-        print("tiktoken is not installed, and so not compared: pip install tiktoken")
+        print("tiktoken is not installed, so it is not compared: pip install tiktoken")
     else:
         ways["tiktoken BPE, encode_ordinary_batch"] = (lambda: tiktoken(sample), of_sample, hf)
     best = dict.fromkeys(ways, math.inf)
@@ -115,7 +104,7 @@ def microseconds_of_one(tokenizer: Tokenizer, text: str) -> float:
 
 
 def measure_extremes(tokenizers: dict[str, Tokenizer], documents: list[str]) -> None:
-    """Prints seconds at a quarter of the size and whole, and the exponent of the growth."""
+    """Prints seconds at a quarter of the size and at the full size, and the exponent of the growth."""
     letters = "".join(character for document in documents for character in document if character.isalpha())
     kinds: dict[str, tuple[int, Callable[[int], list[str]]]] = {
         "one document of 50 MB without a space": (50_000_000, lambda size: [(letters * (size // len(letters) + 1))[:size]]),
@@ -147,12 +136,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=float, default=10)
     parser.add_argument("--peer-megabytes", type=float, default=10)
-    parser.add_argument("--corpus", type=Path)
+    add_corpus_option(parser)
     parser.add_argument("--extremes", action="store_true")
     given = parser.parse_args()
     documents = list(texts(given.megabytes, given.corpus))
     if given.corpus is not None:
-        print(f"{given.corpus.name}: {len(documents):,} documents, {len(set(documents)):,} of them different")
+        print(f"{given.corpus.name}: {len(documents):,} documents, {len(set(documents)):,} of them distinct")
     spooled = Documents.of(documents)
     bpe = BPETokenizer.train(spooled, 16_384)
     btm = BTMTokenizer.train(spooled, 16_384, primitive=bpe.cut(4096))

@@ -1,13 +1,13 @@
-"""How fast are prompts continued with keys and values kept, beside the same sampling without?
+"""How much faster are prompts continued with a key-value cache than by the same sampling without one?
 
     python benchmarks/generate_speed.py [--prompts 16] [--new-tokens 200] [--threads N]
 
-A model of 3.5 million parameters (4,096 entries, width 192, 6 layers, 6 heads, context 256) with random weights, which take the
-time that trained ones do. All ways continue the same prompts (the first ids of built-in stories, of many lengths) by as many
-ids, with the same generators, temperature 0.8 and top-k 50; id 0 ends nothing here, so that all do the same work. Without a
-cache every position of the whole batch is computed anew for each id, the head for the last ones alone. Each way is measured
-twice, taking turns, and the better time counts; then it is said whether the ids are equal. Healing, which comes once a prompt,
-is measured apart.
+The model has 3.5 million random weights, which take the same time as trained ones. Every way continues the same prompts
+(the first ids of built-in stories, of many lengths) by the same number of ids, with the same generators, temperature
+0.8 and top-k 50. Id 0 does not end a text here, so that all do the same work. Without a cache, every position of the
+whole batch is computed again for each new id; the head is applied only to the last positions. The ways take turns and
+are measured twice; the better time counts. The script then says whether the ids are equal. Healing happens once per
+prompt and is measured separately.
 """
 
 import argparse
@@ -22,17 +22,15 @@ from toktrial.evaluation.entry_table import EntryTable
 from toktrial.evaluation.generation import begin_continuation, candidates
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
-from toktrial.training.config import ModelConfig
 from toktrial.training.model import GPT
+from workload import SMALL_MODEL, SMALL_VOCAB_SIZE
 
-SHAPE = ModelConfig(n_layer=6, n_head=6, width=192, context=256)
-VOCAB_SIZE = 4096
 ROUNDS = 2
 TEMPERATURE, TOP_K = 0.8, 50
 
 
 class UncachedDecoder:
-    """What `Decoder` gives, every position computed anew."""
+    """Gives what `Decoder` gives, but computes every position again each time."""
 
     def __init__(self, model: GPT, texts: Sequence[Sequence[int]]) -> None:
         self._model = model
@@ -49,12 +47,12 @@ class UncachedDecoder:
     def append(self, ids: Sequence[int]) -> None:
         for row, token in enumerate(ids):
             self._windows[row].append(token)
-            if len(self._windows[row]) > SHAPE.context:
-                self._windows[row] = self._windows[row][-SHAPE.context // 2 :]
+            if len(self._windows[row]) > SMALL_MODEL.context:
+                self._windows[row] = self._windows[row][-SMALL_MODEL.context // 2 :]
 
 
 def sample(decoder: Decoder | UncachedDecoder, seeds: Sequence[int], new_tokens: int) -> list[list[int]]:
-    """Continues the texts of a decoder by so many ids, each text with a generator of its own seed."""
+    """Continues every text of a decoder by `new_tokens` ids, each with a generator of its own seed."""
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     said: list[list[int]] = [[] for _ in seeds]
     for _ in range(new_tokens):
@@ -75,8 +73,8 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     documents = list(stories(3_000_000))
-    bpe = BPETokenizer.train(documents, VOCAB_SIZE)
-    model = GPT(SHAPE, VOCAB_SIZE, bpe.vocab_size)
+    bpe = BPETokenizer.train(documents, SMALL_VOCAB_SIZE)
+    model = GPT(SMALL_MODEL, SMALL_VOCAB_SIZE, bpe.vocab_size)
     model.initialise(1)
     seeds = range(given.prompts)
     texts = [[0, *bpe.encode(documents[seed])[: 6 + 2 * seed]] for seed in seeds]
@@ -88,7 +86,7 @@ def main() -> None:
         ],
         "without a cache, in one batch": lambda: sample(UncachedDecoder(model, texts), seeds, given.new_tokens),
     }
-    sample(Decoder(model, texts), seeds, 3)
+    sample(Decoder(model, texts), seeds, 3)  # a first call is slower
     best = dict.fromkeys(ways, float("inf"))
     said = {}
     for _ in range(ROUNDS):
@@ -105,7 +103,7 @@ def main() -> None:
         print(f"{name:30} {seconds:7.2f} s  {tokens / seconds:8.0f} tokens/s  {slowest / seconds:5.1f} times without a cache")
     print("ids are equal" if len({str(ids) for ids in said.values()}) == 1 else "ids DIFFER")
 
-    btm = BTMTokenizer.train(documents, VOCAB_SIZE, primitive_vocab_size=1024)
+    btm = BTMTokenizer.train(documents, SMALL_VOCAB_SIZE, primitive_vocab_size=1024)
     prompts = [document[: 40 + 5 * place] for place, document in enumerate(documents[: given.prompts])]
     for tokenizer in (bpe, btm):
         entries = EntryTable(tokenizer.token_bytes)

@@ -1,24 +1,24 @@
-"""How fast does a corpus's stream of primitives become the pair graph, beside counting the pairs with Python's Counter?
+"""How fast does a stream of primitives become the pair graph, compared with a Python Counter of the pairs?
 
-    python benchmarks/graph_speed.py --megabytes 100
+    python benchmarks/graph_speed.py --megabytes 100 [--corpus FILE]
 
-TknMiner -> SyncStream -> PairGraph, in chunks, on one core. Text comes from the built-in storybook, or from --corpus FILE
-(documents separated by <|endoftext|> lines, repeated until it is long enough). The Counter gets the first million ids.
+It measures TknMiner -> SyncStream -> PairGraph, in chunks, on one core. The Counter gets the first million ids, and its
+time is scaled up to all of them.
 """
 
 import argparse
 import itertools
 import time
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 
-from merge_speed import PRIMITIVES, texts
+from merge_speed import PRIMITIVES
 from toktrial.corpus.documents import Documents
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import encode_documents
 from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
+from workload import add_corpus_option, texts
 
 CHUNK_DOCUMENTS = 4096
 COUNTER_IDS = 1_000_000
@@ -27,7 +27,7 @@ COUNTER_IDS = 1_000_000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=float, default=100)
-    parser.add_argument("--corpus", type=Path)
+    add_corpus_option(parser)
     given = parser.parse_args()
     documents = Documents.of(texts(given.megabytes, given.corpus))
     ids, offsets = encode_documents(BPETokenizer.train(documents, PRIMITIVES), documents)

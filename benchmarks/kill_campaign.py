@@ -1,12 +1,12 @@
-"""Does a trial that is killed again and again end exactly as one that was left alone?
+"""Does a trial that is killed again and again end up exactly like one that was left alone?
 
     python benchmarks/kill_campaign.py                           100 kills over whole trials of the demo's size
     python benchmarks/kill_campaign.py --kills-per-stage 8       the same with fewer trials
-    python benchmarks/kill_campaign.py --kills 12 --steps 40     quicker
+    python benchmarks/kill_campaign.py --kills 12 --steps 40     a quicker version
 
-One trial is left alone. Others are begun and killed (SIGKILL), so many times in each stage, at random moments of it,
-and begun again until they are done. Then every file of data must be the same, times aside; page, report.md and charts, which
-show times, must be there. Exits with 1 where one is not.
+One trial is left alone. Others are started, killed (SIGKILL) several times in each stage at random moments, and
+restarted until they are finished. Every data file must then be the same in both, apart from times. The page, report.md
+and the charts show times, so they only have to exist. Exits with status 1 if any trial differs.
 """
 
 import argparse
@@ -24,15 +24,15 @@ from typing import Any
 from toktrial.artifact import MANIFEST
 from toktrial.trial import PROTOCOL_FILE, STAGES, Trial
 
-# In the names of what depends on the clock, or on what else the machine does (`notes` say so of runs that shared their device).
+# Parts of the names of fields that depend on the clock or on other work (`notes` mention runs that shared their device).
 CLOCK_WORDS = ("seconds", "timestamp", "started", "times", "waited_share", "shared_device", "notes")
-SHOWN_TO_PEOPLE = {".html", ".md", ".svg", ".png"}  # they show times, and so does the report's fingerprint; not compared
+SHOWN_TO_PEOPLE = {".html", ".md", ".svg", ".png"}  # show times, which also enter the report's fingerprint: not compared
 POLL_SECONDS = 0.01
 LONGEST_TRIAL_SECONDS = 3600.0
 
 
 def start(folder: Path, steps: int | None) -> "subprocess.Popen[bytes]":
-    """Begins `toktrial report`, which does all that is not done."""
+    """Starts `toktrial report`, which does everything that is not done yet."""
     settings = [] if steps is None else [f"--training.steps={steps}", f"--training.checkpoint-every={max(1, steps // 4)}"]
     call = [sys.executable, "-m", "toktrial", "report", "demo", *settings, "--trial", str(folder)]
     log = (folder.parent / f"{folder.name}.log").open("ab")
@@ -40,7 +40,7 @@ def start(folder: Path, steps: int | None) -> "subprocess.Popen[bytes]":
 
 
 def stage_of(folder: Path) -> str:
-    """Returns the first stage that is not finished, "done" where there is none."""
+    """Returns the first stage that is not finished, or "done" if all are."""
     if not (folder / PROTOCOL_FILE).is_file() or not (folder / "corpus" / MANIFEST).is_file():
         return "corpus"
     trial = Trial.open(folder)
@@ -74,7 +74,7 @@ def run_through(folder: Path, steps: int | None) -> dict[str, float]:
 
 
 def kill_in(folder: Path, target: str, delay: float, steps: int | None) -> str:
-    """Begins the trial and kills it `delay` seconds after it has come to `target`; returns the stage that it was in."""
+    """Starts the trial and kills it `delay` seconds after it has reached `target`; returns the stage that it was in."""
     process = start(folder, steps)
     deadline = time.perf_counter() + LONGEST_TRIAL_SECONDS
     while process.poll() is None and STAGES.index(target) > _rank(stage_of(folder)) and time.perf_counter() < deadline:
@@ -94,7 +94,7 @@ def _rank(stage: str) -> int:
 
 
 def differing_files(folder: Path, expected: Path) -> list[str]:
-    """Returns the files that are not the same in both trials, or are in one alone; times aside."""
+    """Returns the files that are not the same in both trials apart from times, or exist in only one of them."""
     names = {path.relative_to(root).as_posix() for root in (folder, expected) for path in root.rglob("*") if path.is_file()}
     return sorted(name for name in names if _content(folder / name) != _content(expected / name))
 
@@ -103,7 +103,7 @@ def _content(path: Path) -> Any:
     if not path.is_file():
         return None
     if path.suffix in SHOWN_TO_PEOPLE or (path.parent.name == "report" and path.name == MANIFEST):
-        return "is there"
+        return "exists"
     if path.suffix == ".json":
         return _without_times(json.loads(path.read_text()))
     if path.suffix == ".jsonl":
@@ -112,7 +112,7 @@ def _content(path: Path) -> Any:
 
 
 def _without_times(value: Any) -> Any:
-    """What does not depend on the clock; checksums of files that hold times do."""
+    """Removes what depends on the clock, including the checksums of files ('files'), since some files hold times."""
     if isinstance(value, dict):
         return {
             name: _without_times(part)
@@ -125,9 +125,9 @@ def _without_times(value: Any) -> Any:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--kills-per-stage", type=int, default=2, help="in one trial")
-    parser.add_argument("--steps", type=int, help="training steps of a run, in place of the demo's")
-    parser.add_argument("--seed", type=int, default=0, help="of the random moments")
+    parser.add_argument("--kills-per-stage", type=int, default=2, help="kills in each stage of one trial")
+    parser.add_argument("--steps", type=int, help="training steps of a run, instead of the demo's")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
     options = parser.parse_args()
     dice = random.Random(options.seed)
     fell: Counter[str] = Counter()
@@ -142,7 +142,7 @@ def main() -> None:
             for target in (stage for stage in STAGES for _ in range(options.kills_per_stage)):
                 if _rank(stage_of(folder)) > STAGES.index(target) or fell.total() == options.kills:
                     continue
-                latest = seconds[target] * 2 / options.kills_per_stage  # so that all of them find the stage still going
+                latest = seconds[target] * 2 / options.kills_per_stage  # likely before the stage ends
                 stage = kill_in(folder, target, dice.uniform(0.0, latest), options.steps)
                 if stage != "done":
                     fell[stage] += 1
@@ -155,7 +155,7 @@ def main() -> None:
             sys.stdout.flush()
     print("\nstage in which a kill fell: " + ", ".join(f"{stage} {fell[stage]}" for stage in STAGES))
     print(
-        f"{fell.total()} kills in {trials} trials; {trials - wrong} of {trials} ended equal to the one left alone, times aside"
+        f"{fell.total()} kills in {trials} trials; {trials - wrong} of {trials} ended like the one left alone, apart from times"
     )
     raise SystemExit(1 if wrong else 0)
 

@@ -1,12 +1,11 @@
-"""How fast are BTM's merges learned, and what memory do they take, beside HF `tokenizers` without a pre-tokenizer?
+"""How fast are BTM's merges learned, and in how much memory, compared with HF `tokenizers` without a pre-tokenizer?
 
-    python benchmarks/merge_speed.py --megabytes 1 10 100 400
+    python benchmarks/merge_speed.py --megabytes 1 10 100 400 [--corpus FILE]
 
-Text comes from the built-in storybook, or from --corpus FILE (documents separated by <|endoftext|> lines), repeated until it
-is long enough. Every measurement runs in a process of its own, after a small one that compiles or loads everything. Memory
-is what the process's peak rose by above its input. The engine runs twice, on one core and on
-all of them. HF learns the same number of entries from the same text, which is the
-usual way to tokens across words; it gets --hf-seconds, then it is stopped.
+Every measurement runs in a process of its own, after a small run that compiles or loads everything. Memory is how far
+the peak of the process rose above its input. The engine runs twice: on one core and on all of them. HF learns the same
+number of entries from the same text, which is the usual way to get tokens across words. It is stopped after
+--hf-seconds.
 """
 
 import argparse
@@ -17,35 +16,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from workload import add_corpus_option, texts
+
 PRIMITIVES, ENTRIES = 4096, 16_384
-SMALLEST_STREAM = 20_000_000  # ids, for a figure of memory
-
-
-def texts(megabytes: float, corpus: Path | None) -> Iterator[str]:
-    """Yields documents of so many megabytes (10^6 bytes)."""
-    from toktrial.corpus.storybook import stories
-
-    if corpus is None:
-        yield from stories(int(megabytes * 1e6))
-        return
-    documents = corpus.read_text(encoding="utf-8").split("\n<|endoftext|>\n")
-    done = 0
-    while done < megabytes * 1e6:
-        for document in documents:
-            yield document
-            done += len(document.encode())
-            if done >= megabytes * 1e6:
-                return
+SMALLEST_STREAM = 20_000_000  # ids; in a shorter stream, compiling takes more memory than the engine ever does
 
 
 def memory_bytes(name: str) -> int:
-    """Returns this process's memory: VmRSS, what it holds now, or VmHWM, the most that it has held; 0 elsewhere than on Linux.
+    """Returns this process's memory: VmRSS is what it holds now, VmHWM its peak so far. 0 except on Linux.
 
-    Not getrusage: its maximum is handed on from a parent to what it starts.
+    getrusage will not do: a process inherits its maximum from its parent.
     """
     path = Path("/proc/self/status")
     lines = path.read_text(encoding="ascii").splitlines() if path.is_file() else []
@@ -53,7 +36,7 @@ def memory_bytes(name: str) -> int:
 
 
 def prepare(folder: Path, megabytes: float, corpus: Path | None) -> None:
-    """Writes the primitive ids of the text, for the measured process to memory-map."""
+    """Writes the primitive ids of the text, which the measured process memory-maps."""
     import numpy as np
 
     from toktrial.corpus.documents import Documents
@@ -69,7 +52,7 @@ def prepare(folder: Path, megabytes: float, corpus: Path | None) -> None:
 
 
 def learn(folder: Path, cores: int) -> dict[str, Any]:
-    """Learns the merges from memory-mapped ids, on so many cores (where the system lets a process choose)."""
+    """Learns the merges from memory-mapped ids on `cores` cores (if the system lets a process choose)."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     import numpy as np
@@ -80,7 +63,7 @@ def learn(folder: Path, cores: int) -> dict[str, Any]:
     offsets = np.load(folder / "offsets.npy")
     entries = [bytes.fromhex(entry) for entry in json.loads((folder / "entries.json").read_text())]
     learn_merges_of_stream(np.asarray(ids[:1000]), np.array([0, 1000]), entries, PRIMITIVES + 50)
-    int(ids.sum(dtype=np.int64))  # reads the input, so that its pages are not counted as the engine's
+    int(ids.sum(dtype=np.int64))  # reads the input, so that its pages do not count as the engine's
     before, started, cpu = memory_bytes("VmRSS"), time.perf_counter(), time.process_time()
     learned = learn_merges_of_stream(ids, offsets, entries, ENTRIES)
     return {
@@ -94,7 +77,7 @@ def learn(folder: Path, cores: int) -> dict[str, Any]:
 
 
 def learn_with_hf(megabytes: float, corpus: Path | None) -> dict[str, Any]:
-    """Learns as many entries with HF `tokenizers` without a pre-tokenizer."""
+    """Learns the same number of entries with HF `tokenizers` without a pre-tokenizer."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     documents = list(texts(megabytes, corpus))
@@ -118,7 +101,7 @@ def learn_with_hf(megabytes: float, corpus: Path | None) -> dict[str, Any]:
 
 
 def in_own_process(arguments: list[str], seconds: float) -> dict[str, Any] | None:
-    """Runs this file with arguments; returns what it printed, None where it took longer or was killed."""
+    """Runs this file with arguments; returns what it printed, or None if it took longer than `seconds` or was killed."""
     try:
         command = [sys.executable, __file__, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
@@ -136,9 +119,8 @@ def measure(megabytes: float, corpus: Path | None, hf_seconds: float) -> float:
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder), megabytes, corpus)
         ours, all_cores = (in_own_process(["--learn", folder, "--cores", str(n)], 3600) for n in (1, os.cpu_count() or 1))
-    assert ours is not None, "the engine did not come through"
-    assert all_cores is not None, "the engine did not come through"
-    # Below that, compiling held more than the engine ever does.
+    assert ours is not None, "the engine failed or was killed"
+    assert all_cores is not None, "the engine failed or was killed"
     memory = f"{ours['peak_bytes'] / ours['ids']:.1f}" if ours["ids"] >= SMALLEST_STREAM else "-"
     print(
         f"{megabytes:6.0f} MB  {ours['ids'] / 1e6:7.2f} M ids  {ours['merges']:6,} merges  {ours['seconds']:7.2f} s  "
@@ -162,9 +144,9 @@ def measure(megabytes: float, corpus: Path | None, hf_seconds: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=float, nargs="+", default=[1, 10])
-    parser.add_argument("--corpus", type=Path)
-    parser.add_argument("--hf-seconds", type=float, default=600, help="how long HF may take; 0 leaves it out")
-    parser.add_argument("--hf-up-to", type=float, default=400, help="largest size, in MB, that HF is asked for")
+    add_corpus_option(parser)
+    parser.add_argument("--hf-seconds", type=float, default=600, help="how long HF may take; 0 leaves HF out")
+    parser.add_argument("--hf-up-to", type=float, default=400, help="largest size, in MB, at which HF is measured")
     parser.add_argument("--cores", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--learn", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--hf", type=float, help=argparse.SUPPRESS)

@@ -1,12 +1,12 @@
-"""How fast are minimal pairs judged, beside a loop that gives transformers' GPT-2 one sentence at a time?
+"""How fast are minimal pairs judged, compared with a loop that gives transformers' GPT-2 one sentence at a time?
 
     python benchmarks/minimal_pairs_speed.py --pairs FOLDER [--corpus FILE] [--peer-pairs 200] [--threads N]
 
-FOLDER holds BLiMP's jsonl files. A model of 3.5 million parameters (4,096 entries, width 192, 6 layers, 6 heads, context 256)
-with random weights, which take the time that trained ones do; its BPE is learned from built-in stories or from --corpus FILE
-(documents separated by <|endoftext|> lines). Ours judges all pairs, and what it does before the first forward counts; the
-peer judges --peer-pairs of them, spread over all, from ids that are already there. Both have the same weights, in float32, and
-what is compared is each one's pairs a second. It is said how many of the peer's pairs come out the same.
+FOLDER holds BLiMP's jsonl files. The model has 3.5 million random weights, which take the same time as trained ones.
+Its BPE is trained on the corpus. toktrial judges all pairs, and its time includes what it does before the first forward
+pass. The peer judges --peer-pairs of them, spread over all, and starts from ids that are ready. Both use the same
+weights in float32. The script compares the pairs per second of each, and says how many of the peer's pairs come out the
+same.
 """
 
 import argparse
@@ -17,20 +17,16 @@ import numpy as np
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from merge_speed import texts
 from toktrial.commands.export import gpt2_config, gpt2_weights
 from toktrial.evaluation.minimal_pairs import Paradigm, read_paradigms
 from toktrial.evaluation.pair_scoring import PairScorer, outcomes
 from toktrial.tokenizer.bpe import BPETokenizer
-from toktrial.training.config import ModelConfig
 from toktrial.training.model import GPT
-
-SHAPE = ModelConfig(n_layer=6, n_head=6, width=192, context=256)
-VOCAB_SIZE = 4096
+from workload import SMALL_MODEL, SMALL_VOCAB_SIZE, add_corpus_option, texts
 
 
 def as_transformers(model: GPT) -> GPT2LMHeadModel:
-    """Returns transformers' GPT-2 with the weights of a model."""
+    """Returns a GPT-2 of transformers with the weights of `model`."""
     weights = gpt2_weights(model)
     theirs = GPT2LMHeadModel(GPT2Config(**gpt2_config(model)))
     theirs.load_state_dict(weights | {"lm_head.weight": weights["transformer.wte.weight"]})
@@ -39,7 +35,7 @@ def as_transformers(model: GPT) -> GPT2LMHeadModel:
 
 
 def one_by_one(theirs: GPT2LMHeadModel, sentences: list[list[int]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Returns the nats of each sentence, one forward each: id 0 before it unscored, its closing id 0 scored."""
+    """Returns the nats of each sentence, one forward pass each. Id 0 before it is not scored; its closing id 0 is."""
     nats = []
     with torch.inference_mode():
         for sentence in sentences:
@@ -52,18 +48,18 @@ def one_by_one(theirs: GPT2LMHeadModel, sentences: list[list[int]]) -> np.ndarra
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=Path, required=True)
-    parser.add_argument("--corpus", type=Path)
+    add_corpus_option(parser)
     parser.add_argument("--peer-pairs", type=int, default=200)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    tokenizer = BPETokenizer.train(texts(4.0, options.corpus), VOCAB_SIZE)
-    model = GPT(SHAPE, VOCAB_SIZE, tokenizer.vocab_size)
+    tokenizer = BPETokenizer.train(texts(4.0, options.corpus), SMALL_VOCAB_SIZE)
+    model = GPT(SMALL_MODEL, SMALL_VOCAB_SIZE, tokenizer.vocab_size)
     model.initialise(1)
     paradigms = read_paradigms(sorted(options.pairs.glob("*.jsonl")))
 
     started = time.perf_counter()
-    scorer = PairScorer(paradigms, tokenizer, SHAPE.context, VOCAB_SIZE)
+    scorer = PairScorer(paradigms, tokenizer, SMALL_MODEL.context, SMALL_VOCAB_SIZE)
     prepared = time.perf_counter()
     good_nats, bad_nats = scorer.pair_nats(model)
     ours = scorer.pairs / (time.perf_counter() - started)
@@ -83,7 +79,7 @@ def main() -> None:
 def judged_by_peer(
     model: GPT, tokenizer: BPETokenizer, paradigms: list[Paradigm], chosen: np.ndarray[tuple[int], np.dtype[np.int64]]
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]], float]:
-    """Returns the nats of the right and of the wrong sentences of the chosen pairs, and the seconds that took."""
+    """Returns the nats of the good and of the bad sentences of the chosen pairs, and the seconds that it took."""
     theirs = as_transformers(model)
     good, bad = (
         [tokenizer.encode(sentence) for sentence in np.array([s for p in paradigms for s in getattr(p, side)])[chosen].tolist()]

@@ -1,20 +1,19 @@
-"""How long does a trial take from raw text to two tokenizers and both token sets, where does the time go, what is the floor?
+"""How long does a trial take from raw text to token files, where does the time go, and what is the least possible?
 
     python benchmarks/pipeline_speed.py --megabytes 400 [--corpus FILE]
 
-Text comes from the built-in storybook, or from --corpus FILE (documents separated by <|endoftext|> lines), repeated until it
-is long enough; it is written to a text file first, which is not timed. The stages of a trial then run on that file with the
-settings of the `tinystories` preset, in this process, after a trial on a little text that compiles and loads everything.
+The text is first written to a file, which is not timed. The stages of a trial then run on that file in this process,
+with the settings of the `tinystories` preset, after a trial on a little text that compiles and loads everything.
 
-A row is a function that is watched, below what called it; `the rest` is the time of the row above that no function below it
-took, or that was too short to show (--smallest-share of the total). Within the tokenizers stage, primitives that are encoded
-apart from those for merging are those for the graph. The corpus stage handles one document after the other, too fast
-to be watched: its parts are measured alone, afterwards.
+Each row is a watched function, listed below its caller. `the rest` is the part of the caller's time that no watched
+function took, or that was too short to show (less than --smallest-share of the total). In the tokenizers stage,
+primitives that are encoded on their own are those for the graph, not those for merging. The corpus stage handles one
+document after another, too fast to be watched, so its parts are measured separately afterwards.
 
-The floor is the least that the work takes here whoever does it, measured in the same run: read the file once and hash it, train
-with HF `tokenizers` (the trial's own call: it is nothing else), encode with `gigatoken` alone (once for each vocabulary), and
-write as many bytes as the trial did, until the disk has them. The graph, the merges and BTM's own part of encoding are
-taken as free.
+The floor is the least that the work takes on this machine, whoever does it, and is measured in the same run: read and
+hash the file once, train with HF `tokenizers` (the trial's own call, which does nothing else), encode with `gigatoken`
+alone (once for each vocabulary), and write as many bytes to disk as the trial did. The graph, the merges and BTM's own
+part of encoding count as free.
 """
 
 import argparse
@@ -34,7 +33,6 @@ import awkward as ak
 import gigatoken
 import xxhash
 
-from merge_speed import texts
 from toktrial import artifact, presets
 from toktrial.corpus.config import CorpusConfig
 from toktrial.corpus.documents import Documents, DocumentWriter, flat_buffers
@@ -49,6 +47,7 @@ from toktrial.tokenizer.config import TOKENIZERS_FOLDER
 from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
 from toktrial.tokens import store
 from toktrial.trial import Trial
+from workload import SEPARATOR, add_corpus_option, seconds_of, texts
 
 CHUNK_BYTES = 8_000_000
 WARM_UP_MEGABYTES = 0.5
@@ -74,7 +73,7 @@ WATCHED: list[tuple[Any, str, str]] = [
 
 
 class Stopwatch:
-    """Seconds of watched functions, by the path of calls that led to them."""
+    """The seconds that watched functions took, by the path of calls that led to them."""
 
     def __init__(self) -> None:
         self.seconds: dict[tuple[str, ...], float] = {}
@@ -82,7 +81,7 @@ class Stopwatch:
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
-        """Adds the time of the block to `name`, below what is being measured already."""
+        """Adds the time of the block to `name`, below whatever is being measured already."""
         outer, path = self._path, (*self._path, name)
         self.seconds.setdefault(path, 0.0)
         self._path = path
@@ -94,7 +93,7 @@ class Stopwatch:
             self._path = outer
 
     def watch(self, owner: Any, name: str, label: str | Callable[..., str]) -> None:
-        """Measures every later call of a module's function, or a class's method; a label can be made from its arguments."""
+        """Measures every later call of a module's function or a class's method. A label may be made from the arguments."""
         found = vars(owner)[name]
         if isinstance(found, classmethod):
             setattr(owner, name, classmethod(self._measured(found.__func__, label)))
@@ -110,9 +109,9 @@ class Stopwatch:
         return measured
 
     def rows(self, smallest: float, above: tuple[str, ...] = ()) -> Iterator[tuple[int, str, float]]:
-        """Yields (depth, name, seconds), each caller before what it called, then what is left of the caller's time.
+        """Yields (depth, name, seconds): each caller, then what it called, then the rest of the caller's time.
 
-        Below the first level, rows of less than `smallest` seconds are left out: they are in what is left.
+        Below the first level, rows of less than `smallest` seconds are left out; they count towards the rest.
         """
         below = {path: seconds for path, seconds in self.seconds.items() if path[:-1] == above}
         shown = {path: seconds for path, seconds in below.items() if not above or seconds >= smallest}
@@ -124,20 +123,14 @@ class Stopwatch:
             yield len(above), "the rest", rest
 
 
-def seconds_of(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
 def write_text(path: Path, megabytes: float, corpus: Path | None) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         for document in texts(megabytes, corpus):
-            file.write(document + "\n<|endoftext|>\n")
+            file.write(document + SEPARATOR)
 
 
 def new_trial(folder: Path, text: Path) -> Trial:
-    """Begins a trial of the `tinystories` preset on a text file."""
+    """Returns a new trial of the `tinystories` preset on a text file."""
     return Trial(folder, replace(presets.tinystories(), corpus=CorpusConfig(path=str(text))))
 
 
@@ -152,14 +145,14 @@ def run_stages(trial: Trial, stopwatch: Stopwatch) -> None:
 
 
 def watch_stages(stopwatch: Stopwatch) -> None:
-    """Watches what WATCHED lists, and the encoding of each track."""
+    """Watches the functions in WATCHED, and the encoding of each track."""
     for owner, name, label in WATCHED:
         stopwatch.watch(owner, name, label)
     stopwatch.watch(store, "write_tokens", lambda folder, *_: f"track {folder.name}")
 
 
 def parts_of_corpus_stage(config: CorpusConfig, folder: Path) -> dict[str, float]:
-    """Returns the seconds of reading, of hashing and of writing all documents of a source, each alone."""
+    """Returns the seconds that reading, hashing and writing all documents of a source take, each on its own."""
     documents: list[str] = []
 
     def write() -> None:
@@ -175,7 +168,7 @@ def parts_of_corpus_stage(config: CorpusConfig, folder: Path) -> dict[str, float
 
 
 def read_and_hash(path: Path) -> None:
-    """Reads a file once, with the hash that splits documents and the one that seals files."""
+    """Reads a file once and computes the two hashes that a trial needs: xxh3 (for the split) and SHA-256 (for the manifest)."""
     xxh3, sha256 = xxhash.xxh3_64(), hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
@@ -184,7 +177,7 @@ def read_and_hash(path: Path) -> None:
 
 
 def gigatoken_encoding(tokenizer: BPETokenizer, splits: list[Documents]) -> float:
-    """Returns the seconds of gigatoken alone: its ids are thrown away."""
+    """Returns the seconds that gigatoken alone takes. Its ids are thrown away."""
     content = json.loads(tokenizer.tokenizer_json) | {"added_tokens": []}
     fast = gigatoken.Tokenizer.from_json(json.dumps(content, ensure_ascii=False))
     started = time.perf_counter()
@@ -198,7 +191,7 @@ def gigatoken_encoding(tokenizer: BPETokenizer, splits: list[Documents]) -> floa
 
 
 def write_bytes(path: Path, n_bytes: int) -> None:
-    """Writes so many bytes and waits until the disk has them."""
+    """Writes `n_bytes` random bytes and waits until they are on disk."""
     chunk = os.urandom(CHUNK_BYTES)
     with path.open("wb") as file:
         for start in range(0, n_bytes, CHUNK_BYTES):
@@ -212,8 +205,8 @@ def folder_bytes(folder: Path) -> int:
 
 
 def floor_of(trial: Trial, text: Path, scratch: Path, training_seconds: float) -> dict[str, float]:
-    """Returns the seconds of each part of the floor; HF's training took `training_seconds`."""
-    os.sync()  # what the stages left to be written would be written now, and be counted here
+    """Returns the seconds of each part of the floor. HF's training took `training_seconds`."""
+    os.sync()  # else what the stages have not written to disk yet would be counted here
     splits = [open_documents(trial.corpus_folder, split) for split in ("train", "validation")]
     bpe, experimental = load.load_tokenizer(trial.tokenizer_folder("bpe")), load.load_tokenizer(trial.tokenizer_folder("btm"))
     assert isinstance(bpe, BPETokenizer)
@@ -230,7 +223,7 @@ def floor_of(trial: Trial, text: Path, scratch: Path, training_seconds: float) -
 
 
 def manifest_seconds(folder: Path) -> Iterator[tuple[str, float]]:
-    """Yields each finished stage of a trial and the seconds that its manifest holds."""
+    """Yields each finished stage of a trial and the seconds in its manifest."""
     places = [folder / "corpus"]
     for parent in (TOKENIZERS_FOLDER, stage.GRAPHS_FOLDER, "tokens"):
         places += sorted(path for path in (folder / parent).iterdir() if path.is_dir())
@@ -244,7 +237,7 @@ def print_row(name: str, seconds: float, megabytes: float, total: float, depth: 
 
 
 def measure(folder: Path, megabytes: float, corpus: Path | None, smallest_share: float) -> None:
-    """Runs the stages and the floor in an empty folder, and prints both."""
+    """Runs the stages and the parts of the floor in an empty folder, and prints both."""
     text, little_text = folder / "text.txt", folder / "little.txt"
     write_text(text, megabytes, corpus)
     write_text(little_text, min(megabytes, WARM_UP_MEGABYTES), corpus)
@@ -255,13 +248,13 @@ def measure(folder: Path, megabytes: float, corpus: Path | None, smallest_share:
     run_stages(trial, stopwatch)
     total = sum(stopwatch.seconds[stage_name,] for stage_name in ("corpus", "tokenizers", "tokens"))
     size = text.stat().st_size / 1e6
-    print(f"{size:.1f} MB of text, {os.cpu_count()} cores; MB/s are of all the text, shares of the total")
+    print(f"{size:.1f} MB of text, {os.cpu_count()} cores; MB/s over the whole text, shares of the total")
     for depth, name, seconds in stopwatch.rows(smallest_share * total):
         print_row(name, seconds, size, total, depth)
     print_row("total", total, size, total)
-    print("\nseconds in the manifests (without the checksums, and for tokenizers without the folder's files):")
+    print("\nseconds in the manifests (not counting checksums, nor the folder's files for tokenizers):")
     print("; ".join(f"{name} {seconds:.2f}" for name, seconds in manifest_seconds(trial.folder)))
-    print("\nparts of the corpus stage, each alone")
+    print("\nparts of the corpus stage, each on its own")
     for name, seconds in parts_of_corpus_stage(trial.protocol.corpus, folder).items():
         print_row(name, seconds, size, total)
     print("\nthe floor")
@@ -276,8 +269,8 @@ def measure(folder: Path, megabytes: float, corpus: Path | None, smallest_share:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=float, default=100)
-    parser.add_argument("--corpus", type=Path)
-    parser.add_argument("--smallest-share", type=float, default=0.002, help="of the total, that a row below a stage must have")
+    add_corpus_option(parser)
+    parser.add_argument("--smallest-share", type=float, default=0.002, help="smallest share of the total that is shown")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         measure(Path(folder), given.megabytes, given.corpus, given.smallest_share)

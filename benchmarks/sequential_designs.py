@@ -1,7 +1,9 @@
-"""Compares designs that look after every pair of seeds: error rate, power and the pairs that they train, by simulation.
+"""Compares designs that look after every pair of seeds, by simulation: error rate, power and pairs trained.
 
-`python benchmarks/sequential_designs.py` prints one table for each span of seeds. The effect is a difference's mean in standard
-deviations of a pair. What the table decided stands in report/sequential.py.
+    python benchmarks/sequential_designs.py
+
+It prints one table for each range of pairs. The effect is the mean difference, in standard deviations of a pair.
+report/sequential.py says what was decided from these tables.
 """
 
 import argparse
@@ -18,12 +20,11 @@ Levels = NDArray[np.float64]
 
 
 def main() -> None:
-    """Prints the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=SIMULATED_TRIALS, help="simulated trials for each effect")
     trials = parser.parse_args().trials
     for first, most in SPANS:
-        print(f"\n{first} to {most} pairs, {trials:,} trials an effect: found, in % (mean pairs)")
+        print(f"\n{first} to {most} pairs, {trials:,} trials per effect: found, in % (mean pairs)")
         print(f"{'design':28}" + "".join(f"{f'effect {effect}':>18}" for effect in EFFECTS))
         tested = {effect: simulated_p_values(first, most, effect, trials, seed=1) for effect in EFFECTS}
         for name, levels in designs(first, most).items():
@@ -57,7 +58,7 @@ def designs(first: int, most: int) -> dict[str, Levels]:
 
 
 def described(tested: NDArray[np.float64], levels: Levels, first: int) -> str:
-    """Returns how often a design finds something, and the pairs that it trains on average."""
+    """Returns how often a design finds a difference (in %), and how many pairs it trains on average."""
     crossed = tested < (levels[:, None] if levels.ndim else levels)
     found = crossed.any(axis=0)
     last = int(np.flatnonzero(levels > 0)[-1]) if levels.ndim else len(tested) - 1

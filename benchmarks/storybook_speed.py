@@ -1,7 +1,8 @@
-"""Times the storybook generator on one core and counts its different words and word pairs.
+"""How fast is the storybook generator on one core, and how many different words and word pairs does it write?
 
-It measures the first step of the flow (corpus -> tokenizer -> tokens -> training -> evaluation -> report):
-run it as "python benchmarks/storybook_speed.py --megabytes 10 --compare stories.txt".
+    python benchmarks/storybook_speed.py --megabytes 10 --compare stories.txt
+
+With --compare, it counts the same over as many bytes of a text file.
 """
 
 import argparse
@@ -18,7 +19,7 @@ EDGE_MARKS = ".,!?;:\"'()"
 
 
 def variety(documents: Iterable[str]) -> str:
-    """How many documents, words, different words and different pairs of neighboring words the documents have."""
+    """Returns the numbers of documents, words, different words and different pairs of neighbouring words, as a sentence."""
     written: set[str] = set()
     pairs: set[tuple[str, str]] = set()
     document_count = word_count = byte_count = 0
@@ -38,7 +39,7 @@ def variety(documents: Iterable[str]) -> str:
 
 
 def documents_of(path: Path, max_bytes: int) -> list[str]:
-    """The documents in the first `max_bytes` of a text file that ends each document with a line of its own."""
+    """Returns the documents in the first `max_bytes` of a text file with an <|endoftext|> line after each document."""
     with path.open("rb") as file:
         text = file.read(max_bytes).decode(errors="ignore")
     return [document.strip() for document in text.split(DOCUMENT_END) if document.strip()]
@@ -48,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=float, default=10.0, help="how much storybook to generate")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--compare", type=Path, help="a text file to count the same number of bytes of")
+    parser.add_argument("--compare", type=Path, help="a text file; the same is counted over as many bytes of it")
     options = parser.parse_args()
     max_bytes = int(options.megabytes * MEGABYTE)
 

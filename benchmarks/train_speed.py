@@ -1,12 +1,12 @@
-"""How fast does a training step go, against a plain float32 loop of the same model, measured in the same run?
+"""How fast is a training step, compared with a plain float32 loop of the same model measured in the same run?
 
     python benchmarks/train_speed.py                                       a 3.5M model; on a GPU also the plan's 40M one
     python benchmarks/train_speed.py --preset tinystories --batch-size 4 --steps 200 --variants compiled
-    python benchmarks/train_speed.py --profile                             also where the compiled step's time goes
+    python benchmarks/train_speed.py --profile                             also shows where the compiled step's time goes
 
-Random ids. Each variant has a process of its own, and they take turns, round by round; each round's fastest step counts, so
-that a noisy machine slows all alike, and a ratio is the median over the rounds. Model FLOPs utilisation (MFU) is that of
-Chowdhery et al. 2022 (PaLM), appendix B: model FLOPs over the device's peak.
+The ids are random. Each variant has a process of its own, and they take turns, round by round. The fastest step of each
+round counts, so a noisy machine slows all variants alike, and a ratio is the median over the rounds. Model FLOPs
+utilisation (MFU) is the model's FLOP/s as a share of the device's peak (Chowdhery et al. 2022, PaLM, appendix B).
 """
 
 import argparse
@@ -28,14 +28,14 @@ from toktrial.training.device import determinism, device_name, resolve_device, r
 from toktrial.training.distributed import Processes
 from toktrial.training.model import GPT
 from toktrial.training.step import TrainingStep
+from workload import SMALL_MODEL, SMALL_VOCAB_SIZE
 
-SMALL = ModelConfig(n_layer=6, n_head=6, width=192, context=256)
-SMALL_VOCAB_SIZE, SMALL_ROWS = 4096, 16
+SMALL_ROWS = 16
 VARIANTS = ("float32", "eager", "compiled")
 LEARNING_RATE = 3e-4
-PAYS = 1.03  # a batch twice as large must be so much faster by the token
+PAYS = 1.03  # a batch twice as large must process tokens faster by at least this factor
 # Dense bfloat16 FLOP/s with float32 accumulation, from NVIDIA's data sheets (H100 and H200 SXM, A100 SXM) and its Ada
-# architecture whitepaper (RTX 4090). Names as the driver gives them; the first that fits counts.
+# architecture whitepaper (RTX 4090). The keys are parts of the driver's names; the first match counts.
 DENSE_BFLOAT16_PEAKS = {
     "H200": 989.4e12,
     "H100 80GB HBM3": 989.4e12,
@@ -46,21 +46,21 @@ DENSE_BFLOAT16_PEAKS = {
 
 @dataclass
 class Variant:
-    """One way to train, in a process of its own, as its user would run it: neither memory nor settings are shared."""
+    """One way to train, in a process of its own, as a user would run it: variants share neither memory nor settings."""
 
     name: str
     process: ProcessPoolExecutor
     compile_seconds: float
     seconds: list[float] = field(default_factory=list)
-    """Of the fastest step in each round."""
+    """Seconds of the fastest step in each round."""
     core_seconds: list[float] = field(default_factory=list)
-    """That all cores together worked on a step, the mean of each round: other processes on a machine hardly change it."""
+    """Seconds that all cores together worked on a step, as the mean of each round. Other processes hardly change it."""
     peak_bytes: int = 0
-    """Of the device where it is a GPU, else of the process."""
+    """Of the device if it is a GPU, otherwise of the process."""
 
 
 class Trainee(NamedTuple):
-    """What a variant's process holds, in the global `trainee`."""
+    """What a variant's process holds in its global `trainee`."""
 
     name: str
     compile_seconds: float
@@ -72,7 +72,7 @@ trainee: Trainee
 
 
 def plain_step(model: GPT, ids: torch.Tensor) -> Callable[[], torch.Tensor]:
-    """The peer: float32, eager, nothing chosen with care."""
+    """Returns a step of the peer: float32, eager, nothing optimised."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.1)
 
     def step() -> torch.Tensor:
@@ -93,7 +93,7 @@ def make_trainee(name: str, shape: ModelConfig, vocab_size: int, rows: int, devi
     ids = torch.randint(vocab_size, (rows, shape.context + 1), generator=torch.Generator().manual_seed(1)).to(device)
     if name == "float32":
         return Trainee(name, 0.0, device, plain_step(model, ids))
-    determinism("auto", device).__enter__()  # for as long as this process lives
+    determinism("auto", device).__enter__()  # never left: it holds for the lifetime of this process
     precision = resolve_precision("auto", device)
     training = TrainingStep(model, TrainingConfig(batch_size=rows), precision, Processes())
     start_up = training.start(ids, compiled=name == "compiled")
@@ -108,14 +108,14 @@ def start_variant(name: str, shape: ModelConfig, vocab_size: int, rows: int, dev
 
 
 def _begin(*what: Any) -> tuple[str, float]:
-    """In a variant's process: makes what every later call there steps."""
+    """In a variant's process: makes the trainee that every later call there uses."""
     global trainee
     trainee = make_trainee(*what)
     return trainee.name, trainee.compile_seconds
 
 
 def _round(steps: int) -> tuple[float, float, int]:
-    """In a variant's process: seconds of the fastest of so many steps, seconds of cores a step, peak memory in bytes."""
+    """In a variant's process: returns seconds of the fastest of `steps` steps, core-seconds per step, peak bytes of memory."""
     if trainee.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(trainee.device)
     trainee.step()
@@ -126,7 +126,7 @@ def _round(steps: int) -> tuple[float, float, int]:
 
 
 def time_in_turns(variants: list[Variant], steps: int, rounds: int) -> None:
-    """Runs `steps` steps of each variant in each of the rounds."""
+    """Runs `steps` steps of each variant in every round."""
     for round_number in range(rounds):
         for variant in variants:
             seconds, core_seconds, peak_bytes = variant.process.submit(_round, steps).result()
@@ -138,14 +138,14 @@ def time_in_turns(variants: list[Variant], steps: int, rounds: int) -> None:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes: of the device where it is a GPU, else of this process."""
+    """Returns bytes: of the device if it is a GPU, otherwise of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _seconds_of_steps(step: Callable[[], torch.Tensor], device: torch.device) -> float:
-    """Seconds of one step; on an accelerator the mean of ten that are queued without waiting, as training queues them."""
+    """Returns the seconds of one step; on an accelerator, the mean of ten that are queued without waiting, as in training."""
     count = 1 if device.type == "cpu" else 10
     started = time.perf_counter()
     for _ in range(count):
@@ -164,7 +164,7 @@ def compare(
     device: torch.device,
     profiled: bool,
 ) -> None:
-    """Prints the speed of the variants beside each other, and where the last one's time goes if that is `profiled`."""
+    """Prints the speed of the variants side by side and, if `profiled`, where the last one's time goes."""
     variants = [start_variant(name, shape, vocab_size, rows, device) for name in names]
     model = GPT(shape, vocab_size, vocab_size)
     millions = model.parameter_counts().total / 1e6
@@ -196,7 +196,7 @@ def compare(
 
 
 def utilisation(flops_per_second: float, device: torch.device) -> str:
-    """FLOP/s, and their share of the device's dense bfloat16 peak where that is known."""
+    """Returns FLOP/s, and their share of the device's dense bfloat16 peak if that is known."""
     said = f"{flops_per_second / 1e12:.3f} TFLOP/s"
     if device.type != "cuda":
         return said
@@ -205,7 +205,7 @@ def utilisation(flops_per_second: float, device: torch.device) -> str:
 
 
 def largest_batch_that_pays(shape: ModelConfig, vocab_size: int, rows: int, steps: int, device: torch.device) -> None:
-    """Doubles the rows for as long as a token gets cheaper and the memory suffices; prints every size."""
+    """Doubles the rows as long as a token gets cheaper and the memory suffices; prints every size."""
     print(f"\nlarger batches, until one twice as large is not {PAYS - 1:.0%} faster:")
     best = 0.0
     while True:
@@ -213,7 +213,7 @@ def largest_batch_that_pays(shape: ModelConfig, vocab_size: int, rows: int, step
             variant = start_variant("compiled", shape, vocab_size, rows, device)
             time_in_turns([variant], steps, 1)
         except torch.cuda.OutOfMemoryError:
-            print(f"{rows} rows: the memory does not suffice")
+            print(f"{rows} rows: out of memory")
             return
         variant.process.shutdown()
         tokens_per_second = rows * shape.context / variant.seconds[0]
@@ -227,7 +227,7 @@ def largest_batch_that_pays(shape: ModelConfig, vocab_size: int, rows: int, step
 
 
 def train_steps(shape: ModelConfig, vocab_size: int, rows: int, steps: int, name: str, device: torch.device) -> None:
-    """Trains one variant for so many steps; prints first and last loss, tokens a second over all, and memory."""
+    """Trains one variant for `steps` steps; prints the first and last loss, overall tokens per second, and memory."""
     variant = make_trainee(name, shape, vocab_size, rows, device)
     started = time.perf_counter()
     losses = []
@@ -248,7 +248,7 @@ def train_steps(shape: ModelConfig, vocab_size: int, rows: int, steps: int, name
 
 
 def _profile() -> str:
-    """In a variant's process: a table of what three steps spend their time on."""
+    """In a variant's process: returns a table of what three steps spend their time on."""
     with torch.profiler.profile() as profiled:
         for _ in range(3):
             trainee.step()
@@ -261,15 +261,15 @@ def _profile() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument("--preset", choices=PRESETS, help="measure the model of a preset in place of the 3.5M one")
+    parser.add_argument("--preset", choices=PRESETS, help="measure the model of a preset instead of the 3.5M one")
     parser.add_argument("--batch-size", type=int, help="rows of a batch")
-    parser.add_argument("--steps", type=int, help="train one variant for so many steps, in place of comparing")
+    parser.add_argument("--steps", type=int, help="train one variant for this many steps, instead of comparing")
     parser.add_argument("--rounds", type=int, default=5, help="rounds in which the variants take turns")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--profile", action="store_true", help="also print where the last variant's time goes")
     options = parser.parse_args()
     device = resolve_device(options.device)
-    shape, vocab_size, rows = SMALL, SMALL_VOCAB_SIZE, SMALL_ROWS
+    shape, vocab_size, rows = SMALL_MODEL, SMALL_VOCAB_SIZE, SMALL_ROWS
     if options.preset:
         protocol = PRESETS[options.preset]()
         shape, vocab_size, rows = protocol.model, protocol.vocab_size, protocol.training.batch_size
