@@ -1,0 +1,76 @@
+"""One process at a time writes a trial; a killed one leaves no lock; a reader is never in the way."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from toktrial.lock import TrialBusyError, holder, writing
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+from toktrial.lock import writing
+with writing(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+@contextmanager
+def other_process(folder: Path, seconds: float = 60.0) -> Iterator["subprocess.Popen[str]"]:
+    """Another process that writes the trial for so many seconds."""
+    command = [sys.executable, "-c", HOLDS, str(folder), str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "held\n"
+        yield child
+        child.kill()
+
+
+def test_a_second_writer_is_told_who_works_there(tmp_path: Path) -> None:
+    with other_process(tmp_path) as child:
+        with (
+            pytest.raises(TrialBusyError, match=rf"process {child.pid} on .* since .*--wait.*toktrial status"),
+            writing(tmp_path),
+        ):
+            pass
+        found = holder(tmp_path)
+        assert found is not None
+        assert found.process == child.pid
+
+
+def test_a_killed_writer_leaves_no_lock(tmp_path: Path) -> None:
+    with other_process(tmp_path) as child:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        assert holder(tmp_path) is None
+        with writing(tmp_path):
+            assert holder(tmp_path) is not None
+
+
+def test_a_writer_that_waits_gets_its_turn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with other_process(tmp_path, seconds=0.5) as child:
+        with writing(tmp_path, wait=True):
+            assert child.wait(5) == 0
+        assert f"process {child.pid}" in capsys.readouterr().err
+
+
+def test_the_same_process_may_take_it_again(tmp_path: Path) -> None:
+    with writing(tmp_path):
+        with writing(tmp_path):
+            pass
+        found = holder(tmp_path)
+        assert found is not None, "the inner block must not give up the outer one's lock"
+        assert found.process == os.getpid()
+    assert holder(tmp_path) is None
+
+
+def test_looking_changes_nothing(tmp_path: Path) -> None:
+    assert holder(tmp_path) is None
+    assert not list(tmp_path.iterdir())
