@@ -55,7 +55,7 @@ def test_a_killed_writer_leaves_no_lock(tmp_path: Path) -> None:
 
 
 def test_a_writer_that_waits_gets_its_turn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with other_process(tmp_path, seconds=0.5) as child:
+    with other_process(tmp_path, seconds=1.5) as child:
         with writing(tmp_path, wait=True):
             assert child.wait(5) == 0
         assert f"process {child.pid}" in capsys.readouterr().err
