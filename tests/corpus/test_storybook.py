@@ -18,9 +18,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toktrial.corpus.storybook import Tale, stories, story, tale
-from toktrial.corpus.storybook_language import Compiler, compile_plots
-from toktrial.corpus.storybook_lexicon import entries, ing_form, past_tense, plural, read_lexicon, with_article
-from toktrial.corpus.storybook_sections import DATA_FOLDER, read_sections
+from toktrial.corpus.storybook_language import Compiler
+from toktrial.corpus.storybook_lexicon import (
+    DATA_FOLDER,
+    entries,
+    ing_form,
+    past_tense,
+    plural,
+    read_lexicon,
+    read_sections,
+    with_article,
+)
 from toktrial.errors import TrialError
 
 PLOTS = read_sections(DATA_FOLDER / "plots.txt")
@@ -253,13 +261,14 @@ def test_articles(phrase: str) -> None:
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ("", "has words"),
+        ("", "has no words"),
         ("a {toy} fell", "inside the braces"),
         ("{toy fell", "in pairs"),
         ("the [red|blue toy", "in pairs"),
         ("red]|[blue", "square brackets"),
         ("red | blue", "square brackets"),
-        ("the {toy|ball} fell", "not closed"),
+        ("the {toy|ball} fell", "in pairs"),
+        ("the [red|[dark|light] blue] toy", "not nested"),
         ("the {} fell", "should be a name"),
         ("{the toy} fell", "should be a name"),
         ("{a a_fine_toy} fell", "is a pool"),
@@ -319,7 +328,7 @@ def test_a_malformed_line_is_named_by_file_and_number(file: str, added: str, mes
         data.write(f"{added}\n")
     number = len((folder / file).read_text(encoding="utf-8").splitlines())
     with pytest.raises(TrialError, match=rf"{file}, line {number}: .*{re.escape(message)}"):
-        compile_plots(folder)
+        Compiler(folder)
 
 
 def test_lines_outside_sections_and_empty_sections_are_refused(tmp_path: Path) -> None:

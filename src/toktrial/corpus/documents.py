@@ -21,10 +21,7 @@ BATCH_BYTES = 8_000_000  # large enough for bulk encoding, small enough that a f
 
 
 class DocumentWriter:
-    """Writes documents to an Arrow file, batch by batch. Use as a context manager.
-
-    `documents` and `bytes` say how much was written so far; bytes are UTF-8 bytes.
-    """
+    """A context manager that writes documents to an Arrow file. `documents` and UTF-8 `bytes` count what was added."""
 
     def __init__(self, path: Path) -> None:
         self.documents = 0
@@ -78,7 +75,7 @@ class Documents:
     def of(cls, documents: "Iterable[str] | Documents") -> "Documents":
         """Returns `documents` as Documents. Any other iterable, one-shot ones among them, is spooled to disk once.
 
-        Raises ValueError where a document holds a lone surrogate, TypeError where one is no str.
+        Raises ValueError where a document holds a lone surrogate, TypeError where one is not a str.
         """
         if isinstance(documents, Documents):
             return documents

@@ -1,7 +1,6 @@
 """The built-in corpus "storybook": a seeded generator of children's stories, as long a stream as you ask for.
 
-Stands at the very start of the flow (corpus -> tokenizer -> tokens -> training -> evaluation -> report). The plots are
-compiled once, at import, by storybook_language.py; this file then only draws numbers and joins strings.
+The plots are compiled once, at import, by storybook_language.py; this file then only draws numbers and joins strings.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,16 +8,16 @@ from itertools import count
 from random import Random
 from typing import Final, NamedTuple, TypeAlias
 
-from toktrial.corpus.storybook_language import Beat, Casting, Pattern, Plot, compile_plots
-from toktrial.corpus.storybook_lexicon import Column, capitalized
+from toktrial.corpus.storybook_language import Beat, Compiler, Pattern, RoleWord
+from toktrial.corpus.storybook_lexicon import DRESSES, Column, Forms, capitalized
 
 SHORTEST_STORY: Final = 400
 LONGEST_STORY: Final = 2000
-UNSET: Final = "{unset}"
 
 Draw: TypeAlias = Callable[[], float]
+Cast: TypeAlias = dict[str, tuple[Forms, int]]  # for each role the forms of its list, and the row that was drawn
 
-_PLOTS, _CAST_SIZE, _PERSON_PLACES = compile_plots()
+_BOOK: Final = Compiler()
 
 
 class Tale(NamedTuple):
@@ -31,16 +30,17 @@ class Tale(NamedTuple):
     text: str
 
 
-def _draw_cast(castings: tuple[Casting, ...], draw: Draw, told: set[str]) -> list[str]:
-    """The words of a story's roles; no two roles get the same word."""
-    cast = [UNSET] * _CAST_SIZE
-    for words, places in castings:
+def _draw_cast(roles: dict[str, str], draw: Draw, told: set[str]) -> Cast:
+    """Draws the words of a story's roles; no two roles get the same word."""
+    cast: Cast = {}
+    for role, name in roles.items():
+        forms = _BOOK.lexicon[name]
+        words = forms[""]
         row = int(draw() * len(words))
         while words[row] in told:
             row = int(draw() * len(words))
         told.add(words[row])
-        for place, column in places:
-            cast[place] = column[row]
+        cast[role] = forms, row
     return cast
 
 
@@ -54,20 +54,21 @@ def _fresh_word(column: Column, draw: Draw, told: set[str]) -> str:
     return word
 
 
-def _tell(pattern: Pattern, cast: list[str], draw: Draw, told: set[str], pieces: list[str]) -> None:
+def _tell(pattern: Pattern, cast: Cast, draw: Draw, told: set[str], pieces: list[str]) -> None:
     """Appends the words of one pattern to the pieces of the story."""
     for part in pattern:
         if isinstance(part, str):
             pieces.append(part)
-        elif isinstance(part, int):
-            pieces.append(cast[part])
+        elif isinstance(part, RoleWord):
+            forms, row = cast[part.role]
+            pieces.append(DRESSES[part.dress](forms[part.form][row]))
         elif isinstance(part, tuple):
             pieces.append(_fresh_word(part, draw, told))
         else:
             _tell(part[int(draw() * len(part))], cast, draw, told, pieces)
 
 
-def _tell_paragraph(beats: tuple[Beat, ...], cast: list[str], draw: Draw, told: set[str]) -> str:
+def _tell_paragraph(beats: list[Beat], cast: Cast, draw: Draw, told: set[str]) -> str:
     sentences = []
     for chance, wordings in beats:
         if chance == 1.0 or draw() < chance:
@@ -75,14 +76,6 @@ def _tell_paragraph(beats: tuple[Beat, ...], cast: list[str], draw: Draw, told: 
             _tell(wordings[int(draw() * len(wordings))], cast, draw, told, pieces)
             sentences.append(capitalized("".join(pieces)))
     return " ".join(sentences)
-
-
-def _tell_plot(plot: Plot, castings: tuple[Casting, ...], draw: Draw) -> tuple[list[str], str]:
-    told: set[str] = set()
-    cast = _draw_cast(castings, draw, told)
-    gap = "\n" if draw() < 0.5 else "\n\n"
-    paragraphs = [_tell_paragraph(beats, cast, draw, told) for beats in plot.paragraphs]
-    return cast, gap.join(filter(None, paragraphs))
 
 
 def _draw_of(seed: int, index: int) -> Draw:
@@ -94,13 +87,17 @@ def _draw_of(seed: int, index: int) -> Draw:
 def tale(seed: int, index: int) -> Tale:
     """Story number `index` of a seed, with the facts that its grammar has to agree with."""
     draw = _draw_of(seed, index)
-    while True:
-        plot = _PLOTS[int(draw() * len(_PLOTS))]
-        castings = plot.casts[int(draw() * len(plot.casts))]
-        cast, text = _tell_plot(plot, castings, draw)
-        if SHORTEST_STORY <= len(text) <= LONGEST_STORY:
-            name, pronoun, *others = (cast[place] for place in _PERSON_PLACES)
-            return Tale(plot.name, name, pronoun, frozenset(others), text)
+    text = ""
+    while not SHORTEST_STORY <= len(text) <= LONGEST_STORY:
+        plot = _BOOK.plots[int(draw() * len(_BOOK.plots))]
+        told: set[str] = set()
+        cast = _draw_cast(plot.worlds[int(draw() * len(plot.worlds))], draw, told)
+        gap = "\n" if draw() < 0.5 else "\n\n"
+        paragraphs = [_tell_paragraph(beats, cast, draw, told) for beats in plot.paragraphs]
+        text = gap.join(filter(None, paragraphs))
+    pronoun = {role: cast[role][0]["he"][cast[role][1]] for role in ("hero", "friend", "elder", "stranger")}
+    name = {role: forms[""][row] for role, (forms, row) in cast.items()}
+    return Tale(plot.name, name["hero"], pronoun.pop("hero"), frozenset(pronoun.values()), text)
 
 
 def story(seed: int, index: int) -> str:
