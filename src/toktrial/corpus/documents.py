@@ -73,7 +73,7 @@ class Documents:
 
     @classmethod
     def of(cls, documents: "Iterable[str] | Documents") -> "Documents":
-        """Returns `documents` as Documents. Any other iterable, one-shot ones among them, is spooled to disk once.
+        """Returns `documents` as Documents. Any other iterable is first written to a temporary file, so it is read only once.
 
         Raises ValueError where a document holds a lone surrogate, TypeError where one is not a str.
         """
@@ -96,7 +96,7 @@ class Documents:
         return self._starts[-1]
 
     def __getitem__(self, index: int) -> str:
-        """Returns one document. Raises IndexError where there is none of that index."""
+        """Returns one document. Raises IndexError where there is no document with that index."""
         index = range(len(self))[index]
         batch = bisect_right(self._starts, index) - 1
         document: str = self._batches[batch][index - self._starts[batch]].as_py()

@@ -1,6 +1,6 @@
-"""Finds and reads local files of documents: text, JSON lines and Parquet, the first two gzipped too.
+"""Finds and reads local files of documents: Parquet, and text and JSON lines, which may be gzipped.
 
-One of the kinds of source that `source` chooses from; it also reads the text columns that `source` gets from the hub.
+`source` calls it for local files, and hands it the text columns of the hub's data sets too.
 """
 
 import gzip
@@ -8,9 +8,8 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -97,7 +96,7 @@ def _visible_files(folder: Path) -> Iterator[Path]:
             continue
         if not path.is_dir():
             yield path
-        elif not path.is_symlink():  # a link could lead round in a circle
+        elif not path.is_symlink():  # following links could lead round in a circle
             yield from _visible_files(path)
 
 
@@ -160,7 +159,7 @@ def _read_json_lines(path: Path, field: str) -> Iterator[str]:
 def _field_of_json(line: str, field: str, where: str) -> str:
     try:
         record = json.loads(line)
-    except (ValueError, RecursionError) as error:  # a ValueError of its own for a number of thousands of digits
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
         raise TrialError(f"{where} is not JSON ({error}): a .jsonl file holds one JSON object per line") from None
     if not isinstance(record, dict):
         raise TrialError(f"{where} is {_json_kind(record)}, not a JSON object: each line must be an object")
@@ -214,11 +213,11 @@ def check_text_column(schema: pa.Schema, field: str, where: str) -> None:
 
 
 def column_texts(tables: Iterable[pa.RecordBatch | pa.Table], field: str, where: str) -> Iterator[str]:
-    """Yields the texts of one column, row by row. Raises TrialError, naming `where` and the row, where one is none."""
+    """Yields the texts of one column, row by row. Raises TrialError, naming `where` and the row, unless all are UTF-8 texts."""
     row = 0
     for table in tables:
         column = table.column(table.schema.names.index(field))
-        for text in column.cast(pa.large_binary()).to_pylist():  # Arrow has not looked whether the bytes are UTF-8
+        for text in column.cast(pa.large_binary()).to_pylist():  # Arrow has not checked that the bytes are UTF-8
             if text is None:
                 raise TrialError(f"{where}: row {row} (from 0) has no text: the column '{field}' is null there")
             try:
@@ -231,7 +230,7 @@ def column_texts(tables: Iterable[pa.RecordBatch | pa.Table], field: str, where:
 # --- opening and decoding ---
 
 
-def _open_bytes(path: Path) -> gzip.GzipFile | BufferedReader:
+def _open_bytes(path: Path) -> gzip.GzipFile | BinaryIO:
     return gzip.open(path) if _is_compressed(path) else path.open("rb", buffering=BUFFER_BYTES)
 
 

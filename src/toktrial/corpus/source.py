@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HUB_ANSWERS_WITHIN_SECONDS = 10.0
 
 LOCAL_FILES_INSTEAD = (
-    "To do without the hub, download the text elsewhere and name it with --corpus.path FILE: "
+    "To do without the hub, download the text in some other way and name it with --corpus.path FILE: "
     "a .txt, .jsonl or .parquet file, or a folder of these"
 )
 
@@ -52,11 +52,11 @@ def read_validation_documents(config: CorpusConfig) -> Iterator[str]:
 
 
 def source_bytes(config: CorpusConfig) -> int | None:
-    """Returns how many bytes of text `config.path` holds, as well as is known without reading it, or None.
+    """Returns how many bytes of text `config.path` holds, as far as that is known without reading it, or None.
 
-    For text files it is their size; for JSON lines too, field names and all; for Parquet the size of the text column
-    before compression. It is at most `config.max_megabytes`, and just that where nothing else is known. Raises
-    TrialError where a local source does not exist.
+    For text and JSON lines it is the size of the files, for Parquet that of the text column before compression. It is at
+    most `config.max_megabytes`, and exactly that where nothing else is known. Raises TrialError where a local source does
+    not exist.
     """
     files = local_files(config.path)
     sizes = [_limit_bytes(config), text_bytes(files, config.text_field) if files else None]
@@ -67,7 +67,7 @@ def local_files(source: str) -> list[Path]:
     """Returns the files that `source` stands for, in reading order; none for the storybook and the hub.
 
     A folder stands for all files in it and below it with a known suffix, hidden ones left out, sorted by relative
-    path. Raises TrialError where nothing is there, or nothing that can be read.
+    path. Raises TrialError where there is nothing, or nothing that can be read.
     """
     return [] if source == STORYBOOK or source.startswith(HUB_PREFIX) else files_at(source)
 

@@ -28,7 +28,7 @@ from toktrial.progress import progress
 Split = Literal["train", "validation"]
 
 HASH_BITS = 64
-SET_ASIDE_SEED = 1  # not that of the split, whose lowest hashes training documents cannot have
+SET_ASIDE_SEED = 1  # not the split's seed, under which no training document has a low hash
 BYTES_BETWEEN_UPDATES = 1_000_000  # of the progress shown; a call for each document would cost more than reading it
 
 
@@ -88,8 +88,8 @@ def document_hash(document: str) -> int:
 def is_validation(document_hash: int, validation_share: float) -> bool:
     """Whether a document of that hash is for validation: `document_hash < validation_share * 2^64`, exactly.
 
-    `validation_share` is the float as it is (0.01 is the double next to 1/100). Scaling a float by 2^64 only moves its
-    exponent, so nothing is rounded before the two are compared as integers.
+    `validation_share` counts as the exact value of the float (0.01 as that of the double nearest to 1/100). Scaling a float
+    by 2^64 only moves its exponent, so nothing is rounded before the two are compared as integers.
     """
     return document_hash < math.ceil(math.ldexp(validation_share, HASH_BITS))
 
@@ -97,7 +97,7 @@ def is_validation(document_hash: int, validation_share: float) -> bool:
 def set_aside(documents: Iterable[str], count: int) -> npt.NDArray[np.bool_]:
     """Returns which documents are set aside for the tuning (documents,): the `count` with the lowest hashes under seed 1.
 
-    Documents equal to one of these are set aside with it. All are where there are no more than `count`.
+    Documents equal to one of these are set aside with it. All documents are, where there are `count` or fewer.
     """
     hashes = np.array([xxh3_64_intdigest(document.encode(), seed=SET_ASIDE_SEED) for document in documents], dtype=np.uint64)
     if len(hashes) <= count:
@@ -171,7 +171,7 @@ class _Splitter:
     def validation_documents_also_in_training(self) -> int:
         """How many validation documents have the hash of a training document, where validation was read first.
 
-        A split by hash puts equal hashes on one side, so there it is 0 in whatever order they were read.
+        A split by hash puts equal hashes on one side, so it gives 0, whatever the order of the documents.
         """
         return sum(hash_ not in self._hashes_in_validation_alone for hash_ in self.validation_hashes)
 
@@ -222,18 +222,18 @@ def _describe_source(source: str) -> dict[str, Any]:
 
 def _file_name(file: Path, source: Path) -> str:
     name = file.relative_to(source).as_posix() if source.is_dir() else file.name
-    return os.fsencode(name).decode(errors="backslashreplace")  # a file name need not be UTF-8, a manifest must
+    return os.fsencode(name).decode(errors="backslashreplace")  # a file name need not be UTF-8, but a manifest must be
 
 
 def _check_same_source(described: dict[str, Any], folder: Path) -> None:
     try:
         now = _describe_source(described["path"])
     except TrialError:
-        return  # the source has gone, or is on another machine: the corpus made from it stays as good as it was
+        return  # the source is gone, or on another machine: the corpus made from it is as good as ever
     if now != described:
         raise TrialError(
             f"{described['path']} has changed since the corpus in {folder} was made from it: it was "
-            f"{_summary(described)}, and is {_summary(now)}. Start a new trial folder, or delete this one to begin anew"
+            f"{_summary(described)}, and is {_summary(now)}. Start a new trial folder, or delete this one to start over"
         )
 
 

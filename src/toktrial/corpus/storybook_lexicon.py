@@ -1,7 +1,7 @@
 """The vocabulary of the storybook corpus, read from the folder storybook_data: every word with its forms.
 
 The data files are plain text, to be edited by hand. A file is a run of sections: a name and a colon at the margin, then
-indented lines. A line that starts with "#" is a comment. storybook_language.py looks up here what its patterns name.
+indented lines. A line that starts with "#" is a comment. storybook.py looks up here what its patterns name.
 """
 
 import re
@@ -13,10 +13,11 @@ from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from toktrial.errors import TrialError
 
+Row: TypeAlias = dict[str, str]
+"""A word under "", and each other form of it under the form's name."""
 Column: TypeAlias = tuple[str, ...]
 Forms: TypeAlias = dict[str, Column]
-"""The words of a list under "", and each other form of them, in the same order, under the form's name."""
-Lexicon: TypeAlias = dict[str, Forms]
+"""The rows of a list or table, column by column."""
 Parsed = TypeVar("Parsed")
 
 DATA_FOLDER: Final = Path(__file__).with_name("storybook_data")
@@ -155,18 +156,69 @@ FILES_OF_LISTS: Final[dict[str, tuple[list[str], Callable[[str], list[str]]]]] =
     "verbs.txt": (["", "ed", "ing"], _verb_forms),
 }
 
+# A name goes with every fifth species only: all combinations would slow down the import for little gain.
+SPECIES_STEP: Final = 5
+HE: Final[Row] = {"he": "he", "him": "him", "his": "his", "himself": "himself"}
+SHE: Final[Row] = {"he": "she", "him": "her", "his": "her", "himself": "herself"}
+HUMAN: Final = {"hand": "hand", "hands": "hands", "feet": "feet"}
+ANIMAL: Final = {"folk": "animals", "hand": "paw", "hands": "paws", "feet": "paws"}
+HOMES: Final = ("house", "cottage", "farmhouse", "cabin", "tall house", "brick house")
 
-def read_lexicon(folder: Path = DATA_FOLDER) -> Lexicon:
-    """The forms of every list and table in a folder of data files; raises TrialError for a line that is malformed."""
-    lexicon: Lexicon = {}
-    for file, (forms, regular) in FILES_OF_LISTS.items():
-        for name, lines in read_sections(folder / file).items():
-            lexicon[name] = _forms(forms, lines, partial(_list_rows, regular=regular))
-    for name, (header, *lines) in read_sections(folder / "tables.txt").items():
-        if not lines:
-            raise header.error("the first line of a table names its columns, and there are no rows below this one")
-        lexicon[name] = _forms(["", *_cells(header.text)[1:]], lines, lambda text: [_cells(text)])
-    return lexicon | _actors(lexicon)
+
+class Lexicon:
+    """The words of the data files: `lists` has the forms of every list and table, by its name.
+
+    Raises TrialError for a line that is malformed.
+    """
+
+    def __init__(self, folder: Path = DATA_FOLDER) -> None:
+        self.lists: dict[str, Forms] = {}
+        for file, (forms, regular) in FILES_OF_LISTS.items():
+            for name, lines in read_sections(folder / file).items():
+                rows = parsed(lines, partial(_rows_of_list, forms=forms, regular=regular))
+                self.lists[name] = _columns(list(chain.from_iterable(rows)))
+        for name, (header, *lines) in read_sections(folder / "tables.txt").items():
+            if not lines:
+                raise header.error("the first line of a table names its columns, and there are no rows below this one")
+            forms = ["", *_cells(header.text)[1:]]
+            self.lists[name] = _columns(parsed(lines, partial(_row_of_table, forms=forms)))
+        self.lists |= {name: _columns(rows) for name, rows in self._actors().items()}
+
+    def column(self, words: str, form: str = "", dress: str = "") -> Column:
+        """The words of a list in one form, dressed; raises TrialError where there is no such list or form."""
+        if words not in self.lists:
+            raise TrialError(f"the data files of the storybook have no list or table {words!r}")
+        forms = self.lists[words]
+        if form not in forms:
+            known = ", ".join(filter(None, forms)) or "no forms but itself"
+            raise TrialError(f"the list or table {words!r} has no form {form!r}, it has {known}")
+        return _dressed(forms[form], dress)
+
+    def _actors(self) -> dict[str, list[Row]]:
+        """Those who act in the stories, with their pronouns and what else a story says of them."""
+        children = _with_pronouns(self.column("boy_name"), self.column("girl_name"))
+        pets = _with_pronouns(self.column("boy_pet_name"), self.column("girl_pet_name"))
+        species = list(zip(self.column("species"), self.column("species", "home"), strict=True))
+        elders = zip(self.column("elder"), self.column("elder", "he"), strict=True)
+        return {
+            "child": [
+                {"": name, "kind": "boy" if of is HE else "girl", "folk": "children", "home": home, **HUMAN, **of}
+                for (name, of), home in zip(children, cycle(HOMES), strict=False)
+            ],
+            "knight": [
+                {"": name, "kind": "knight", "folk": "people", "home": "castle", **HUMAN, **of} for name, of in children
+            ],
+            "critter": [
+                {"": name, "kind": kind, "home": home, **ANIMAL, **of}
+                for number, (name, of) in enumerate(pets)
+                for kind, home in (species[(number + step) % len(species)] for step in range(0, len(species), SPECIES_STEP))
+            ],
+            "elder": [{"": name, **(HE if gender == "he" else SHE)} for name, gender in elders],
+            **{
+                words: [{"": name, **of} for name, of in _with_pronouns(self.column(words), self.column(words))]
+                for words in ("stranger", "old_animal")
+            },
+        }
 
 
 def entries(text: str) -> list[str]:
@@ -174,35 +226,26 @@ def entries(text: str) -> list[str]:
     return [entry.strip() for entry in text.removesuffix(",").split(",")]
 
 
-def _list_rows(text: str, regular: Callable[[str], list[str]]) -> list[list[str]]:
-    return [entry.split("/") if "/" in entry else regular(entry) for entry in entries(text)]
+def _rows_of_list(text: str, forms: list[str], regular: Callable[[str], list[str]]) -> list[Row]:
+    return [_row(entry.split("/") if "/" in entry else regular(entry), forms) for entry in entries(text)]
+
+
+def _row_of_table(text: str, forms: list[str]) -> Row:
+    return _row(_cells(text), forms)
 
 
 def _cells(text: str) -> list[str]:
     return [cell.strip() for cell in text.split("|")]
 
 
-def _forms(names: list[str], lines: list[Line], rows_of: Callable[[str], list[list[str]]]) -> Forms:
-    def complete_rows(text: str) -> list[list[str]]:
-        rows = rows_of(text)
-        for row in rows:
-            if len(row) != len(names) or not all(row):
-                found = sum(map(bool, row))
-                raise ValueError(f"{' | '.join(row)!r} should give {len(names)} forms and gives {found}")
-        return rows
-
-    rows = chain.from_iterable(parsed(lines, complete_rows))
-    return dict(zip(names, zip(*rows, strict=True), strict=True))
+def _row(cells: list[str], forms: list[str]) -> Row:
+    if len(cells) != len(forms) or not all(cells):
+        raise ValueError(f"{' | '.join(cells)!r} should give {len(forms)} forms and gives {sum(map(bool, cells))}")
+    return dict(zip(forms, cells, strict=True))
 
 
-def column_of(lexicon: Lexicon, words: str, form: str = "", dress: str = "") -> Column:
-    """The words of a list in one form, dressed; raises TrialError where there is no such list or form."""
-    if words not in lexicon:
-        raise TrialError(f"the data files of the storybook have no list or table {words!r}")
-    if form not in lexicon[words]:
-        known = ", ".join(filter(None, lexicon[words])) or "no forms but itself"
-        raise TrialError(f"the list or table {words!r} has no form {form!r}, it has {known}")
-    return _dressed(lexicon[words][form], dress)
+def _columns(rows: list[Row]) -> Forms:
+    return {form: tuple(row[form] for row in rows) for form in rows[0]}
 
 
 @cache
@@ -210,44 +253,5 @@ def _dressed(column: Column, dress: str) -> Column:
     return tuple(map(DRESSES[dress], column))
 
 
-# --- those who act in the stories ---------------------------------------------------------------------------------
-
-# A name goes with every fifth species only: all combinations would slow down the import for little gain.
-SPECIES_STEP: Final = 5
-HE: Final = {"he": "he", "him": "him", "his": "his", "himself": "himself"}
-SHE: Final = {"he": "she", "him": "her", "his": "her", "himself": "herself"}
-HUMAN: Final = {"hand": "hand", "hands": "hands", "feet": "feet"}
-ANIMAL: Final = {"folk": "animals", "hand": "paw", "hands": "paws", "feet": "paws"}
-HOMES: Final = ("house", "cottage", "farmhouse", "cabin", "tall house", "brick house")
-
-
-def _actors(lexicon: Lexicon) -> Lexicon:
-    """The lists of those who act in the stories, with their pronouns and what else a story says of them."""
-
-    def column(words: str, form: str = "") -> Column:
-        return column_of(lexicon, words, form)
-
-    children = _with_pronouns(column("boy_name"), column("girl_name"))
-    pets = _with_pronouns(column("boy_pet_name"), column("girl_pet_name"))
-    species = list(zip(column("species"), column("species", "home"), strict=True))
-    elders = zip(column("elder"), column("elder", "he"), strict=True)
-    actors = {
-        "child": [
-            {"": name, "kind": "boy" if of is HE else "girl", "folk": "children", "home": home, **HUMAN, **of}
-            for (name, of), home in zip(children, cycle(HOMES), strict=False)
-        ],
-        "knight": [{"": name, "kind": "knight", "folk": "people", "home": "castle", **HUMAN, **of} for name, of in children],
-        "critter": [
-            {"": name, "kind": kind, "home": home, **ANIMAL, **of}
-            for number, (name, of) in enumerate(pets)
-            for kind, home in (species[(number + step) % len(species)] for step in range(0, len(species), SPECIES_STEP))
-        ],
-        "elder": [{"": name, **(HE if gender == "he" else SHE)} for name, gender in elders],
-        "stranger": [{"": name, **of} for name, of in _with_pronouns(column("stranger"), column("stranger"))],
-        "old_animal": [{"": name, **of} for name, of in _with_pronouns(column("old_animal"), column("old_animal"))],
-    }
-    return {name: {form: tuple(row[form] for row in rows) for form in rows[0]} for name, rows in actors.items()}
-
-
-def _with_pronouns(men: Column, women: Column) -> list[tuple[str, dict[str, str]]]:
+def _with_pronouns(men: Column, women: Column) -> list[tuple[str, Row]]:
     return [(name, HE) for name in men] + [(name, SHE) for name in women]
