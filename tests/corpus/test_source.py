@@ -24,8 +24,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toktrial.corpus.config import CorpusConfig
-from toktrial.corpus.files import BUFFER_BYTES, ROWS_PER_BATCH, split_at_separators
-from toktrial.corpus.source import hub_errors, local_files, read_documents, read_validation_documents, source_bytes
+from toktrial.corpus.files import BUFFER_BYTES, ROWS_PER_BATCH, local_files, split_at_separators
+from toktrial.corpus.source import hub_errors, read_documents, read_validation_documents, source_bytes
 from toktrial.errors import TrialError
 
 SEPARATOR = "<|endoftext|>"
@@ -374,9 +374,8 @@ def test_the_storybook_tells_the_same_stories_up_to_the_limit() -> None:
 
 
 def test_the_storybook_is_no_validation_source() -> None:
-    config = CorpusConfig(path="storybook", validation_path="storybook", max_megabytes=1)
-    with pytest.raises(TrialError, match="storybook, which has no end"):
-        read_validation_documents(config)
+    with pytest.raises(TrialError, match="validation_path cannot be storybook, which has no end"):
+        CorpusConfig(path="storybook", validation_path="storybook", max_megabytes=1)
 
 
 def test_source_bytes_are_known_where_they_can_be(tmp_path: Path) -> None:

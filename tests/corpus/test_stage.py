@@ -326,6 +326,12 @@ def test_the_comparison_is_exact(hash_: int, share: float) -> None:
     assert is_validation(hash_, share) == (Fraction(hash_) < Fraction(share) * 2**64)
 
 
+@given(HASHES)
+def test_a_share_of_everything_or_nothing_is_exact_too(hash_: int) -> None:
+    assert is_validation(hash_, 1)
+    assert not is_validation(hash_, 0)
+
+
 @given(SHARES)
 def test_the_threshold_itself_is_not_validation(share: float) -> None:
     threshold = Fraction(share) * 2**64

@@ -42,6 +42,11 @@ class CorpusConfig:
             raise TrialError(f"corpus.max_megabytes must not be negative, but is {self.max_megabytes}")
         if self.is_storybook and self.max_megabytes == 0:
             raise TrialError("corpus.path is storybook, which has no end: set corpus.max_megabytes, for example to 10")
+        if self.validation_path == STORYBOOK:
+            raise TrialError(
+                "corpus.validation_path cannot be storybook, which has no end: leave it empty, and validation documents "
+                "are split off corpus.path"
+            )
         if not self.separator.strip() or "\n" in self.separator:
             raise TrialError(f"corpus.separator must be one line of text, but is {self.separator!r}")
 

@@ -27,11 +27,14 @@ FILES_NAMED_IN_ERRORS = 5
 UTF8_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def files_at(source: str) -> list[Path]:
-    """Returns the file, or all readable files of the folder, that `source` names, sorted by relative path.
+def local_files(source: str) -> list[Path]:
+    """Returns the files that `source` stands for, in reading order; none for the storybook and the hub.
 
-    Hidden files and folders are left out. Raises TrialError where nothing is there, or nothing that can be read.
+    A folder stands for all files in it and below it with a known suffix, hidden ones left out, sorted by relative
+    path. Raises TrialError where there is nothing, or nothing that can be read.
     """
+    if source == STORYBOOK or source.startswith(HUB_PREFIX):
+        return []
     path = Path(source)
     with _file_errors(path):
         if path.is_dir():

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toktrial.corpus.config import HUB_PREFIX, STORYBOOK, CorpusConfig
+from toktrial.corpus.config import HUB_PREFIX, CorpusConfig
 from toktrial.corpus.documents import utf8_length
-from toktrial.corpus.files import ROWS_PER_BATCH, check_text_column, column_texts, files_at, read_files, text_bytes
+from toktrial.corpus.files import ROWS_PER_BATCH, check_text_column, column_texts, local_files, read_files, text_bytes
 from toktrial.errors import TrialError, nearest_name
 
 if TYPE_CHECKING:
@@ -43,11 +43,6 @@ def read_documents(config: CorpusConfig) -> Iterator[str]:
 
 def read_validation_documents(config: CorpusConfig) -> Iterator[str]:
     """Returns all documents of `config.validation_path`, as `read_documents` does for `config.path`."""
-    if config.validation_path == STORYBOOK:
-        raise TrialError(
-            "corpus.validation_path cannot be storybook, which has no end: leave it empty, and validation documents "
-            "are split off corpus.path"
-        )
     return _documents_at(config.validation_path, config)
 
 
@@ -61,15 +56,6 @@ def source_bytes(config: CorpusConfig) -> int | None:
     files = local_files(config.path)
     sizes = [_limit_bytes(config), text_bytes(files, config.text_field) if files else None]
     return min((n_bytes for n_bytes in sizes if n_bytes is not None), default=None)
-
-
-def local_files(source: str) -> list[Path]:
-    """Returns the files that `source` stands for, in reading order; none for the storybook and the hub.
-
-    A folder stands for all files in it and below it with a known suffix, hidden ones left out, sorted by relative
-    path. Raises TrialError where there is nothing, or nothing that can be read.
-    """
-    return [] if source == STORYBOOK or source.startswith(HUB_PREFIX) else files_at(source)
 
 
 def _limit_bytes(config: CorpusConfig) -> int | None:
@@ -88,7 +74,7 @@ def _up_to(documents: Iterator[str], limit_bytes: int) -> Iterator[str]:
 def _documents_at(source: str, config: CorpusConfig) -> Iterator[str]:
     if source.startswith(HUB_PREFIX):
         return _read_hub(source.removeprefix(HUB_PREFIX), config)
-    return read_files(files_at(source), config)
+    return read_files(local_files(source), config)
 
 
 # --- the hub ---

@@ -8,7 +8,7 @@ import math
 import os
 import time
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,8 +20,8 @@ from xxhash import xxh3_64_intdigest
 from toktrial.artifact import fingerprint, is_finished, publish, read_manifest
 from toktrial.corpus.config import CorpusConfig
 from toktrial.corpus.documents import Documents, DocumentWriter
-from toktrial.corpus.files import file_bytes
-from toktrial.corpus.source import local_files, read_documents, read_validation_documents, source_bytes
+from toktrial.corpus.files import file_bytes, local_files
+from toktrial.corpus.source import read_documents, read_validation_documents, source_bytes
 from toktrial.errors import TrialError
 from toktrial.progress import progress
 
@@ -144,23 +144,23 @@ class _Splitter:
     def bytes(self) -> int:
         return self.train.bytes + self.validation.bytes
 
-    def add_all(self, documents: Iterable[str], for_validation: Callable[[int], bool], title: str, total: int | None) -> None:
-        """Adds documents, showing progress out of `total` bytes; `for_validation` is asked about each document's hash."""
+    def add_all(self, documents: Iterable[str], validation_share: float, title: str, total: int | None) -> None:
+        """Adds documents, of which that share is for validation, and shows progress out of `total` bytes."""
         bytes_before = bytes_shown = self.bytes
         with progress(title, total, "B") as shown:
             for document in documents:
-                self._add(document, for_validation)
+                self._add(document, validation_share)
                 if self.bytes - bytes_shown >= BYTES_BETWEEN_UPDATES:
                     bytes_shown = self.bytes
                     shown.update(bytes_shown - bytes_before)
             shown.update(self.bytes - bytes_before)
 
-    def _add(self, document: str, for_validation: Callable[[int], bool]) -> None:
+    def _add(self, document: str, validation_share: float) -> None:
         if not document:
             self.empty_documents += 1
             return
         hash_ = document_hash(document)
-        if for_validation(hash_):
+        if is_validation(hash_, validation_share):
             self.validation.add(document)
             self.validation_hashes.append(hash_)
             self._hashes_in_validation_alone.add(hash_)
@@ -178,13 +178,12 @@ class _Splitter:
 
 def _read_sources(config: CorpusConfig, splitter: _Splitter) -> None:
     total = source_bytes(config)
-    if not config.validation_path:
-        share = config.validation_share
-        splitter.add_all(read_documents(config), lambda hash_: is_validation(hash_, share), "reading documents", total)
-        return
-    # validation first, so that each training document can be looked up among them as it passes
-    splitter.add_all(read_validation_documents(config), lambda _: True, "reading validation documents", None)
-    splitter.add_all(read_documents(config), lambda _: False, "reading training documents", total)
+    if config.validation_path:
+        # validation first, so that each training document can be looked up among them as it passes
+        splitter.add_all(read_validation_documents(config), 1, "reading validation documents", None)
+        splitter.add_all(read_documents(config), 0, "reading training documents", total)
+    else:
+        splitter.add_all(read_documents(config), config.validation_share, "reading documents", total)
 
 
 def _write_in_hash_order(unsorted: Path, hashes: "array[int]", path: Path) -> None:
