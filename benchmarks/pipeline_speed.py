@@ -37,8 +37,7 @@ from toktrial import artifact, presets
 from toktrial.corpus.config import CorpusConfig
 from toktrial.corpus.documents import Documents, DocumentWriter, flat_buffers
 from toktrial.corpus.source import read_documents
-from toktrial.corpus.split import document_hash
-from toktrial.corpus.stage import open_documents
+from toktrial.corpus.stage import document_hash, open_documents
 from toktrial.tokenizer import btm, load, stage, transformers_files
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer

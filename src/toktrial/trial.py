@@ -128,8 +128,7 @@ class Trial(TrialFolder):
 
     def _set_documents_aside(self) -> None:
         """Parts every track's training documents, all tracks alike, for the tuning."""
-        from toktrial.corpus.split import set_aside
-        from toktrial.corpus.stage import open_documents
+        from toktrial.corpus.stage import open_documents, set_aside
         from toktrial.tokens.set_aside import write_parted_tokens
         from toktrial.tokens.store import TokenStore
 

@@ -24,10 +24,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toktrial.corpus.config import CorpusConfig
-from toktrial.corpus.files import BUFFER_BYTES, split_at_separators
-from toktrial.corpus.hub import hub_errors
-from toktrial.corpus.source import local_files, read_documents, read_validation_documents, source_bytes
-from toktrial.corpus.text_columns import ROWS_PER_BATCH
+from toktrial.corpus.files import BUFFER_BYTES, ROWS_PER_BATCH, local_files, split_at_separators
+from toktrial.corpus.source import hub_errors, read_documents, read_validation_documents, source_bytes
 from toktrial.errors import TrialError
 
 SEPARATOR = "<|endoftext|>"
@@ -132,7 +130,7 @@ def test_documents_are_read_one_by_one(tmp_path: Path) -> None:
     path = write(tmp_path / "d.txt", story.encode() * 50 + b"\xff")
     documents = read_documents(CorpusConfig(path=str(path)))
     assert [len(next(documents)) for _ in range(50)] == [100_000] * 50
-    with pytest.raises(TrialError, match="no UTF-8"):
+    with pytest.raises(TrialError, match="not UTF-8"):
         next(documents)
 
 
@@ -173,15 +171,15 @@ def test_a_byte_order_mark_before_json_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "fragments"),
     [
-        ('{"text": "a"', ["is no JSON"]),
-        ("[" * 100_000, ["is no JSON"]),
-        ("9" * 5_000, ["is no JSON"]),
-        ('["text"]', ["is no JSON object but a list"]),
+        ('{"text": "a"', ["is not JSON"]),
+        ("[" * 100_000, ["is not JSON"]),
+        ("9" * 5_000, ["is not JSON"]),
+        ('["text"]', ["is a list, not a JSON object"]),
         ('{"txt": "a", "id": 7}', ["no field 'text'", "did you mean 'txt'?", "--corpus.text-field"]),
         ("{}", ["no field 'text'", "the object is empty"]),
-        ('{"text": null}', ["'text' is no string but null"]),
-        ('{"text": {"a": 1}}', ["'text' is no string but an object"]),
-        ('{"text": 1.5}', ["'text' is no string but a number"]),
+        ('{"text": null}', ["'text' holds null, not a string"]),
+        ('{"text": {"a": 1}}', ["'text' holds an object, not a string"]),
+        ('{"text": 1.5}', ["'text' holds a number, not a string"]),
         (r'{"text": "ab\ud800"}', ["lone surrogate U+D800", "character 2"]),
     ],
 )
@@ -200,7 +198,7 @@ def test_a_surrogate_pair_in_json_is_one_character(tmp_path: Path) -> None:
 def test_a_json_line_that_is_no_utf8_is_named_by_its_offset(tmp_path: Path) -> None:
     path = write(tmp_path / "d.jsonl", '{"text": "ü"}\n\n'.encode() + b'{"text": "\xff"}')
     assert path.read_bytes().index(b"\xff") == 26
-    assert f"{path} is no UTF-8: the byte 0xFF at byte offset 26 in it" in error_of(path)
+    assert f"{path} is not UTF-8: there is the byte 0xFF at byte offset 26 in it" in error_of(path)
 
 
 # --- compressed files ---
@@ -218,7 +216,7 @@ def test_a_gzip_file_that_is_cut_off_is_named(tmp_path: Path, name: str, story: 
 def test_a_gzip_file_that_is_none_is_named(tmp_path: Path) -> None:
     path = tmp_path / "d.txt.gz"
     path.write_text("plain text")
-    assert f"{path} is no gzip file" in error_of(path)
+    assert f"{path} is damaged or not a gzip file" in error_of(path)
 
 
 def test_a_gzip_file_with_a_damaged_byte_is_named(tmp_path: Path) -> None:
@@ -254,7 +252,7 @@ def test_a_missing_parquet_column_is_named_with_its_neighbour(tmp_path: Path) ->
 
 def test_a_parquet_column_of_numbers_is_refused(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "d.parquet", {"text": [1, 2]})
-    assert f"{path}: the column 'text' holds int64, no text" in error_of(path)
+    assert f"{path}: the column 'text' holds int64, not text" in error_of(path)
 
 
 def test_a_null_in_parquet_is_named_by_its_row(tmp_path: Path) -> None:
@@ -267,11 +265,11 @@ def test_text_in_parquet_that_is_no_utf8_is_named_by_its_row(tmp_path: Path) -> 
     raw = pa.array([b"good", "fine \u00fc".encode(), b"\xff"], type=pa.binary())
     as_text = pa.StringArray.from_buffers(len(raw), *raw.buffers()[1:])  # Arrow does not look at what it is given
     path = write_parquet(tmp_path / "d.parquet", {"text": as_text})
-    assert f"{path}: row 2 (from 0) of the column 'text' is no UTF-8" in error_of(path)
+    assert f"{path}: row 2 (from 0) of the column 'text' is not UTF-8" in error_of(path)
 
 
 def test_what_is_no_parquet_file_is_named(tmp_path: Path) -> None:
-    assert "is no Parquet file, or damaged" in error_of(write(tmp_path / "d.parquet", "plain text"))
+    assert "is damaged or not a Parquet file" in error_of(write(tmp_path / "d.parquet", "plain text"))
 
 
 def test_a_parquet_file_that_is_cut_off_is_named(tmp_path: Path) -> None:
@@ -320,7 +318,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_an_unknown_suffix_is_named_with_the_known_ones(tmp_path: Path) -> None:
     message = error_of(write(tmp_path / "d.csv", "x"))
-    assert f"{tmp_path / 'd.csv'} is no file" in message
+    assert f"{tmp_path / 'd.csv'} cannot be read as documents" in message
     assert ".txt, .txt.gz, .jsonl, .jsonl.gz, .parquet" in message
 
 
@@ -376,9 +374,8 @@ def test_the_storybook_tells_the_same_stories_up_to_the_limit() -> None:
 
 
 def test_the_storybook_is_no_validation_source() -> None:
-    config = CorpusConfig(path="storybook", validation_path="storybook", max_megabytes=1)
-    with pytest.raises(TrialError, match="storybook, which has no end"):
-        read_validation_documents(config)
+    with pytest.raises(TrialError, match="validation_path cannot be storybook, which has no end"):
+        CorpusConfig(path="storybook", validation_path="storybook", max_megabytes=1)
 
 
 def test_source_bytes_are_known_where_they_can_be(tmp_path: Path) -> None:
@@ -547,7 +544,7 @@ def test_a_data_set_of_the_hub_is_read_exactly(hub_answers: HubAnswers) -> None:
     ("case", "fragments"),
     [
         ("wrong column", ["no column 'texts'", "did you mean 'text'?"]),
-        ("column of numbers", ["the column 'id' holds int64, no text"]),
+        ("column of numbers", ["the column 'id' holds int64, not text"]),
         ("wrong split", ["no split 'trian' (set by --corpus.hub-split): did you mean 'train'?"]),
         ("null", [f"hub's data set {DATA_SET}: row 1 (from 0) has no text"]),
         ("wrong config", ["cannot be loaded", "'nope' not found", "--corpus.path FILE", ".jsonl or .parquet"]),

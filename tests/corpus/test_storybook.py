@@ -17,10 +17,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toktrial.corpus.storybook import Tale, stories, story, tale
-from toktrial.corpus.storybook_language import Compiler, compile_plots
-from toktrial.corpus.storybook_lexicon import entries, ing_form, past_tense, plural, read_lexicon, with_article
-from toktrial.corpus.storybook_sections import DATA_FOLDER, read_sections
+from toktrial.corpus.storybook import Storybook, Tale, stories, tale
+from toktrial.corpus.storybook_lexicon import (
+    DATA_FOLDER,
+    Lexicon,
+    entries,
+    ing_form,
+    past_tense,
+    plural,
+    read_sections,
+    with_article,
+)
 from toktrial.errors import TrialError
 
 PLOTS = read_sections(DATA_FOLDER / "plots.txt")
@@ -89,7 +96,7 @@ def test_the_stream_stops_with_the_story_that_reaches_the_size(max_bytes: int, s
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(-(2**70), 2**70), index=st.integers(0, 20))
 def test_any_story_can_be_told_on_its_own(seed: int, index: int) -> None:
-    assert next(islice(stories(10_000_000, seed), index, None)) == story(seed, index)
+    assert next(islice(stories(10_000_000, seed), index, None)) == tale(seed, index).text
 
 
 @pytest.mark.parametrize(("seed", "other"), list(combinations([0, 1, -1, 2**64, 10**30], 2)))
@@ -253,13 +260,14 @@ def test_articles(phrase: str) -> None:
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ("", "has words"),
+        ("", "has no words"),
         ("a {toy} fell", "inside the braces"),
         ("{toy fell", "in pairs"),
         ("the [red|blue toy", "in pairs"),
         ("red]|[blue", "square brackets"),
         ("red | blue", "square brackets"),
-        ("the {toy|ball} fell", "not closed"),
+        ("the {toy|ball} fell", "in pairs"),
+        ("the [red|[dark|light] blue] toy", "not nested"),
         ("the {} fell", "should be a name"),
         ("{the toy} fell", "should be a name"),
         ("{a a_fine_toy} fell", "is a pool"),
@@ -270,7 +278,7 @@ def test_articles(phrase: str) -> None:
 )
 def test_a_faulty_pattern_is_refused(bad: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Compiler().pattern(bad)
+        Storybook().pattern(bad)
 
 
 # --- the data files -----------------------------------------------------------------------------------------------
@@ -319,7 +327,7 @@ def test_a_malformed_line_is_named_by_file_and_number(file: str, added: str, mes
         data.write(f"{added}\n")
     number = len((folder / file).read_text(encoding="utf-8").splitlines())
     with pytest.raises(TrialError, match=rf"{file}, line {number}: .*{re.escape(message)}"):
-        compile_plots(folder)
+        Storybook(folder)
 
 
 def test_lines_outside_sections_and_empty_sections_are_refused(tmp_path: Path) -> None:
@@ -348,7 +356,7 @@ def test_entries_rows_and_comments_are_read(tmp_path: Path) -> None:
     for file, text in added.items():
         with (folder / file).open("a", encoding="utf-8") as data:
             data.write(text)
-    lexicon = read_lexicon(folder)
-    assert lexicon["pet"] == {"": ("cat", "gold fish", "budgie"), "s": ("cats", "gold fish", "budgies")}
-    assert lexicon["leave"] == {"": ("hop off", "go"), "ed": ("hopped off", "went"), "ing": ("hopping off", "going")}
-    assert lexicon["weather"] == {"": ("rain", "snow"), "sky": ("gray", "white")}
+    lists = Lexicon(folder).lists
+    assert lists["pet"] == {"": ("cat", "gold fish", "budgie"), "s": ("cats", "gold fish", "budgies")}
+    assert lists["leave"] == {"": ("hop off", "go"), "ed": ("hopped off", "went"), "ing": ("hopping off", "going")}
+    assert lists["weather"] == {"": ("rain", "snow"), "sky": ("gray", "white")}

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toktrial.corpus.split import set_aside
-from toktrial.corpus.stage import open_documents
+from toktrial.corpus.stage import open_documents, set_aside
 from toktrial.errors import TrialError
 from toktrial.evaluation.bits_per_byte import DocumentScorer
 from toktrial.plan import describe_plan, make_plan

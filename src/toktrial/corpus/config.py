@@ -16,7 +16,7 @@ class CorpusConfig:
     """`storybook` (the built-in generator), `hub:OWNER/NAME` (a data set of the Hugging Face hub), or a .txt, .jsonl,
     .jsonl.gz or .parquet file, or a folder of these."""
     validation_path: str = ""
-    """A source of its own for the validation documents, in the same forms but for `storybook`, which has no end.
+    """A separate source for the validation documents, in the same forms except `storybook`, which has no end.
     Empty: they are split off `path`."""
     validation_share: float = 0.01
     """Share of the documents that are for validation, chosen by the hash of their content."""
@@ -40,8 +40,13 @@ class CorpusConfig:
             raise TrialError(f"corpus.validation_share must lie between 0 and 1, but is {self.validation_share}")
         if self.max_megabytes < 0:
             raise TrialError(f"corpus.max_megabytes must not be negative, but is {self.max_megabytes}")
-        if self.path == STORYBOOK and self.max_megabytes == 0:
+        if self.is_storybook and self.max_megabytes == 0:
             raise TrialError("corpus.path is storybook, which has no end: set corpus.max_megabytes, for example to 10")
+        if self.validation_path == STORYBOOK:
+            raise TrialError(
+                "corpus.validation_path cannot be storybook, which has no end: leave it empty, and validation documents "
+                "are split off corpus.path"
+            )
         if not self.separator.strip() or "\n" in self.separator:
             raise TrialError(f"corpus.separator must be one line of text, but is {self.separator!r}")
 

@@ -21,10 +21,7 @@ BATCH_BYTES = 8_000_000  # large enough for bulk encoding, small enough that a f
 
 
 class DocumentWriter:
-    """Writes documents to an Arrow file, batch by batch. Use as a context manager.
-
-    `documents` and `bytes` say how much was written so far; bytes are UTF-8 bytes.
-    """
+    """A context manager that writes documents to an Arrow file. `documents` and UTF-8 `bytes` count what was added."""
 
     def __init__(self, path: Path) -> None:
         self.documents = 0
@@ -76,9 +73,9 @@ class Documents:
 
     @classmethod
     def of(cls, documents: "Iterable[str] | Documents") -> "Documents":
-        """Returns `documents` as Documents. Any other iterable, one-shot ones among them, is spooled to disk once.
+        """Returns `documents` as Documents. Any other iterable is first written to a temporary file, so it is read only once.
 
-        Raises ValueError where a document holds a lone surrogate, TypeError where one is no str.
+        Raises ValueError where a document holds a lone surrogate, TypeError where one is not a str.
         """
         if isinstance(documents, Documents):
             return documents
@@ -99,7 +96,7 @@ class Documents:
         return self._starts[-1]
 
     def __getitem__(self, index: int) -> str:
-        """Returns one document. Raises IndexError where there is none of that index."""
+        """Returns one document. Raises IndexError where there is no document with that index."""
         index = range(len(self))[index]
         batch = bisect_right(self._starts, index) - 1
         document: str = self._batches[batch][index - self._starts[batch]].as_py()

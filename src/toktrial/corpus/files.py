@@ -1,51 +1,51 @@
-"""Finds and reads local files of documents: text, JSON lines and Parquet, the first two gzipped too.
+"""Finds and reads local files of documents: Parquet, and text and JSON lines, which may be gzipped.
 
-One of the kinds of source that `source` chooses from. Whatever is wrong with a file becomes a TrialError that names it.
+`source` calls it for local files, and hands it the text columns of the hub's data sets too.
 """
 
 import gzip
 import json
-import os
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from toktrial.corpus.config import HUB_PREFIX, STORYBOOK, CorpusConfig
 from toktrial.corpus.documents import utf8_length
-from toktrial.corpus.text_columns import ROWS_PER_BATCH, check_text_column, column_texts
 from toktrial.errors import TrialError, nearest_name
 
-TEXT_SUFFIXES = (".txt", ".txt.gz")
 JSON_LINES_SUFFIXES = (".jsonl", ".jsonl.gz")
-PARQUET_SUFFIXES = (".parquet",)
-KNOWN_SUFFIXES = TEXT_SUFFIXES + JSON_LINES_SUFFIXES + PARQUET_SUFFIXES
+PARQUET_SUFFIX = ".parquet"
+SUFFIXES = (".txt", ".txt.gz", *JSON_LINES_SUFFIXES, PARQUET_SUFFIX)
 
 BUFFER_BYTES = 1_000_000
+ROWS_PER_BATCH = 1_000  # few enough that a batch of long documents still fits any memory
 FILES_NAMED_IN_ERRORS = 5
 UTF8_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def files_at(source: str) -> list[Path]:
-    """Returns the file, or all readable files of the folder, that `source` names, sorted by relative path.
+def local_files(source: str) -> list[Path]:
+    """Returns the files that `source` stands for, in reading order; none for the storybook and the hub.
 
-    Raises TrialError where nothing is there, or nothing that can be read.
+    A folder stands for all files in it and below it with a known suffix, hidden ones left out, sorted by relative
+    path. Raises TrialError where there is nothing, or nothing that can be read.
     """
+    if source == STORYBOOK or source.startswith(HUB_PREFIX):
+        return []
     path = Path(source)
     with _file_errors(path):
-        is_folder, exists = path.is_dir(), path.exists()
-    if is_folder:
-        return _files_in_folder(path)
-    if not exists:
-        raise TrialError(
-            f"there is no file or folder {source} (looked in {Path.cwd()}): name a file, a folder, "
-            f"{HUB_PREFIX}OWNER/NAME or {STORYBOOK}"
-        )
-    if not _has_suffix(path, KNOWN_SUFFIXES):
-        raise TrialError(f"{source} is no file that can be read as documents: known suffixes are {_known_suffixes()}")
+        if path.is_dir():
+            return _files_in_folder(path)
+        if not path.exists():
+            raise TrialError(
+                f"there is no file or folder {source} (looked in {Path.cwd()}): name a file, a folder, "
+                f"{HUB_PREFIX}OWNER/NAME or {STORYBOOK}"
+            )
+    if not _has_suffix(path, SUFFIXES):
+        raise TrialError(f"the file {source} cannot be read as documents: the known suffixes are {', '.join(SUFFIXES)}")
     return [path]
 
 
@@ -56,76 +56,67 @@ def file_bytes(path: Path) -> int:
 
 
 def text_bytes(paths: Iterable[Path], field: str) -> int | None:
-    """Returns how many bytes of text the files hold, as far as is known without reading them; None where it is not."""
-    sizes = [_file_text_bytes(path, field) for path in paths]
-    known = [n_bytes for n_bytes in sizes if n_bytes is not None]
-    return sum(known) if len(known) == len(sizes) else None
-
-
-def _file_text_bytes(path: Path, field: str) -> int | None:
-    if _has_suffix(path, PARQUET_SUFFIXES):
-        return _parquet_column_bytes(path, field)
-    return None if _is_compressed(path) else file_bytes(path)
+    """Returns how many bytes of text the files hold, as far as is known without reading them, or None."""
+    total = 0
+    for path in paths:
+        if _is_compressed(path):
+            return None
+        total += _parquet_column_bytes(path, field) if _has_suffix(path, PARQUET_SUFFIX) else file_bytes(path)
+    return total
 
 
 def read_files(paths: Iterable[Path], config: CorpusConfig) -> Iterator[str]:
     """Yields the documents of the files, one file after the other. Raises TrialError where one cannot be read."""
     for path in paths:
-        if _has_suffix(path, PARQUET_SUFFIXES):
-            yield from _read_parquet(path, config.text_field)
-        elif _has_suffix(path, JSON_LINES_SUFFIXES):
-            yield from _read_json_lines(path, config.text_field)
-        else:
-            yield from _read_text(path, config.separator)
+        with _file_errors(path):
+            if _has_suffix(path, PARQUET_SUFFIX):
+                yield from _read_parquet(path, config.text_field)
+            elif _has_suffix(path, JSON_LINES_SUFFIXES):
+                yield from _read_json_lines(path, config.text_field)
+            else:
+                yield from _read_text(path, config.separator)
 
 
 # --- finding ---
 
 
 def _files_in_folder(folder: Path) -> list[Path]:
-    files = _visible_files(folder)
-    known = [path for path in files if _has_suffix(path, KNOWN_SUFFIXES)]
+    files = sorted(_visible_files(folder), key=lambda path: path.relative_to(folder).as_posix())
+    known = [path for path in files if _has_suffix(path, SUFFIXES)]
     if not known:
         found = ", ".join(path.relative_to(folder).as_posix() for path in files[:FILES_NAMED_IN_ERRORS])
         more = f" and {len(files) - FILES_NAMED_IN_ERRORS} more" if len(files) > FILES_NAMED_IN_ERRORS else ""
         raise TrialError(
-            f"the folder {folder} holds no file that can be read as documents: known suffixes are {_known_suffixes()}; "
+            f"the folder {folder} holds no file that can be read as documents: the known suffixes are {', '.join(SUFFIXES)}; "
             f"found {found or 'no files'}{more}"
         )
     return known
 
 
-def _visible_files(folder: Path) -> list[Path]:
-    files: list[Path] = []
-    with _file_errors(folder):
-        for parent, folder_names, file_names in os.walk(folder, onerror=_raise):
-            folder_names[:] = [name for name in folder_names if not name.startswith(".")]
-            files += [Path(parent, name) for name in file_names if not name.startswith(".")]
-    return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
+def _visible_files(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.name.startswith("."):
+            continue
+        if not path.is_dir():
+            yield path
+        elif not path.is_symlink():  # following links could lead round in a circle
+            yield from _visible_files(path)
 
 
-def _raise(error: OSError) -> None:
-    raise error
-
-
-def _has_suffix(path: Path, suffixes: tuple[str, ...]) -> bool:
+def _has_suffix(path: Path, suffixes: str | tuple[str, ...]) -> bool:
     return path.name.lower().endswith(suffixes)
 
 
 def _is_compressed(path: Path) -> bool:
-    return _has_suffix(path, (".gz",))
-
-
-def _known_suffixes() -> str:
-    return ", ".join(KNOWN_SUFFIXES)
+    return _has_suffix(path, ".gz")
 
 
 # --- text ---
 
 
 def _read_text(path: Path, separator: str) -> Iterator[str]:
-    with _file_errors(path), _open_bytes(path) as file:
-        for start, document in split_at_separators(file, separator.encode()):
+    with _open_bytes(path) as lines:
+        for start, document in split_at_separators(lines, separator.encode()):
             yield _decode(document, start, path)
 
 
@@ -145,7 +136,8 @@ def split_at_separators(lines: Iterable[bytes], separator: bytes) -> Iterator[tu
         # startswith is far cheaper than the dictionary, and false for nearly every line
         if line.startswith(separator) and line in separator_line_ends:
             text = b"".join(document)
-            yield start, _without_line_end(text, separator_line_ends[line])
+            line_end = separator_line_ends[line]
+            yield start, text.removesuffix(line_end if text.endswith(line_end) else b"\n")
             start += len(text) + len(line)
             document = []
         else:
@@ -154,17 +146,13 @@ def split_at_separators(lines: Iterable[bytes], separator: bytes) -> Iterator[tu
         yield start, b"".join(document)
 
 
-def _without_line_end(text: bytes, line_end: bytes) -> bytes:
-    return text.removesuffix(line_end) if text.endswith(line_end) else text.removesuffix(b"\n")
-
-
 # --- JSON lines ---
 
 
 def _read_json_lines(path: Path, field: str) -> Iterator[str]:
     start = 0
-    with _file_errors(path), _open_bytes(path) as file:
-        for number, line in enumerate(file, 1):
+    with _open_bytes(path) as lines:
+        for number, line in enumerate(lines, 1):
             if not line.isspace():
                 text = _decode(line.removeprefix(UTF8_BYTE_ORDER_MARK) if number == 1 else line, start, path)
                 yield _field_of_json(text, field, f"{path}, line {number}")
@@ -174,16 +162,16 @@ def _read_json_lines(path: Path, field: str) -> Iterator[str]:
 def _field_of_json(line: str, field: str, where: str) -> str:
     try:
         record = json.loads(line)
-    except (ValueError, RecursionError) as error:  # a ValueError of its own for a number of thousands of digits
-        raise TrialError(f"{where} is no JSON ({error}): a .jsonl file holds one JSON object a line") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
+        raise TrialError(f"{where} is not JSON ({error}): a .jsonl file holds one JSON object per line") from None
     if not isinstance(record, dict):
-        raise TrialError(f"{where} is no JSON object but {_json_kind(record)}: each line must be an object")
+        raise TrialError(f"{where} is {_json_kind(record)}, not a JSON object: each line must be an object")
     if field not in record:
         hint = nearest_name(field, record) if record else "the object is empty"
         raise TrialError(f"{where} has no field '{field}' (set by --corpus.text-field): {hint}")
     text = record[field]
     if not isinstance(text, str):
-        raise TrialError(f"{where}: the field '{field}' is no string but {_json_kind(text)}")
+        raise TrialError(f"{where}: the field '{field}' holds {_json_kind(text)}, not a string")
     try:
         utf8_length(text, where)  # JSON can spell a lone surrogate, which UTF-8 cannot hold
     except ValueError as error:
@@ -196,16 +184,15 @@ def _json_kind(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-# --- Parquet ---
+# --- Parquet, and the columns of any Arrow table ---
 
 
 def _read_parquet(path: Path, field: str) -> Iterator[str]:
     from pyarrow.parquet import ParquetFile
 
-    with _file_errors(path), ParquetFile(path) as file:
+    with ParquetFile(path) as file:
         check_text_column(file.schema_arrow, field, str(path))
-        batches = file.iter_batches(batch_size=ROWS_PER_BATCH, columns=[field])
-        yield from column_texts(batches, field, str(path))
+        yield from column_texts(file.iter_batches(batch_size=ROWS_PER_BATCH, columns=[field]), field, str(path))
 
 
 def _parquet_column_bytes(path: Path, field: str) -> int:
@@ -217,17 +204,37 @@ def _parquet_column_bytes(path: Path, field: str) -> int:
         return sum(column.total_uncompressed_size for column in columns if column.path_in_schema == field)
 
 
+def check_text_column(schema: pa.Schema, field: str, where: str) -> None:
+    """Raises TrialError, naming `where`, unless a column named `field` holds text."""
+    if field not in schema.names:
+        hint = nearest_name(field, schema.names)
+        raise TrialError(f"{where} has no column '{field}' (set by --corpus.text-field): {hint}")
+    held = schema.field(schema.names.index(field)).type
+    kind = held.value_type if pa.types.is_dictionary(held) else held
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+        raise TrialError(f"{where}: the column '{field}' holds {held}, not text: name another with --corpus.text-field")
+
+
+def column_texts(tables: Iterable[pa.RecordBatch | pa.Table], field: str, where: str) -> Iterator[str]:
+    """Yields the texts of one column, row by row. Raises TrialError, naming `where` and the row, unless all are UTF-8 texts."""
+    row = 0
+    for table in tables:
+        column = table.column(table.schema.names.index(field))
+        for text in column.cast(pa.large_binary()).to_pylist():  # Arrow has not checked that the bytes are UTF-8
+            if text is None:
+                raise TrialError(f"{where}: row {row} (from 0) has no text: the column '{field}' is null there")
+            try:
+                yield text.decode()
+            except UnicodeDecodeError:
+                raise TrialError(f"{where}: row {row} (from 0) of the column '{field}' is not UTF-8") from None
+            row += 1
+
+
 # --- opening and decoding ---
 
 
-@contextmanager
-def _open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    with path.open("rb", buffering=BUFFER_BYTES) as file:
-        if _is_compressed(path):
-            with gzip.open(file) as decompressed:
-                yield decompressed  # type: ignore[misc]  # an IO[bytes] in all but name
-        else:
-            yield file
+def _open_bytes(path: Path) -> gzip.GzipFile | BinaryIO:
+    return gzip.open(path) if _is_compressed(path) else path.open("rb", buffering=BUFFER_BYTES)
 
 
 def _decode(text: bytes, start: int, path: Path) -> str:
@@ -236,7 +243,7 @@ def _decode(text: bytes, start: int, path: Path) -> str:
     except UnicodeDecodeError as error:
         where = "in its decompressed text" if _is_compressed(path) else "in it"
         raise TrialError(
-            f"{path} is no UTF-8: the byte 0x{text[error.start]:02X} at byte offset {start + error.start} {where} "
+            f"{path} is not UTF-8: there is the byte 0x{text[error.start]:02X} at byte offset {start + error.start} {where} "
             f"({error.reason}): convert the file to UTF-8"
         ) from None
 
@@ -249,8 +256,8 @@ def _file_errors(path: Path) -> Iterator[None]:
     except EOFError:
         raise TrialError(f"{path} is cut off: its compressed data end too early. Fetch the file again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise TrialError(f"{path} is no gzip file, or damaged ({error}): fetch it again, or rename it") from None
+        raise TrialError(f"{path} is damaged or not a gzip file ({error}): fetch it again, or rename it") from None
     except pa.ArrowException as error:
-        raise TrialError(f"{path} is no Parquet file, or damaged ({error}): fetch it again, or rename it") from None
+        raise TrialError(f"{path} is damaged or not a Parquet file ({error}): fetch it again, or rename it") from None
     except OSError as error:
-        raise TrialError(f"{path} cannot be read ({error.strerror or error}): check the file and its rights") from None
+        raise TrialError(f"{path} cannot be read ({error.strerror or error}): check the file and its permissions") from None

@@ -1,31 +1,35 @@
-"""Writes the corpus of a trial: documents on disk, split into training and validation.
+"""Writes the corpus of a trial: documents on disk, split into training and validation by their content alone.
 
 The flow's first stage. The tokenizers learn from the training documents; all later stages read both splits from here.
 """
 
 import dataclasses
+import math
 import os
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+from xxhash import xxh3_64_intdigest
 
 from toktrial.artifact import fingerprint, is_finished, publish, read_manifest
 from toktrial.corpus.config import CorpusConfig
 from toktrial.corpus.documents import Documents, DocumentWriter
-from toktrial.corpus.files import file_bytes
-from toktrial.corpus.source import local_files, read_documents, read_validation_documents, source_bytes
-from toktrial.corpus.split import document_hash, is_validation
+from toktrial.corpus.files import file_bytes, local_files
+from toktrial.corpus.source import read_documents, read_validation_documents, source_bytes
 from toktrial.errors import TrialError
 from toktrial.progress import progress
 
 Split = Literal["train", "validation"]
 
-BYTES_BETWEEN_UPDATES = 1_000_000  # of what is shown; a call a document would cost more than reading it
+HASH_BITS = 64
+SET_ASIDE_SEED = 1  # not the split's seed, under which no training document has a low hash
+BYTES_BETWEEN_UPDATES = 1_000_000  # of the progress shown; a call for each document would cost more than reading it
 
 
 def corpus_fingerprint(config: CorpusConfig) -> str:
@@ -69,6 +73,42 @@ def _split_path(folder: Path, split: Split) -> Path:
     return folder / f"{split}.arrow"
 
 
+# --- which documents are for validation, and which are set aside ---
+
+
+def document_hash(document: str) -> int:
+    """Returns the xxh3_64 hash of a document's UTF-8 bytes under seed 0. Raises ValueError for a lone surrogate.
+
+    >>> document_hash("")
+    3244421341483603138
+    """
+    return xxh3_64_intdigest(document.encode(), seed=0)
+
+
+def is_validation(document_hash: int, validation_share: float) -> bool:
+    """Whether a document of that hash is for validation: `document_hash < validation_share * 2^64`, exactly.
+
+    `validation_share` counts as the exact value of the float (0.01 as that of the double nearest to 1/100). Scaling a float
+    by 2^64 only moves its exponent, so nothing is rounded before the two are compared as integers.
+    """
+    return document_hash < math.ceil(math.ldexp(validation_share, HASH_BITS))
+
+
+def set_aside(documents: Iterable[str], count: int) -> npt.NDArray[np.bool_]:
+    """Returns which documents are set aside for the tuning (documents,): the `count` with the lowest hashes under seed 1.
+
+    Documents equal to one of these are set aside with it. All documents are, where there are `count` or fewer.
+    """
+    hashes = np.array([xxh3_64_intdigest(document.encode(), seed=SET_ASIDE_SEED) for document in documents], dtype=np.uint64)
+    if len(hashes) <= count:
+        return np.ones(len(hashes), dtype=bool)
+    chosen: npt.NDArray[np.bool_] = hashes <= np.partition(hashes, count - 1)[count - 1]
+    return chosen
+
+
+# --- writing ---
+
+
 def _write_corpus(config: CorpusConfig, folder: Path) -> dict[str, Any]:
     started = time.monotonic()
     source, validation_source = _describe_source(config.path), _describe_source(config.validation_path)
@@ -90,18 +130,6 @@ def _write_corpus(config: CorpusConfig, folder: Path) -> dict[str, Any]:
     }
 
 
-def _read_sources(config: CorpusConfig, splitter: "_Splitter") -> None:
-    if not config.validation_path:
-        share = config.validation_share
-        splitter.add_all(
-            read_documents(config), lambda hash_: is_validation(hash_, share), "reading documents", source_bytes(config)
-        )
-        return
-    # validation first, so that each training document can be looked up among them as it passes
-    splitter.add_all(read_validation_documents(config), lambda _: True, "reading validation documents", None)
-    splitter.add_all(read_documents(config), lambda _: False, "reading training documents", source_bytes(config))
-
-
 class _Splitter:
     """Sends each document to the writer of its split and counts."""
 
@@ -112,31 +140,27 @@ class _Splitter:
         self.validation_hashes = array("Q")
         self._hashes_in_validation_alone: set[int] = set()
 
-    def add_all(
-        self,
-        documents: Iterator[str],
-        is_for_validation: Callable[[int], bool],
-        title: str,
-        total_bytes: int | None,
-    ) -> None:
-        """Adds documents, showing progress; `is_for_validation` says from a document's hash where it belongs."""
-        bytes_before = self.train.bytes + self.validation.bytes
-        bytes_shown = 0
-        with progress(title, total_bytes, "B") as shown:
-            for document in documents:
-                self._add(document, is_for_validation)
-                bytes_done = self.train.bytes + self.validation.bytes - bytes_before
-                if bytes_done - bytes_shown >= BYTES_BETWEEN_UPDATES:
-                    shown.update(bytes_done)
-                    bytes_shown = bytes_done
-            shown.update(self.train.bytes + self.validation.bytes - bytes_before)
+    @property
+    def bytes(self) -> int:
+        return self.train.bytes + self.validation.bytes
 
-    def _add(self, document: str, is_for_validation: Callable[[int], bool]) -> None:
+    def add_all(self, documents: Iterable[str], validation_share: float, title: str, total: int | None) -> None:
+        """Adds documents, of which that share is for validation, and shows progress out of `total` bytes."""
+        bytes_before = bytes_shown = self.bytes
+        with progress(title, total, "B") as shown:
+            for document in documents:
+                self._add(document, validation_share)
+                if self.bytes - bytes_shown >= BYTES_BETWEEN_UPDATES:
+                    bytes_shown = self.bytes
+                    shown.update(bytes_shown - bytes_before)
+            shown.update(self.bytes - bytes_before)
+
+    def _add(self, document: str, validation_share: float) -> None:
         if not document:
             self.empty_documents += 1
             return
         hash_ = document_hash(document)
-        if is_for_validation(hash_):
+        if is_validation(hash_, validation_share):
             self.validation.add(document)
             self.validation_hashes.append(hash_)
             self._hashes_in_validation_alone.add(hash_)
@@ -147,68 +171,68 @@ class _Splitter:
     def validation_documents_also_in_training(self) -> int:
         """How many validation documents have the hash of a training document, where validation was read first.
 
-        A split by hash puts equal hashes on one side, so there it is 0 in whatever order they were read.
+        A split by hash puts equal hashes on one side, so it gives 0, whatever the order of the documents.
         """
         return sum(hash_ not in self._hashes_in_validation_alone for hash_ in self.validation_hashes)
 
 
+def _read_sources(config: CorpusConfig, splitter: _Splitter) -> None:
+    total = source_bytes(config)
+    if config.validation_path:
+        # validation first, so that each training document can be looked up among them as it passes
+        splitter.add_all(read_validation_documents(config), 1, "reading validation documents", None)
+        splitter.add_all(read_documents(config), 0, "reading training documents", total)
+    else:
+        splitter.add_all(read_documents(config), config.validation_share, "reading documents", total)
+
+
 def _write_in_hash_order(unsorted: Path, hashes: "array[int]", path: Path) -> None:
     documents = Documents.open(unsorted)
-    order = np.argsort(np.array(hashes, dtype=np.uint64), kind="stable")
     with DocumentWriter(path) as writer:
-        for index in order:
-            writer.add(documents[int(index)])
+        for index in np.argsort(np.array(hashes, dtype=np.uint64), kind="stable").tolist():
+            writer.add(documents[index])
 
 
 def _check_both_splits(config: CorpusConfig, splitter: _Splitter) -> None:
     n_train, n_validation = splitter.train.documents, splitter.validation.documents
+    found = [(config.path, n_train + n_validation)]
     if config.validation_path:
-        _check_not_empty(config.validation_path, n_validation, splitter)
-        _check_not_empty(config.path, n_train, splitter)
-        return
-    _check_not_empty(config.path, n_train + n_validation, splitter)
-    at_share = f"at corpus.validation_share {config.validation_share}"
-    if not n_validation:
-        raise TrialError(
-            f"none of the {n_train} documents of {config.path} fell to validation {at_share}: set a larger "
-            "--corpus.validation-share, or name validation documents with --corpus.validation-path"
-        )
-    if not n_train:
-        raise TrialError(
-            f"all {n_validation} documents of {config.path} fell to validation {at_share}, none to training: set a "
-            "smaller --corpus.validation-share, or name validation documents with --corpus.validation-path"
-        )
+        found = [(config.validation_path, n_validation), (config.path, n_train)]
+    for source, n_documents in found:
+        if not n_documents:
+            dropped = f" ({splitter.empty_documents} empty documents were dropped)" if splitter.empty_documents else ""
+            raise TrialError(f"{source} is empty: no document with any text was found in it{dropped}")
+    for split, n_documents, change in (("validation", n_validation, "larger"), ("training", n_train, "smaller")):
+        if not n_documents:
+            raise TrialError(
+                f"none of the {n_train + n_validation} documents of {config.path} fell to {split} at "
+                f"corpus.validation_share {config.validation_share}: set a {change} --corpus.validation-share, or name "
+                "validation documents with --corpus.validation-path"
+            )
 
 
-def _check_not_empty(source: str, n_documents: int, splitter: _Splitter) -> None:
-    if not n_documents:
-        dropped = f" ({splitter.empty_documents} empty documents were dropped)" if splitter.empty_documents else ""
-        raise TrialError(f"{source} is empty: no document with any text was found in it{dropped}")
+# --- the source as the manifest describes it ---
 
 
 def _describe_source(source: str) -> dict[str, Any]:
-    path = Path(source)
     files = local_files(source) if source else []
-    return {
-        "path": source,
-        "files": [{"name": _file_name(file, path), "bytes": file_bytes(file)} for file in files],
-    }
+    return {"path": source, "files": [{"name": _file_name(file, Path(source)), "bytes": file_bytes(file)} for file in files]}
 
 
 def _file_name(file: Path, source: Path) -> str:
     name = file.relative_to(source).as_posix() if source.is_dir() else file.name
-    return os.fsencode(name).decode(errors="backslashreplace")  # a file name need not be UTF-8, a manifest must
+    return os.fsencode(name).decode(errors="backslashreplace")  # a file name need not be UTF-8, but a manifest must be
 
 
 def _check_same_source(described: dict[str, Any], folder: Path) -> None:
     try:
         now = _describe_source(described["path"])
     except TrialError:
-        return  # the source has gone, or is on another machine: the corpus made from it stays as good as it was
+        return  # the source is gone, or on another machine: the corpus made from it is as good as ever
     if now != described:
         raise TrialError(
             f"{described['path']} has changed since the corpus in {folder} was made from it: it was "
-            f"{_summary(described)}, and is {_summary(now)}. Start a new trial folder, or delete this one to begin anew"
+            f"{_summary(described)}, and is {_summary(now)}. Start a new trial folder, or delete this one to start over"
         )
 
 

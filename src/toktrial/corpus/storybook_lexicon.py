@@ -1,18 +1,87 @@
-"""The vocabulary of the storybook corpus, every word with its forms: plurals, past tenses, articles, pronouns.
+"""The vocabulary of the storybook corpus, read from the folder storybook_data: every word with its forms.
 
-Stands at the very start of the flow (corpus -> tokenizer -> tokens -> training -> evaluation -> report). It reads the
-lists and tables in the folder storybook_data; storybook_language.py looks up in it what its patterns name.
+The data files are plain text, to be edited by hand. A file is a run of sections: a name and a colon at the margin, then
+indented lines. A line that starts with "#" is a comment. storybook.py looks up here what its patterns name.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable
+from functools import cache, partial
+from itertools import chain, cycle
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
-from toktrial.corpus.storybook_sections import DATA_FOLDER, Line, blaming, read_sections
 from toktrial.errors import TrialError
 
+Row: TypeAlias = dict[str, str]
+"""A word under "", and each other form of it under the form's name."""
 Column: TypeAlias = tuple[str, ...]
 Forms: TypeAlias = dict[str, Column]
+"""The rows of a list or table, column by column."""
+Parsed = TypeVar("Parsed")
+
+DATA_FOLDER: Final = Path(__file__).with_name("storybook_data")
+
+
+# --- lines of the data files --------------------------------------------------------------------------------------
+
+_SECTION_NAME: Final = re.compile(r"([a-z_ ]+):")
+
+
+class Line(NamedTuple):
+    """A line of a data file with single spaces and no indentation, and where it stands."""
+
+    text: str
+    place: str
+
+    def error(self, problem: object) -> TrialError:
+        return TrialError(f"{self.place}: {problem}. Mend the line {self.text!r}")
+
+
+def read_sections(path: Path, with_blank_lines: bool = False) -> dict[str, list[Line]]:
+    """The lines of each section of a data file, by the name of the section.
+
+    Raises TrialError for an empty section, a name that is taken, a line outside all sections or a character beyond ASCII.
+    """
+    sections: dict[str, list[Line]] = {}
+    section: list[Line] = []
+    # A byte that is not UTF-8 becomes a character beyond ASCII, which is refused with its line.
+    for number, written in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        line = Line(" ".join(written.split()), f"{path}, line {number}")
+        if line.text.startswith("#") or not (line.text or with_blank_lines):
+            continue
+        if not line.text.isascii():
+            raise line.error("there is a letter or mark beyond ASCII, such as an accent or a curly quotation mark")
+        if line.text and not written[0].isspace():
+            section = sections[_new_section(line, sections)] = []
+        elif line.text and not sections:
+            raise line.error("an indented line belongs below the name of a section")
+        else:
+            section.append(line)
+    for name, lines in sections.items():
+        if not any(line.text for line in lines):
+            raise TrialError(f"{path}: the section {name!r} is empty: indent the lines that belong to it, or remove it")
+    return sections
+
+
+def _new_section(line: Line, sections: dict[str, list[Line]]) -> str:
+    match = _SECTION_NAME.fullmatch(line.text)
+    if match is None:
+        raise line.error("a line at the margin names a section, in small letters and with a colon: indent all others")
+    if match[1] in sections:
+        raise line.error(f"there is a section {match[1]!r} above already")
+    return match[1]
+
+
+def parsed(lines: Iterable[Line], parse: Callable[[str], Parsed]) -> list[Parsed]:
+    """What `parse` makes of each line. Its ValueError becomes a TrialError that says where the line stands."""
+    results = []
+    for line in lines:
+        try:
+            results.append(parse(line.text))
+        except ValueError as error:
+            raise line.error(error) from None
+    return results
 
 
 # --- word forms ---------------------------------------------------------------------------------------------------
@@ -31,6 +100,15 @@ def with_article(words: str) -> str:
 def capitalized(words: str) -> str:
     """The words with a capital first letter and the rest untouched."""
     return words[:1].upper() + words[1:]
+
+
+# What a slot of a pattern may ask for beside a form.
+DRESSES: Final[dict[str, Callable[[str], str]]] = {
+    "": str,
+    "a": with_article,
+    "A": lambda words: capitalized(with_article(words)),
+    "capital": capitalized,
+}
 
 
 def plural(noun: str) -> str:
@@ -64,7 +142,83 @@ def ing_form(verb: str) -> str:
     return verb + (verb[-1] if _doubles_last_letter(verb) else "") + "ing"
 
 
-# --- the data files -----------------------------------------------------------------------------------------------
+def _verb_forms(words: str) -> list[str]:
+    verb, space, particle = words.partition(" ")
+    return [words, past_tense(verb) + space + particle, ing_form(verb) + space + particle]
+
+
+# --- lists and tables ---------------------------------------------------------------------------------------------
+
+# For each file of lists: the forms of its words, and the rule for an entry that does not give them after slashes.
+FILES_OF_LISTS: Final[dict[str, tuple[list[str], Callable[[str], list[str]]]]] = {
+    "words.txt": ([""], lambda words: [words]),
+    "nouns.txt": (["", "s"], lambda noun: [noun, plural(noun)]),
+    "verbs.txt": (["", "ed", "ing"], _verb_forms),
+}
+
+# A name goes with every fifth species only: all combinations would slow down the import for little gain.
+SPECIES_STEP: Final = 5
+HE: Final[Row] = {"he": "he", "him": "him", "his": "his", "himself": "himself"}
+SHE: Final[Row] = {"he": "she", "him": "her", "his": "her", "himself": "herself"}
+HUMAN: Final = {"hand": "hand", "hands": "hands", "feet": "feet"}
+ANIMAL: Final = {"folk": "animals", "hand": "paw", "hands": "paws", "feet": "paws"}
+HOMES: Final = ("house", "cottage", "farmhouse", "cabin", "tall house", "brick house")
+
+
+class Lexicon:
+    """The words of the data files: `lists` has the forms of every list and table, by its name.
+
+    Raises TrialError for a line that is malformed.
+    """
+
+    def __init__(self, folder: Path = DATA_FOLDER) -> None:
+        self.lists: dict[str, Forms] = {}
+        for file, (forms, regular) in FILES_OF_LISTS.items():
+            for name, lines in read_sections(folder / file).items():
+                rows = parsed(lines, partial(_rows_of_list, forms=forms, regular=regular))
+                self.lists[name] = _columns(list(chain.from_iterable(rows)))
+        for name, (header, *lines) in read_sections(folder / "tables.txt").items():
+            if not lines:
+                raise header.error("the first line of a table names its columns, and there are no rows below this one")
+            forms = ["", *_cells(header.text)[1:]]
+            self.lists[name] = _columns(parsed(lines, partial(_row_of_table, forms=forms)))
+        self.lists |= {name: _columns(rows) for name, rows in self._actors().items()}
+
+    def column(self, words: str, form: str = "", dress: str = "") -> Column:
+        """The words of a list in one form, dressed; raises TrialError where there is no such list or form."""
+        if words not in self.lists:
+            raise TrialError(f"the data files of the storybook have no list or table {words!r}")
+        forms = self.lists[words]
+        if form not in forms:
+            known = ", ".join(filter(None, forms)) or "no forms but itself"
+            raise TrialError(f"the list or table {words!r} has no form {form!r}, it has {known}")
+        return _dressed(forms[form], dress)
+
+    def _actors(self) -> dict[str, list[Row]]:
+        """Those who act in the stories, with their pronouns and what else a story says of them."""
+        children = _with_pronouns(self.column("boy_name"), self.column("girl_name"))
+        pets = _with_pronouns(self.column("boy_pet_name"), self.column("girl_pet_name"))
+        species = list(zip(self.column("species"), self.column("species", "home"), strict=True))
+        elders = zip(self.column("elder"), self.column("elder", "he"), strict=True)
+        return {
+            "child": [
+                {"": name, "kind": "boy" if of is HE else "girl", "folk": "children", "home": home, **HUMAN, **of}
+                for (name, of), home in zip(children, cycle(HOMES), strict=False)
+            ],
+            "knight": [
+                {"": name, "kind": "knight", "folk": "people", "home": "castle", **HUMAN, **of} for name, of in children
+            ],
+            "critter": [
+                {"": name, "kind": kind, "home": home, **ANIMAL, **of}
+                for number, (name, of) in enumerate(pets)
+                for kind, home in (species[(number + step) % len(species)] for step in range(0, len(species), SPECIES_STEP))
+            ],
+            "elder": [{"": name, **(HE if gender == "he" else SHE)} for name, gender in elders],
+            **{
+                words: [{"": name, **of} for name, of in _with_pronouns(self.column(words), self.column(words))]
+                for words in ("stranger", "old_animal")
+            },
+        }
 
 
 def entries(text: str) -> list[str]:
@@ -72,128 +226,32 @@ def entries(text: str) -> list[str]:
     return [entry.strip() for entry in text.removesuffix(",").split(",")]
 
 
+def _rows_of_list(text: str, forms: list[str], regular: Callable[[str], list[str]]) -> list[Row]:
+    return [_row(entry.split("/") if "/" in entry else regular(entry), forms) for entry in entries(text)]
+
+
+def _row_of_table(text: str, forms: list[str]) -> Row:
+    return _row(_cells(text), forms)
+
+
 def _cells(text: str) -> list[str]:
     return [cell.strip() for cell in text.split("|")]
 
 
-def _regular_verb(words: str) -> list[str]:
-    verb, space, particle = words.partition(" ")
-    return [words, past_tense(verb) + space + particle, ing_form(verb) + space + particle]
+def _row(cells: list[str], forms: list[str]) -> Row:
+    if len(cells) != len(forms) or not all(cells):
+        raise ValueError(f"{' | '.join(cells)!r} should give {len(forms)} forms and gives {sum(map(bool, cells))}")
+    return dict(zip(forms, cells, strict=True))
 
 
-# For each file of lists: the forms of its words, and the rule for an entry that does not give them after slashes.
-FILES_OF_LISTS: Final[dict[str, tuple[Column, Callable[[str], list[str]]]]] = {
-    "words.txt": (("",), lambda words: [words]),
-    "nouns.txt": (("", "s"), lambda noun: [noun, plural(noun)]),
-    "verbs.txt": (("", "ed", "ing"), _regular_verb),
-}
+def _columns(rows: list[Row]) -> Forms:
+    return {form: tuple(row[form] for row in rows) for form in rows[0]}
 
 
-def _forms(names: Column, lines: Sequence[Line], rows_of: Callable[[str], list[list[str]]]) -> Forms:
-    rows = []
-    for line in lines:
-        with blaming(line):
-            rows += [_complete(row, names) for row in rows_of(line.text)]
-    return dict(zip(names, zip(*rows, strict=True), strict=True))
+@cache
+def _dressed(column: Column, dress: str) -> Column:
+    return tuple(map(DRESSES[dress], column))
 
 
-def _complete(row: list[str], names: Column) -> list[str]:
-    if len(row) != len(names) or not all(row):
-        raise ValueError(f"{' | '.join(row)!r} should give {len(names)} forms and gives {sum(map(bool, row))}")
-    return row
-
-
-def _list_forms(file: str, lines: list[Line]) -> Forms:
-    names, regular = FILES_OF_LISTS[file]
-    return _forms(names, lines, lambda text: [e.split("/") if "/" in e else regular(e) for e in entries(text)])
-
-
-def _table_forms(header: Line, *rows: Line) -> Forms:
-    with blaming(header):
-        if not rows:
-            raise ValueError("the first line of a table names its columns, and there are no rows below this one")
-    return _forms(("", *_cells(header.text)[1:]), rows, lambda text: [_cells(text)])
-
-
-def column_of(lexicon: dict[str, Forms], words: str, form: str = "") -> Column:
-    """The words of a list in one form; raises TrialError where there is no such list or form."""
-    if words not in lexicon:
-        raise TrialError(f"the data files of the storybook have no list or table {words!r}")
-    if form not in lexicon[words]:
-        known = ", ".join(filter(None, lexicon[words])) or "no forms but itself"
-        raise TrialError(f"the list or table {words!r} has no form {form!r}, it has {known}")
-    return lexicon[words][form]
-
-
-# --- people and animals -------------------------------------------------------------------------------------------
-
-# A name goes with every fifth species only: all combinations would slow down the import for little gain.
-SPECIES_STEP: Final = 5
-HE_FORMS: Final = {"he": "he", "him": "him", "his": "his", "himself": "himself"}
-SHE_FORMS: Final = {"he": "she", "him": "her", "his": "her", "himself": "herself"}
-
-
-def _with_pronouns(forms: Forms, genders: Column) -> Forms:
-    """The forms of some people, with the pronouns of each by its gender, "he" or "she"."""
-    chosen = [HE_FORMS if gender == "he" else SHE_FORMS for gender in genders]
-    return forms | {form: tuple(pronouns[form] for pronouns in chosen) for form in HE_FORMS}
-
-
-def _either_gender(words: Column) -> Forms:
-    return _with_pronouns({"": words * 2}, ("he",) * len(words) + ("she",) * len(words))
-
-
-def _children(boys: Column, girls: Column, kinds: tuple[str, str], folk: str, homes: Column) -> Forms:
-    names, size = (*boys, *girls), len(boys) + len(girls)
-    genders = ("he",) * len(boys) + ("she",) * len(girls)
-    forms = {
-        "": names,
-        "kind": (kinds[0],) * len(boys) + (kinds[1],) * len(girls),
-        "folk": (folk,) * size,
-        "home": tuple(homes[i % len(homes)] for i in range(size)),
-        "hand": ("hand",) * size,
-        "hands": ("hands",) * size,
-        "feet": ("feet",) * size,
-    }
-    return _with_pronouns(forms, genders)
-
-
-def _critters(boys: Column, girls: Column, species: Column, homes: Column) -> Forms:
-    """Animals that talk and walk as children do: every name with a few species."""
-    names, kinds = (*boys, *girls), len(species)
-    steps = range(0, kinds, SPECIES_STEP)
-    kind_of_row = [(number + step) % kinds for number in range(len(names)) for step in steps]
-    forms = {
-        "": tuple(name for name in names for _ in steps),
-        "kind": tuple(species[kind] for kind in kind_of_row),
-        "home": tuple(homes[kind] for kind in kind_of_row),
-        "folk": ("animals",) * len(kind_of_row),
-        "hand": ("paw",) * len(kind_of_row),
-        "hands": ("paws",) * len(kind_of_row),
-        "feet": ("paws",) * len(kind_of_row),
-    }
-    return _with_pronouns(forms, ("he",) * (len(boys) * len(steps)) + ("she",) * (len(girls) * len(steps)))
-
-
-def read_lexicon(folder: Path = DATA_FOLDER) -> dict[str, Forms]:
-    """The forms of every list and table in a folder of data files; raises TrialError for a line that is malformed."""
-    lexicon: dict[str, Forms] = {}
-    for file in FILES_OF_LISTS:
-        lexicon |= {name: _list_forms(file, lines) for name, lines in read_sections(folder / file).items()}
-    lexicon |= {name: _table_forms(*lines) for name, lines in read_sections(folder / "tables.txt").items()}
-    return lexicon | _people(lexicon)
-
-
-def _people(lexicon: dict[str, Forms]) -> dict[str, Forms]:
-    """The lists of those who act in the stories, with their pronouns."""
-    boys, girls = column_of(lexicon, "boy_name"), column_of(lexicon, "girl_name")
-    boy_pets, girl_pets = column_of(lexicon, "boy_pet_name"), column_of(lexicon, "girl_pet_name")
-    homes = ("house", "cottage", "farmhouse", "cabin", "tall house", "brick house")
-    return {
-        "child": _children(boys, girls, ("boy", "girl"), "children", homes),
-        "knight": _children(boys, girls, ("knight", "knight"), "people", ("castle",)),
-        "critter": _critters(boy_pets, girl_pets, column_of(lexicon, "species"), column_of(lexicon, "species", "home")),
-        "elder": _with_pronouns(lexicon["elder"], column_of(lexicon, "elder", "he")),
-        "stranger": _either_gender(column_of(lexicon, "stranger")),
-        "old_animal": _either_gender(column_of(lexicon, "old_animal")),
-    }
+def _with_pronouns(men: Column, women: Column) -> list[tuple[str, Row]]:
+    return [(name, HE) for name in men] + [(name, SHE) for name in women]
