@@ -168,7 +168,8 @@ class Trial(TrialFolder):
         from toktrial.corpus.stage import open_documents
         from toktrial.evaluation.count_models import measure_floors
         from toktrial.evaluation.overlap import account_overlap
-        from toktrial.evaluation.stage import describe_vocabularies, evaluate_run
+        from toktrial.evaluation.stage import evaluate_run
+        from toktrial.evaluation.vocabulary import describe_vocabularies
 
         tracks = list(self.protocol.tracks)
         tokenizer_folders = {track: self.tokenizer_folder(track) for track in tracks}
