@@ -77,12 +77,12 @@ def test_blimp_is_read_byte_for_byte(blimp: list[Paradigm], shared_data: Path) -
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("{not json", "is no JSON"),
+        ("{not json", "JSON is malformed"),
         ("[1]", "must be a JSON object"),
-        ({"UID": "agreement", "field": "syntax", "sentence_good": "x"}, "must have a text as sentence_bad"),
-        ({**GOOD_LINE, "sentence_bad": ""}, "must have a text as sentence_bad, but has ''"),
-        ({**GOOD_LINE, "UID": 3}, "must have a text as UID, but has 3"),
-        ({**GOOD_LINE, "sentence_good": "\ud800"}, "sentence_good in .* holds a lone surrogate"),
+        ({"UID": "agreement", "field": "syntax", "sentence_good": "x"}, "missing required field `sentence_bad`"),
+        ({**GOOD_LINE, "sentence_bad": ""}, r"Expected `str` of length >= 1 - at `\$\.sentence_bad`"),
+        ({**GOOD_LINE, "UID": 3}, r"is {\"UID\": 3.*Expected `str`, got `int` - at `\$\.UID`"),
+        ({**GOOD_LINE, "sentence_good": "\ud800"}, "surrogate"),
     ],
 )
 def test_a_line_that_is_no_pair_is_named_with_its_file(tmp_path: Path, line: object, says: str) -> None:
@@ -95,20 +95,26 @@ def test_a_line_that_is_no_pair_is_named_with_its_file(tmp_path: Path, line: obj
 def test_bytes_that_are_no_utf8_are_named_with_their_file(tmp_path: Path) -> None:
     path = tmp_path / "pairs.jsonl"
     path.write_bytes(json.dumps(GOOD_LINE).encode() + b"\n\xff\xfe\n")
-    with pytest.raises(TrialError, match=r"line 2 of .*pairs\.jsonl is no JSON"):
+    with pytest.raises(TrialError, match=r"line 2 of .*pairs\.jsonl must be a JSON object"):
         read_paradigms([path])
+
+
+def test_a_byte_order_mark_is_no_part_of_a_line(tmp_path: Path) -> None:
+    path = write_pairs(tmp_path, GOOD_LINE)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert [paradigm.good for paradigm in read_paradigms([path])] == [["The dogs run."]]
 
 
 def test_a_paradigm_has_one_field(tmp_path: Path) -> None:
     path = write_pairs(tmp_path, GOOD_LINE, {**GOOD_LINE, "field": "semantics"})
-    with pytest.raises(TrialError, match="paradigm agreement stands under two fields, syntax and semantics") as raised:
+    with pytest.raises(TrialError, match="paradigm agreement has two fields, syntax and semantics") as raised:
         read_paradigms([path])
-    assert f"line 1 of {path} and line 2 of {path} must have the same as field" in str(raised.value)
+    assert f"give line 1 of {path} and line 2 of {path} the same field" in str(raised.value)
     other = write_pairs(tmp_path, "", {**GOOD_LINE, "field": "semantics"}, name="other.jsonl")
     one = write_pairs(tmp_path, GOOD_LINE, GOOD_LINE)
     with pytest.raises(TrialError) as raised:
         read_paradigms([one, other])
-    assert f"line 1 of {one} and line 2 of {other} must have the same as field" in str(raised.value)
+    assert f"give line 1 of {one} and line 2 of {other} the same field" in str(raised.value)
 
 
 def test_both_spellings_of_a_field_are_one(tmp_path: Path) -> None:
@@ -117,10 +123,10 @@ def test_both_spellings_of_a_field_are_one(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_and_one_without_pairs_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrialError, match="nowhere is no folder"):
+    with pytest.raises(TrialError, match="nowhere is not a folder"):
         prepare_minimal_pairs(str(tmp_path / "nowhere"), tmp_path / "trial")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TrialError, match="holds none"):
+    with pytest.raises(TrialError, match="contains none"):
         prepare_minimal_pairs(str(tmp_path / "empty"), tmp_path / "trial")
     write_pairs(tmp_path / "empty", "")
     with pytest.raises(TrialError, match="are empty"):
@@ -141,7 +147,7 @@ def test_a_trial_keeps_the_pairs_and_notices_when_they_change(tmp_path: Path) ->
     shutil.rmtree(source)
     prepare_minimal_pairs(str(source), trial)
     assert load_minimal_pairs(trial) == read_paradigms([write_pairs(tmp_path / "again", GOOD_LINE)])
-    with pytest.raises(TrialError, match="elsewhere is no folder"):
+    with pytest.raises(TrialError, match="elsewhere is not a folder"):
         prepare_minimal_pairs(str(tmp_path / "elsewhere"), trial)
 
 
@@ -236,7 +242,7 @@ def tiny_trial(folder: Path, minimal_pairs: Path, tiny_protocol: Protocol) -> Tr
 def test_what_is_wrong_with_the_pairs_is_said_before_anything_is_made(tmp_path: Path, tiny_protocol: Protocol) -> None:
     path = write_pairs(tmp_path / "pairs", GOOD_LINE, "{")
     trial = tiny_trial(tmp_path / "trial", path.parent, tiny_protocol)
-    with pytest.raises(TrialError, match=r"line 2 of .*pairs\.jsonl is no JSON"):
+    with pytest.raises(TrialError, match=r"line 2 of .*pairs\.jsonl must be a JSON object"):
         trial.run("train")
     assert [each.name for each in trial.folder.iterdir()] == ["protocol.toml"]
 

@@ -1,8 +1,8 @@
-"""Bits per byte: what compares two tokenizers, because both are scored on the same bytes of the same whole documents.
+"""Bits per byte: the measure that compares tokenizers, because all are scored on the same bytes of the same whole documents.
 
-Each document is preceded by id 0, which is not scored, and its closing id 0 is. A document longer than the context is
-scored in windows that start at multiples of half the context; windows after the first score only the targets of their
-second half, so that each token is scored once. Forward and softmax in float32.
+Each document follows an id 0, which is not scored; its own closing id 0 is. A document longer than the context is scored in
+windows that start at multiples of half the context. Windows after the first score only the targets of their second half, so
+that each token is scored once. Forward and softmax are in float32.
 """
 
 import math
@@ -48,7 +48,7 @@ class Score:
 
 @dataclass(frozen=True)
 class _Window:
-    """Scores the targets from `first_scored` on, of those that follow position `start` of a document with id 0 before it."""
+    """The `length` targets that follow position `start` of a document with id 0 before it; scored from `first_scored` on."""
 
     document: int
     start: int
@@ -71,7 +71,7 @@ class _Batch:
 
 
 class DocumentScorer:
-    """Scores a fixed set of documents again and again; what does not depend on the model is done once."""
+    """Scores a fixed set of documents again and again; work that does not depend on the model is done once."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class DocumentScorer:
         vocab_size: int,
         documents: int = 0,
     ) -> None:
-        """Takes the first `documents` of the split, which are those with the lowest hashes; 0: all.
+        """Takes the first `documents` of the split, which are those with the lowest hashes; 0 takes all.
 
         Asserts that the bytes of every document's entries add up to its UTF-8 length.
         """
@@ -96,7 +96,7 @@ class DocumentScorer:
         self._tokens = int(split.offsets[self.documents])
 
     def score(self, model: GPT, on_progress: Callable[[float], None] | None = None) -> Score:
-        """Returns the model's score; the result does not depend on how documents are batched, beyond rounding.
+        """Returns the model's score; apart from rounding, it does not depend on how documents are batched.
 
         on_progress: called after each batch with the share of the batches that is done.
         """
@@ -157,11 +157,6 @@ class DocumentScorer:
 
 def _windows(document: int, targets: int, context: int) -> list[_Window]:
     """Returns the windows that score a document of so many targets (its ids, the closing one included)."""
-    if targets <= context:
-        return [_Window(document, 0, targets, 0)]
     half = context // 2
-    windows = [_Window(document, 0, context, 0)]
-    while windows[-1].start + windows[-1].length < targets:
-        start = windows[-1].start + half
-        windows.append(_Window(document, start, min(context, targets - start), half))
-    return windows
+    starts = [0, *range(half, targets - half, half)]  # until a window reaches the end
+    return [_Window(document, start, min(context, targets - start), half if start else 0) for start in starts]

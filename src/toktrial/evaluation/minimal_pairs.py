@@ -1,14 +1,16 @@
 """Minimal pairs: two sentences that differ in one point of grammar, of which a model should find the right one likelier.
 
 Read from a folder of jsonl files in the format of BLiMP (Warstadt et al. 2020, TACL 8) and copied into the trial before it
-begins anything long: what is wrong with them is found then, and the trial needs them no more where they came from.
+begins anything long: errors in the files are found then, and the trial no longer needs the files where they came from.
 """
 
-import json
-from collections.abc import Iterator, Sequence
+import codecs
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from toktrial import artifact
 from toktrial.errors import TrialError
@@ -16,7 +18,8 @@ from toktrial.errors import TrialError
 MINIMAL_PAIRS_FOLDER = "evaluation/minimal_pairs"
 PAIRS_FILE = "pairs.parquet"
 FIELD_NAMES = {"syntax_semantics": "syntax/semantics"}  # BLiMP's files spell that field in both ways, its paper in the second
-KEYS = ("UID", "field", "sentence_good", "sentence_bad")  # of a line; others are not read
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Pair = tuple[str, str, str, str]  # paradigm, field, right sentence, wrong sentence
 
 
 @dataclass(frozen=True)
@@ -27,17 +30,26 @@ class Paradigm:
     """BLiMP's UID."""
     field: str
     """The part of grammar that it belongs to."""
-    good: Sequence[str]
+    good: list[str]
     """(pairs,): the right sentence of each pair, as the file has it."""
-    bad: Sequence[str]
+    bad: list[str]
     """(pairs,): the wrong one."""
 
 
-def prepare_minimal_pairs(source: str, trial_folder: Path) -> None:
-    """Copies the pairs of the folder `source` into a trial, unless these very files were.
+class _Line(msgspec.Struct):
+    """The keys of a line that are read; it may have others."""
 
-    Where `source` has gone since, the copy is as good as it was. Raises TrialError where there is neither, the folder
-    holds no jsonl file, or a line is no pair, naming file and line.
+    paradigm: Text = msgspec.field(name="UID")
+    field: Text
+    good: Text = msgspec.field(name="sentence_good")
+    bad: Text = msgspec.field(name="sentence_bad")
+
+
+def prepare_minimal_pairs(source: str, trial_folder: Path) -> None:
+    """Copies the pairs of the folder `source` into a trial, unless it holds a copy of these very files.
+
+    Where `source` is gone, an earlier copy of it will do. Raises TrialError where there is neither, where the folder holds no
+    jsonl file, and, naming file and line, where a line is not a pair.
     """
     folder = trial_folder / MINIMAL_PAIRS_FOLDER
     if not Path(source).is_dir() and _was_copied_from(source, folder):
@@ -80,7 +92,8 @@ def minimal_pairs_fingerprint(trial_folder: Path) -> str:
 def read_paradigms(files: Sequence[Path]) -> list[Paradigm]:
     """Reads jsonl files, one pair a line, in BLiMP's format; the paradigms are in the order in which they first occur.
 
-    Raises TrialError where a line is no JSON or lacks a key, two lines disagree on a paradigm's field, or there is no line.
+    Raises TrialError where a line is not JSON or lacks a key, where two lines disagree on a paradigm's field, and where there
+    is no line.
     """
     paradigms = _grouped(_read_files(files))
     if not paradigms:
@@ -94,76 +107,62 @@ def _was_copied_from(source: str, folder: Path) -> bool:
 
 def _jsonl_files(source: str) -> list[Path]:
     folder = Path(source)
-    if not folder.is_dir():
-        raise TrialError(f"evaluation.minimal_pairs must name a folder of BLiMP's jsonl files, but {source} is no folder")
     files = sorted(folder.glob("*.jsonl"))
     if not files:
-        raise TrialError(f"evaluation.minimal_pairs must name a folder of BLiMP's jsonl files, but {source} holds none")
+        found = "contains none" if folder.is_dir() else "is not a folder"
+        raise TrialError(f"evaluation.minimal_pairs must name a folder of BLiMP's jsonl files, but {source} {found}")
     return files
 
 
-def _read_files(files: Sequence[Path]) -> Iterator[tuple[str, str, str, str]]:
-    """Yields paradigm, field, right sentence and wrong sentence of every line."""
-    fields: dict[str, tuple[str, str]] = {}  # of each paradigm, and which line says so first
+def _read_files(files: Sequence[Path]) -> Iterator[Pair]:
+    fields: dict[str, tuple[str, str]] = {}  # of each paradigm, and the line that names it first
     for place, line in _lines(files):
-        name, written_field, good, bad = _read_line(line, place)
-        field = FIELD_NAMES.get(written_field, written_field)
-        first_field, first_place = fields.setdefault(name, (field, place))
+        pair = _read_line(line, place)
+        field = FIELD_NAMES.get(pair.field, pair.field)
+        first_field, first_place = fields.setdefault(pair.paradigm, (field, place))
         if field != first_field:
             raise TrialError(
-                f"paradigm {name} stands under two fields, {first_field} and {field}: "
-                f"{first_place} and {place} must have the same as field"
+                f"paradigm {pair.paradigm} has two fields, {first_field} and {field}: "
+                f"give {first_place} and {place} the same field"
             )
-        yield name, field, good, bad
+        yield pair.paradigm, field, pair.good, pair.bad
 
 
 def _lines(files: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
     """Yields every line that is not empty, and how errors name its place."""
     for path in files:
-        for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        for number, line in enumerate(path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines(), 1):
             if line.strip():
                 yield f"line {number} of {path}", line
 
 
-def _read_line(line: bytes, place: str) -> list[str]:
+def _read_line(line: bytes, place: str) -> _Line:
     try:
-        pair = json.loads(line)
+        return msgspec.json.decode(line, type=_Line)
     except (ValueError, RecursionError) as error:
-        raise TrialError(f"{place} is no JSON ({error}): mend or remove it") from None
-    if not isinstance(pair, dict):
-        raise TrialError(f"{place} must be a JSON object with {', '.join(KEYS)}, but is {line[:80].decode(errors='replace')}")
-    return [_read_text(pair, key, place) for key in KEYS]
+        keys = ", ".join(key.encode_name for key in msgspec.structs.fields(_Line))
+        raise TrialError(
+            f"{place} must be a JSON object with a text for each of {keys}, but is "
+            f"{line[:80].decode(errors='replace')} ({error}): mend or remove it"
+        ) from None
 
 
-def _read_text(pair: dict[str, Any], key: str, place: str) -> str:
-    text = pair.get(key)
-    if not isinstance(text, str) or not text:
-        found = f"has {text!r} there" if key in pair else f"has only {', '.join(pair) or 'nothing'}"
-        raise TrialError(f"{place} must have a text as {key}, but {found}")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise TrialError(f"{key} in {place} holds a lone surrogate, which UTF-8 cannot hold ({error}): mend it") from None
-    return text
-
-
-def _grouped(pairs: Iterator[tuple[str, str, str, str]]) -> list[Paradigm]:
-    paradigms: dict[str, tuple[str, list[str], list[str]]] = {}
+def _grouped(pairs: Iterable[Pair]) -> list[Paradigm]:
+    paradigms: dict[str, Paradigm] = {}
     for name, field, good, bad in pairs:
-        _, all_good, all_bad = paradigms.setdefault(name, (field, [], []))
-        all_good.append(good)
-        all_bad.append(bad)
-    return [Paradigm(name, field, good, bad) for name, (field, good, bad) in paradigms.items()]
+        paradigm = paradigms.setdefault(name, Paradigm(name, field, [], []))
+        paradigm.good.append(good)
+        paradigm.bad.append(bad)
+    return list(paradigms.values())
 
 
 def _write(paradigms: Sequence[Paradigm], path: Path) -> None:
     import pyarrow as pa
     from pyarrow.parquet import write_table
 
-    columns = {
-        "paradigm": [paradigm.name for paradigm in paradigms for _ in paradigm.good],
-        "field": [paradigm.field for paradigm in paradigms for _ in paradigm.good],
-        "good": [sentence for paradigm in paradigms for sentence in paradigm.good],
-        "bad": [sentence for paradigm in paradigms for sentence in paradigm.bad],
-    }
-    write_table(pa.table({name: pa.array(values, type=pa.string()) for name, values in columns.items()}), path)
+    rows = [
+        {"paradigm": paradigm.name, "field": paradigm.field, "good": good, "bad": bad}
+        for paradigm in paradigms
+        for good, bad in zip(paradigm.good, paradigm.bad, strict=True)
+    ]
+    write_table(pa.Table.from_pylist(rows), path)
