@@ -193,8 +193,7 @@ class Trial(TrialFolder):
     def _judge_minimal_pairs(self, runs: Sequence[tuple[str, int]]) -> None:
         """Has the runs judge the pairs; those of the control are not asked, for nothing compares them."""
         from toktrial.corpus.stage import open_documents
-        from toktrial.evaluation.minimal_pairs import MINIMAL_PAIRS_FOLDER
-        from toktrial.evaluation.pair_scoring import account_known_pairs, score_run
+        from toktrial.evaluation.minimal_pairs import MINIMAL_PAIRS_FOLDER, account_known_pairs, score_run
 
         corpus = artifact.read_manifest(self.corpus_folder)["fingerprint"]
         account_known_pairs(self.folder, corpus, open_documents(self.corpus_folder, "train"))

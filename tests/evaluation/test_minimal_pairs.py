@@ -16,8 +16,15 @@ from toktrial.commands.export import gpt2_config, gpt2_weights
 from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.evaluation import bits_per_byte
-from toktrial.evaluation.minimal_pairs import Paradigm, load_minimal_pairs, prepare_minimal_pairs, read_paradigms
-from toktrial.evaluation.pair_scoring import PairScorer, describe_known_pairs, outcomes
+from toktrial.evaluation.minimal_pairs import (
+    Paradigm,
+    describe_known_pairs,
+    load_minimal_pairs,
+    outcomes,
+    pair_nats,
+    prepare_minimal_pairs,
+    read_paradigms,
+)
 from toktrial.evaluation.words import WORD
 from toktrial.protocol import Protocol
 from toktrial.tokenizer.base import Tokenizer
@@ -176,7 +183,7 @@ def test_sentences_have_the_nats_that_transformers_gives_them_one_by_one(
 ) -> None:
     tokenizer = story_tokenizers[track]
     model = random_model(tokenizer.vocab_size, context)
-    good_nats, bad_nats = PairScorer(some_pairs, tokenizer, context, VOCAB_SIZE).pair_nats(model)
+    good_nats, bad_nats = pair_nats(model, tokenizer, some_pairs)
     checked = [*range(0, len(some_pairs), 9), len(some_pairs) - 2]  # the long pair among them
     for index in checked:
         pair = some_pairs[index]
@@ -189,12 +196,12 @@ def test_the_outcome_does_not_depend_on_batches_or_order(
 ) -> None:
     tokenizer = story_tokenizers["btm"]
     model = random_model(tokenizer.vocab_size)
-    good_nats, bad_nats = PairScorer(some_pairs, tokenizer, CONTEXT, VOCAB_SIZE).pair_nats(model)
+    good_nats, bad_nats = pair_nats(model, tokenizer, some_pairs)
     letters = outcomes(good_nats, bad_nats)
     assert letters.endswith("=") and {"0", "1"} <= set(letters)
     for most_tokens in (64, 333, 100_000):
         monkeypatch.setattr(bits_per_byte, "LARGEST_CPU_BATCH_TOKENS", most_tokens)
-        backwards = PairScorer(some_pairs[::-1], tokenizer, CONTEXT, VOCAB_SIZE).pair_nats(model)
+        backwards = pair_nats(model, tokenizer, some_pairs[::-1])
         assert backwards[0][::-1] == pytest.approx(good_nats, rel=1e-6)
         assert backwards[1][::-1] == pytest.approx(bad_nats, rel=1e-6)
         assert outcomes(*backwards)[::-1] == letters
@@ -208,7 +215,7 @@ def test_a_model_that_knows_nothing_prefers_fewer_tokens_and_ties_at_equal_numbe
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-    good_nats, bad_nats = PairScorer(some_pairs, tokenizer, CONTEXT, VOCAB_SIZE).pair_nats(model)
+    good_nats, bad_nats = pair_nats(model, tokenizer, some_pairs)
     tokens = [[len(tokenizer.encode(side[0])) + 1 for side in (pair.good, pair.bad)] for pair in some_pairs]
     expected = np.array(tokens) * np.log(tokenizer.vocab_size)
     assert good_nats == pytest.approx(expected[:, 0], rel=1e-6) and bad_nats == pytest.approx(expected[:, 1], rel=1e-6)

@@ -22,7 +22,6 @@ from toktrial.evaluation.vocabulary import (
     describe_vocabularies,
     describe_vocabulary,
     excerpt,
-    first_texts,
     renyi_efficiency,
     shared_entries,
 )
@@ -212,7 +211,10 @@ def test_renyi_efficiency_tends_to_shannons_and_falls_with_the_order(uses: list[
 
 
 def test_an_account_of_an_older_format_is_made_anew(
-    tmp_path: Path, story_tokens: dict[str, Path], story_tokenizers: dict[str, Tokenizer]
+    tmp_path: Path,
+    story_tokens: dict[str, Path],
+    story_tokenizers: dict[str, Tokenizer],
+    story_documents: dict[str, Documents],
 ) -> None:
     tokenizers = {track: tmp_path / "tokenizers" / track for track in TRACKS}
     for track, folder in tokenizers.items():
@@ -224,6 +226,7 @@ def test_an_account_of_an_older_format_is_made_anew(
     describe_vocabularies(tmp_path, tokenizers, story_tokens, 600)
     account = artifact.read_json(folder / "vocabulary.json")
     assert set(account["tracks"]) == set(account["cuts"]["tracks"]) == set(TRACKS)
+    assert account["cuts"]["documents"] == excerpt(story_documents["validation"])
     written = (folder / "vocabulary.json").stat().st_mtime_ns
     describe_vocabularies(tmp_path, tokenizers, story_tokens, 600)
     assert (folder / "vocabulary.json").stat().st_mtime_ns == written
@@ -273,16 +276,3 @@ def test_every_track_cuts_the_same_text(story_tokenizers: dict[str, Tokenizer], 
 def test_a_cut_character_is_shown_by_its_bytes(story_tokenizers: dict[str, Tokenizer]) -> None:
     cut = cuts_of_excerpt(story_tokenizers, ["\U0001f44d"])["tracks"]["bpe"]
     assert [token["text"] for token in cut["documents"][0]] == ["\\xf0", "\\x9f", "\\x91", "\\x8d"]
-
-
-@pytest.mark.parametrize("track", ["bpe", "btm"])
-def test_the_first_texts_are_those_of_the_validation_split(
-    story_tokens: dict[str, Path],
-    story_tokenizers: dict[str, Tokenizer],
-    story_documents: dict[str, Documents],
-    track: str,
-) -> None:
-    texts = first_texts(TokenStore.open(story_tokens[track]), story_tokenizers[track])
-    expected = list(story_documents["validation"])
-    assert texts == expected[: len(texts)]
-    assert sum(len(text.encode()) for text in texts) >= 600

@@ -14,7 +14,6 @@ from toktrial.corpus.documents import Documents
 from toktrial.evaluation.words import (
     WORD,
     MarkedText,
-    first_documents,
     frequent_words,
     known_words,
     mark_first_documents,
@@ -120,7 +119,8 @@ def test_words_are_where_the_text_has_them(documents: list[str]) -> None:
 
 def test_only_so_many_documents_are_marked() -> None:
     split = split_of_bytes(["one two", "three", "four"])
-    assert [first_documents(split, size) for size in (0, 7, 11, 12, 15, 16, 99)] == [1, 1, 1, 2, 2, 3, 3]
+    marked = [mark_first_documents(split, BYTES, size).documents for size in (0, 7, 11, 12, 15, 16, 99)]
+    assert marked == [1, 1, 1, 2, 2, 3, 3]
     assert mark_first_documents(split, BYTES, 12).words == ["one", "two", "three"]
 
 

@@ -8,6 +8,8 @@ that each token is scored once. Forward and softmax are in float32.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,14 +48,14 @@ class Score:
         return self.nats / self.tokens
 
 
-@dataclass(frozen=True)
-class _Window:
-    """The `length` targets that follow position `start` of a document with id 0 before it; scored from `first_scored` on."""
+class _Window(NamedTuple):
+    """Adjacent targets of one document that are predicted together."""
 
-    document: int
     start: int
+    """Place of the first target in the split's flat ids."""
     length: int
     first_scored: int
+    """How many of the first targets are only context."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,8 @@ class DocumentScorer:
         return nats
 
     def _make_batches(self, device_type: str) -> list[_Batch]:
-        lengths = np.diff(self._split.offsets[: self.documents + 1].astype(np.int64))
-        windows = [w for d in range(self.documents) for w in _windows(d, int(lengths[d]), self._context)]
+        offsets = self._split.offsets[: self.documents + 1].tolist()
+        windows = [window for start, end in pairwise(offsets) for window in _windows(start, end, self._context)]
         windows.sort(key=lambda window: -window.length)
         largest = LARGEST_CPU_BATCH_TOKENS if device_type == "cpu" else LARGEST_BATCH_TOKENS
         most_tokens = max(self._context, min(largest, LARGEST_BATCH_LOGITS // self._vocab_size))
@@ -138,25 +140,19 @@ class DocumentScorer:
     def _make_batch(self, windows: list[_Window]) -> _Batch:
         longest = windows[0].length
         inputs = np.full((len(windows), longest), END_ID, dtype=np.int64)
-        scored, targets, places = [], [], []
-        for row, window in enumerate(windows):
-            ids = np.concatenate([[END_ID], self._split.document(window.document)])
-            part = ids[window.start : window.start + window.length + 1].astype(np.int64)
-            inputs[row, : window.length] = part[:-1]
-            scored.append(row * longest + np.arange(window.first_scored, window.length))
-            targets.append(part[1 + window.first_scored :])
-            first = int(self._split.offsets[window.document]) + window.start
-            places.append(np.arange(first + window.first_scored, first + window.length))
-        return _Batch(
-            torch.from_numpy(inputs),
-            torch.from_numpy(np.concatenate(scored)),
-            torch.from_numpy(np.concatenate(targets)),
-            np.concatenate(places),
-        )
+        scored, places = [], []
+        for row, (start, length, first_scored) in enumerate(windows):
+            # A document's first target follows the closing id 0 of the document before; that of the first, the split's last id.
+            inputs[row, :length] = self._split.ids[np.arange(start - 1, start + length - 1)]
+            scored.append(row * longest + np.arange(first_scored, length))
+            places.append(start + np.arange(first_scored, length))
+        ids = np.concatenate(places)
+        targets = self._split.ids[ids].astype(np.int64)
+        return _Batch(torch.from_numpy(inputs), torch.from_numpy(np.concatenate(scored)), torch.from_numpy(targets), ids)
 
 
-def _windows(document: int, targets: int, context: int) -> list[_Window]:
-    """Returns the windows that score a document of so many targets (its ids, the closing one included)."""
+def _windows(start: int, end: int, context: int) -> list[_Window]:
+    """Returns the windows that score the targets from `start` to `end`: a document's ids, the closing one included."""
     half = context // 2
-    starts = [0, *range(half, targets - half, half)]  # until a window reaches the end
-    return [_Window(document, start, min(context, targets - start), half if start else 0) for start in starts]
+    later = range(start + half, end - half, half)  # until one reaches the end
+    return [_Window(start, min(context, end - start), 0), *(_Window(at, min(context, end - at), half) for at in later)]

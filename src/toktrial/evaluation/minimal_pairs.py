@@ -1,25 +1,47 @@
 """Minimal pairs: two sentences that differ in one point of grammar, of which a model should find the right one likelier.
 
-Read from a folder of jsonl files in the format of BLiMP (Warstadt et al. 2020, TACL 8) and copied into the trial before it
-begins anything long: errors in the files are found then, and the trial no longer needs the files where they came from.
+They come from a folder of jsonl files in the format of BLiMP (Warstadt et al. 2020, TACL 8) and are copied into the trial
+before it begins anything long: errors in the files are found then, and the trial no longer needs the folder.
+
+A sentence is scored as bits_per_byte.py scores a document: byte for byte as the file has it, after id 0, which is not scored,
+and with its closing id 0, which is. So its score is the probability of the whole text, end included, and two tokenizers
+answer the same question. The pair goes to the sentence of higher probability; nothing is divided by length (BLiMP's files
+call this the simple LM method). Equal probabilities are a tie and count one half.
 """
 
 import codecs
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from toktrial import artifact
+from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
+from toktrial.evaluation.account import is_made, write_account
+from toktrial.evaluation.bits_per_byte import DocumentScorer
+from toktrial.evaluation.words import known_words, words_of
+from toktrial.tokenizer.base import Tokenizer
+from toktrial.tokenizer.load import load_tokenizer
+from toktrial.tokens.store import TokenSplit, entry_bytes_of
+from toktrial.training.device import resolve_device
+from toktrial.training.model import GPT
+from toktrial.training.run import Run, load_model
 
 MINIMAL_PAIRS_FOLDER = "evaluation/minimal_pairs"
 PAIRS_FILE = "pairs.parquet"
+RUN_PAIRS_FILE = "minimal_pairs.json"
+KNOWN_PAIRS_FILE = "evaluation/known_pairs/known_pairs.json"
 FIELD_NAMES = {"syntax_semantics": "syntax/semantics"}  # BLiMP's files spell that field in both ways, its paper in the second
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Pair = tuple[str, str, str, str]  # paradigm, field, right sentence, wrong sentence
+Nats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -99,6 +121,90 @@ def read_paradigms(files: Sequence[Path]) -> list[Paradigm]:
     if not paradigms:
         raise TrialError(f"the jsonl files in {files[0].parent} are empty: evaluation.minimal_pairs must name minimal pairs")
     return paradigms
+
+
+def pair_nats(
+    model: GPT, tokenizer: Tokenizer, paradigms: Sequence[Paradigm], on_progress: Callable[[float], None] | None = None
+) -> tuple[Nats, Nats]:
+    """Returns the negative log-likelihoods, in nats, of the right and of the wrong sentences: (pairs,) each, in order.
+
+    Each distinct sentence is scored once, so that a pair of equal sentences is an exact tie, however it is batched.
+    on_progress: called after each batch with the share that is done.
+    """
+    good = [sentence for paradigm in paradigms for sentence in paradigm.good]
+    bad = [sentence for paradigm in paradigms for sentence in paradigm.bad]
+    sentences = list(dict.fromkeys(good + bad))
+    split = TokenSplit.of_texts(sentences, tokenizer)
+    scorer = DocumentScorer(split, entry_bytes_of(tokenizer), model.config.context, model.vocab_size)
+    nats = dict(zip(sentences, scorer.score(model, on_progress).document_nats.tolist(), strict=True))
+    return np.array([nats[sentence] for sentence in good]), np.array([nats[sentence] for sentence in bad])
+
+
+def outcomes(good_nats: Nats, bad_nats: Nats) -> str:
+    """Returns one letter for each pair: 1 where the right sentence is likelier, 0 where the wrong one is, = for a tie.
+
+    >>> outcomes(np.array([3.0, 5.0, 4.0]), np.array([4.0, 4.0, 4.0]))
+    '10='
+    """
+    return "".join(np.where(good_nats < bad_nats, "1", np.where(good_nats > bad_nats, "0", "=")).tolist())
+
+
+def score_run(run: Run, tokenizer_folder: Path, trial_folder: Path, on_progress: Callable[[float], None]) -> None:
+    """Writes a finished run's minimal_pairs.json, unless that is done: the outcome of every pair, paradigm by paradigm.
+
+    on_progress: called after each batch with the share that is done.
+    """
+    path = run.folder / RUN_PAIRS_FILE
+    pairs_fingerprint = minimal_pairs_fingerprint(trial_folder)
+    run_fingerprint = run.fingerprint(artifact.read_manifest(run.tokens_folder)["fingerprint"])
+    fingerprint = artifact.fingerprint("minimal pairs of a run", {"run": run_fingerprint, "pairs": pairs_fingerprint})
+    if is_made(path, fingerprint):
+        return
+    paradigms, tokenizer = load_minimal_pairs(trial_folder), load_tokenizer(tokenizer_folder)
+    model = load_model(run, tokenizer.vocab_size).to(resolve_device(run.training.device))
+    started = time.monotonic()
+    letters = outcomes(*pair_nats(model, tokenizer, paradigms, on_progress))
+    ends = accumulate(len(paradigm.good) for paradigm in paradigms)
+    found = {
+        "fingerprint": fingerprint,
+        "pairs_fingerprint": pairs_fingerprint,
+        "pairs": len(letters),
+        "seconds": time.monotonic() - started,
+        "outcomes": {of.name: letters[end - len(of.good) : end] for of, end in zip(paradigms, ends, strict=True)},
+    }
+    artifact.write_json(path, found)
+
+
+def account_known_pairs(trial_folder: Path, corpus_fingerprint: str, training_documents: Documents) -> None:
+    """Writes evaluation/known_pairs/known_pairs.json, unless that is done: which pairs hold only known words.
+
+    A word is known where it occurs anywhere in the training documents, in whatever case; a pair, where every word of both its
+    sentences is known. Each pair has one letter: 1 known, 0 not.
+    """
+    pairs_fingerprint = minimal_pairs_fingerprint(trial_folder)
+
+    def account() -> dict[str, Any]:
+        known = describe_known_pairs(load_minimal_pairs(trial_folder), training_documents)
+        return {"pairs_fingerprint": pairs_fingerprint, **known}
+
+    inputs = {"corpus": corpus_fingerprint, "pairs": pairs_fingerprint}
+    write_account(trial_folder / KNOWN_PAIRS_FILE, "known pairs", inputs, account)
+
+
+def describe_known_pairs(paradigms: Sequence[Paradigm], training_documents: Documents) -> dict[str, Any]:
+    """Returns, ready for JSON, how many distinct words the pairs hold and the corpus knows, and which pairs it knows."""
+    words = {
+        paradigm.name: [{*words_of(good), *words_of(bad)} for good, bad in zip(paradigm.good, paradigm.bad, strict=True)]
+        for paradigm in paradigms
+    }
+    asked = {word for pairs in words.values() for pair in pairs for word in pair}
+    known = known_words(training_documents, asked)
+    letters = {name: "".join("1" if pair <= known else "0" for pair in pairs) for name, pairs in words.items()}
+    return {
+        "words": len(asked),
+        "known_words": len(known),
+        "paradigms": [{"name": each.name, "field": each.field, "known": letters[each.name]} for each in paradigms],
+    }
 
 
 def _was_copied_from(source: str, folder: Path) -> bool:

@@ -68,7 +68,10 @@ def measure_samples(
         }
         texts = list(texts_of_equal_bytes(samples, validation))
         known = known_words(train, {word for text in texts for word in words_within(text.passage)})
-        bits = _bits_by_model(runs, tokenizer_folders, texts)
+        bits = {
+            track: _bits_of_texts({seed: of_seed[track] for seed, of_seed in runs.items()}, folder, texts)
+            for track, folder in tokenizer_folders.items()
+        }
         return [
             {
                 "track": text.track,
@@ -149,18 +152,11 @@ def _are_scored(passage: Passage, token_bytes: npt.NDArray[np.uint32]) -> npt.ND
     return (ends - token_bytes >= len(passage.prompt.encode())) & (ends <= len(whole_words.encode()))
 
 
-def _bits_by_model(
-    runs: Mapping[int, Mapping[str, Run]], tokenizer_folders: Mapping[str, Path], texts: Sequence[MeasuredText]
-) -> dict[str, dict[int, tuple[float, int]]]:
-    """Returns (bits, bytes) of every text, by its place, under each track's model of the text's seed."""
-    bits: dict[str, dict[int, tuple[float, int]]] = {}
-    for track, folder in tokenizer_folders.items():
-        tokenizer = load_tokenizer(folder)
-        bits[track] = {}
-        for seed, of_seed in runs.items():
-            run = of_seed[track]
-            model = load_model(run, tokenizer.vocab_size).to(resolve_device(run.training.device))
-            places = [place for place, text in enumerate(texts) if text.seed == seed]
-            scored = bits_under(model, tokenizer, [texts[place].passage for place in places])
-            bits[track].update(zip(places, scored, strict=True))
+def _bits_of_texts(runs: Mapping[int, Run], tokenizer_folder: Path, texts: Sequence[MeasuredText]) -> list[tuple[float, int]]:
+    """Returns (bits, bytes) of every text under one track's model of the text's seed; texts stand in the order of the seeds."""
+    tokenizer = load_tokenizer(tokenizer_folder)
+    bits: list[tuple[float, int]] = []
+    for seed, run in runs.items():
+        model = load_model(run, tokenizer.vocab_size).to(resolve_device(run.training.device))
+        bits += bits_under(model, tokenizer, [text.passage for text in texts if text.seed == seed])
     return bits

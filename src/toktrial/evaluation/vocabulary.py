@@ -16,7 +16,6 @@ from toktrial.evaluation.account import write_account
 from toktrial.evaluation.entries import CLASSES, Counts, Vocabulary, classify_entries, entries_on_the_way, telling_trees
 from toktrial.evaluation.words import (
     MarkedText,
-    first_documents,
     frequent_words,
     mark_first_documents,
     token_edges,
@@ -49,12 +48,14 @@ def describe_vocabularies(
         tokenizers = {track: load_tokenizer(tokenizer_folders[track]) for track in stores}
         first = next(iter(stores))
         text = mark_first_documents(stores[first].train, tokenizers[first].token_bytes, MARKED_BYTES)
+        validation = stores[first].validation
+        documents = (validation.document(index)[:-1].tolist() for index in range(validation.documents))
         return {
             "tracks": {
                 track: describe_vocabulary(tokenizer, stores[track], text, requested) for track, tokenizer in tokenizers.items()
             },
             "shared_entries": shared_entries({track: each.token_bytes for track, each in tokenizers.items()}),
-            "cuts": cuts_of_excerpt(tokenizers, excerpt(first_texts(stores[first], tokenizers[first]))),
+            "cuts": cuts_of_excerpt(tokenizers, excerpt(map(tokenizers[first].decode, documents))),
         }
 
     write_account(trial_folder / VOCABULARY_FILE, "vocabulary", {"tokens": tokens, "format": VOCABULARY_FORMAT}, account)
@@ -137,15 +138,8 @@ def shared_entries(vocabularies: Mapping[str, Sequence[bytes]]) -> dict[str, dic
     return shared
 
 
-def first_texts(store: TokenStore, tokenizer: Tokenizer, max_bytes: int = EXCERPT_BYTES) -> list[str]:
-    """Returns the first validation documents: enough of them for an excerpt."""
-    split = store.validation
-    some = min(first_documents(split, max_bytes) + 1, split.documents)
-    return [tokenizer.decode(split.document(place)[:-1].tolist()) for place in range(some)]
-
-
 def excerpt(documents: Iterable[str], max_bytes: int = EXCERPT_BYTES) -> list[str]:
-    """Returns the first documents, up to `max_bytes` of UTF-8; the last one ends at white space, else between characters.
+    """Returns the first documents, up to `max_bytes` of UTF-8; the last one ends at white space, or else between characters.
 
     >>> excerpt(["One day.", "Tom had a ball."], 16)
     ['One day.', 'Tom had']

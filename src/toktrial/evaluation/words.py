@@ -99,15 +99,10 @@ class TokenEdges:
     """(tokens,): the byte after each token."""
 
 
-def first_documents(split: TokenSplit, max_bytes: int) -> int:
-    """Returns how many of the first documents fit into `max_bytes`: at least one, unless the split is empty."""
-    fit = int(np.searchsorted(np.cumsum(split.byte_lengths, dtype=np.int64), max_bytes, side="right"))
-    return min(max(1, fit), split.documents)
-
-
 def mark_first_documents(split: TokenSplit, token_bytes: Sequence[bytes], max_bytes: int) -> MarkedText:
-    """Marks the words of as many of a split's `first_documents` as fit into `max_bytes`."""
-    documents = first_documents(split, max_bytes)
+    """Marks the words of as many of a split's first documents as fit into `max_bytes`: at least one, if there is one."""
+    fit = int(np.searchsorted(np.cumsum(split.byte_lengths, dtype=np.int64), max_bytes, side="right"))
+    documents = min(max(1, fit), split.documents)
     entries = [DOCUMENT_END, *token_bytes[1:]]
     text = b"".join([entries[token] for token in split.ids[: int(split.offsets[documents])].tolist()]).decode()
     words, starts, ends = _words_with_places(text)
