@@ -40,7 +40,6 @@ RUN_PAIRS_FILE = "minimal_pairs.json"
 KNOWN_PAIRS_FILE = "evaluation/known_pairs/known_pairs.json"
 FIELD_NAMES = {"syntax_semantics": "syntax/semantics"}  # BLiMP's files spell that field in both ways, its paper in the second
 Text = Annotated[str, msgspec.Meta(min_length=1)]
-Pair = tuple[str, str, str, str]  # paradigm, field, right sentence, wrong sentence
 Nats = npt.NDArray[np.float64]
 
 
@@ -58,8 +57,8 @@ class Paradigm:
     """(pairs,): the wrong one."""
 
 
-class _Line(msgspec.Struct):
-    """The keys of a line that are read; it may have others."""
+class _Pair(msgspec.Struct):
+    """A pair, by the keys of its line; a line may have others."""
 
     paradigm: Text = msgspec.field(name="UID")
     field: Text
@@ -102,7 +101,7 @@ def load_minimal_pairs(trial_folder: Path) -> list[Paradigm]:
         rows = read_table(path).to_pylist()
     except (OSError, ArrowException) as error:
         raise TrialError(f"{path} is missing or damaged ({error}): delete {path.parent} and run again") from None
-    return _grouped((row["paradigm"], row["field"], row["good"], row["bad"]) for row in rows)
+    return _grouped(_Pair(**row) for row in rows)
 
 
 def minimal_pairs_fingerprint(trial_folder: Path) -> str:
@@ -220,18 +219,18 @@ def _jsonl_files(source: str) -> list[Path]:
     return files
 
 
-def _read_files(files: Sequence[Path]) -> Iterator[Pair]:
+def _read_files(files: Sequence[Path]) -> Iterator[_Pair]:
     fields: dict[str, tuple[str, str]] = {}  # of each paradigm, and the line that names it first
     for place, line in _lines(files):
         pair = _read_line(line, place)
-        field = FIELD_NAMES.get(pair.field, pair.field)
-        first_field, first_place = fields.setdefault(pair.paradigm, (field, place))
-        if field != first_field:
+        pair.field = FIELD_NAMES.get(pair.field, pair.field)
+        first_field, first_place = fields.setdefault(pair.paradigm, (pair.field, place))
+        if pair.field != first_field:
             raise TrialError(
-                f"paradigm {pair.paradigm} has two fields, {first_field} and {field}: "
+                f"paradigm {pair.paradigm} has two fields, {first_field} and {pair.field}: "
                 f"give {first_place} and {place} the same field"
             )
-        yield pair.paradigm, field, pair.good, pair.bad
+        yield pair
 
 
 def _lines(files: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
@@ -242,23 +241,23 @@ def _lines(files: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
                 yield f"line {number} of {path}", line
 
 
-def _read_line(line: bytes, place: str) -> _Line:
+def _read_line(line: bytes, place: str) -> _Pair:
     try:
-        return msgspec.json.decode(line, type=_Line)
+        return msgspec.json.decode(line, type=_Pair)
     except (ValueError, RecursionError) as error:
-        keys = ", ".join(key.encode_name for key in msgspec.structs.fields(_Line))
+        keys = ", ".join(key.encode_name for key in msgspec.structs.fields(_Pair))
         raise TrialError(
             f"{place} must be a JSON object with a text for each of {keys}, but is "
             f"{line[:80].decode(errors='replace')} ({error}): mend or remove it"
         ) from None
 
 
-def _grouped(pairs: Iterable[Pair]) -> list[Paradigm]:
+def _grouped(pairs: Iterable[_Pair]) -> list[Paradigm]:
     paradigms: dict[str, Paradigm] = {}
-    for name, field, good, bad in pairs:
-        paradigm = paradigms.setdefault(name, Paradigm(name, field, [], []))
-        paradigm.good.append(good)
-        paradigm.bad.append(bad)
+    for pair in pairs:
+        paradigm = paradigms.setdefault(pair.paradigm, Paradigm(pair.paradigm, pair.field, [], []))
+        paradigm.good.append(pair.good)
+        paradigm.bad.append(pair.bad)
     return list(paradigms.values())
 
 
