@@ -18,7 +18,7 @@ Counts = npt.NDArray[np.int64]
 # Each class with what belongs to it. Every entry but id 0 is in exactly one.
 CLASSES = {
     "whole words joined": "two or more words and white space, nothing else; most uses begin and end outside a word",
-    "words and punctuation": "one or more words and more than white space; most uses begin and end outside a word",
+    "words and punctuation": "one or more words and something other than white space; most uses begin and end outside a word",
     "across a boundary": "most uses begin or end inside a word, and reach from it to another word or to punctuation",
     "one whole word": "one word, with or without white space; most uses begin and end outside a word",
     "inside one word": "one word, with or without white space; most uses begin or end inside it",

@@ -112,7 +112,11 @@ def summarise(texts: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None
     """
     values: dict[str, list[float | None]] = {}
     for seed in sorted({text["seed"] for text in texts}):
-        of_seed = [_all_counts(text) for text in texts if text["seed"] == seed]
+        of_seed = [
+            text["measures"] | {bits_name(track): counts for track, counts in text["bits"].items()}
+            for text in texts
+            if text["seed"] == seed
+        ]
         for name in of_seed[0]:
             part, whole = (sum(counts[name][side] for counts in of_seed) for side in (0, 1))
             values.setdefault(name, []).append(part / whole if whole else None)
@@ -142,7 +146,3 @@ def _distinct(words: Sequence[str], n: int) -> Counts:
     """Returns how many distinct n-grams there are, and how many in all."""
     grams = [tuple(words[start : start + n]) for start in range(len(words) - n + 1)]
     return len(set(grams)), len(grams)
-
-
-def _all_counts(text: Mapping[str, Any]) -> dict[str, Any]:
-    return {**text["measures"], **{bits_name(track): counts for track, counts in text["bits"].items()}}
