@@ -17,9 +17,8 @@ from collections.abc import Callable, Sequence
 import torch
 
 from toktrial.corpus.storybook import stories
-from toktrial.evaluation.decoding import Decoder
-from toktrial.evaluation.entry_table import EntryTable
-from toktrial.evaluation.generation import begin_continuation, candidates
+from toktrial.evaluation.generation import Decoder, begin_continuation, candidates
+from toktrial.evaluation.healing import EntryTable
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
 from toktrial.training.model import GPT

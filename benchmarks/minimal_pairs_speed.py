@@ -18,8 +18,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from toktrial.commands.export import gpt2_config, gpt2_weights
-from toktrial.evaluation.minimal_pairs import Paradigm, read_paradigms
-from toktrial.evaluation.pair_scoring import PairScorer, outcomes
+from toktrial.evaluation.minimal_pairs import Paradigm, outcomes, pair_nats, read_paradigms
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.training.model import GPT
 from workload import SMALL_MODEL, SMALL_VOCAB_SIZE, add_corpus_option, texts
@@ -59,14 +58,13 @@ def main() -> None:
     paradigms = read_paradigms(sorted(options.pairs.glob("*.jsonl")))
 
     started = time.perf_counter()
-    scorer = PairScorer(paradigms, tokenizer, SMALL_MODEL.context, SMALL_VOCAB_SIZE)
-    prepared = time.perf_counter()
-    good_nats, bad_nats = scorer.pair_nats(model)
-    ours = scorer.pairs / (time.perf_counter() - started)
-    print(f"{model.parameter_counts().total / 1e6:.1f} million parameters, {options.threads} threads, {scorer.pairs:,} pairs")
-    print(f"ours: {ours:.0f} pairs/s, of which encoding and batching took {prepared - started:.1f} s")
+    good_nats, bad_nats = pair_nats(model, tokenizer, paradigms)
+    pairs = len(good_nats)
+    ours = pairs / (time.perf_counter() - started)
+    print(f"{model.parameter_counts().total / 1e6:.1f} million parameters, {options.threads} threads, {pairs:,} pairs")
+    print(f"ours: {ours:.0f} pairs/s, encoding and batching included")
 
-    chosen = np.linspace(0, scorer.pairs - 1, min(options.peer_pairs, scorer.pairs)).astype(int)
+    chosen = np.linspace(0, pairs - 1, min(options.peer_pairs, pairs)).astype(int)
     peer_good, peer_bad, seconds = judged_by_peer(model, tokenizer, paradigms, chosen)
     peer = len(chosen) / seconds
     same = sum(

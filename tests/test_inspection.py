@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from toktrial import commands
 from toktrial.commands.inspect import Tokens
 from toktrial.errors import TrialError
-from toktrial.evaluation.marked_text import words_in
+from toktrial.evaluation.words import words_in
 from toktrial.presets import demo
 from toktrial.protocol import save
 from toktrial.tokenizer.base import Tokenizer

@@ -390,7 +390,7 @@ def test_a_browser_that_stays_in_the_terminal_gets_the_page(trial: Trial, tmp_pa
         (["nowhere"], "there is no protocol at nowhere"),
         (["{empty}"], "has no samples of two tracks yet"),
         (["{promptless}"], "evaluation.prompts is empty in the protocol of"),
-        (["{damaged}"], "line 1 is no vote"),
+        (["{damaged}"], "line 1 is not a vote"),
     ],
 )
 def test_mistakes_end_in_one_clear_message(

@@ -167,7 +167,8 @@ class Trial(TrialFolder):
         from toktrial.corpus.stage import open_documents
         from toktrial.evaluation.count_models import measure_floors
         from toktrial.evaluation.overlap import account_overlap
-        from toktrial.evaluation.stage import describe_vocabularies, evaluate_run
+        from toktrial.evaluation.stage import evaluate_run
+        from toktrial.evaluation.vocabulary import describe_vocabularies
 
         tracks = list(self.protocol.tracks)
         tokenizer_folders = {track: self.tokenizer_folder(track) for track in tracks}
@@ -191,8 +192,7 @@ class Trial(TrialFolder):
     def _judge_minimal_pairs(self, runs: Sequence[tuple[str, int]]) -> None:
         """Has the runs judge the pairs; those of the control are not asked, for nothing compares them."""
         from toktrial.corpus.stage import open_documents
-        from toktrial.evaluation.minimal_pairs import MINIMAL_PAIRS_FOLDER
-        from toktrial.evaluation.pair_scoring import account_known_pairs, score_run
+        from toktrial.evaluation.minimal_pairs import MINIMAL_PAIRS_FOLDER, account_known_pairs, score_run
 
         corpus = artifact.read_manifest(self.corpus_folder)["fingerprint"]
         account_known_pairs(self.folder, corpus, open_documents(self.corpus_folder, "train"))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from toktrial import artifact
 from toktrial.evaluation import count_models
-from toktrial.evaluation.count_models import FLOORS_FILE, FLOORS_FOLDER, CountModel, document_nats, measure_floors
+from toktrial.evaluation.count_models import FLOORS_FILE, CountModel, document_nats, measure_floors
 from toktrial.tokens.store import TokenSplit, TokenStore
 
 Documents = list[list[int]]
@@ -129,7 +129,7 @@ def test_a_document_is_scored_as_the_models_are_scored() -> None:
 
 def test_floors_of_stories(tmp_path: Path, story_tokens: dict[str, Path]) -> None:
     measure_floors(tmp_path, story_tokens, eval_documents=5)
-    floors = json.loads((tmp_path / FLOORS_FOLDER / FLOORS_FILE).read_text())["tracks"]
+    floors = json.loads((tmp_path / FLOORS_FILE).read_text())["tracks"]
     for track, folder in story_tokens.items():
         store = TokenStore.open(folder)
         model = CountModel.of(store.train, store.entries)
@@ -145,8 +145,8 @@ def test_floors_of_stories(tmp_path: Path, story_tokens: dict[str, Path]) -> Non
 
 def test_floors_are_measured_once_and_anew_for_another_subset(tmp_path: Path, story_tokens: dict[str, Path]) -> None:
     measure_floors(tmp_path, story_tokens, eval_documents=5)
-    first = artifact.read_manifest(tmp_path / FLOORS_FOLDER)
+    first = artifact.read_manifest((tmp_path / FLOORS_FILE).parent)
     measure_floors(tmp_path, story_tokens, eval_documents=5)
-    assert artifact.read_manifest(tmp_path / FLOORS_FOLDER) == first
+    assert artifact.read_manifest((tmp_path / FLOORS_FILE).parent) == first
     measure_floors(tmp_path, story_tokens, eval_documents=6)
-    assert artifact.read_manifest(tmp_path / FLOORS_FOLDER) != first
+    assert artifact.read_manifest((tmp_path / FLOORS_FILE).parent) != first

@@ -14,8 +14,8 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from toktrial.evaluation import generation
 from toktrial.evaluation.config import EvaluationConfig
-from toktrial.evaluation.entry_table import EntryTable
 from toktrial.evaluation.generation import Continuation, Sample, begin_continuation, candidates, grow, sample_continuations
+from toktrial.evaluation.healing import EntryTable
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.training.config import ModelConfig
 from toktrial.training.model import GPT

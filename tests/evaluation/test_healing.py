@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from toktrial.evaluation.entry_table import EntryTable
-from toktrial.evaluation.healing import Endings, count_kept, enumerate_endings, heal_prompt
+from toktrial.evaluation.healing import Endings, EntryTable, count_kept, enumerate_endings, heal_prompt
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.training.config import ModelConfig
 from toktrial.training.model import GPT
@@ -162,7 +161,7 @@ def test_conditioning_is_right_where_masking_is_wrong() -> None:
     assert shares[3,] == pytest.approx(0.92, abs=0.005)
     generator = torch.Generator().manual_seed(1)
     draws = 500
-    drawn = Counter(tuple(heal_prompt(model, EntryTable(token_bytes), [3], generator).ids) for _ in range(draws))
+    drawn = Counter(tuple(heal_prompt(model, EntryTable(token_bytes), [3], generator)[0]) for _ in range(draws))
     expected = [0.923 * draws, 0.077 * draws]
     assert chisquare([drawn[0, 3] + drawn[0, 4], drawn[0, 1, 2]], expected).pvalue > 1e-4
 
@@ -206,10 +205,10 @@ def test_what_is_drawn_has_the_frequencies_of_brute_force() -> None:
     draws = 1500
     drawn: Counter[tuple[int, ...]] = Counter()
     for _ in range(draws):
-        healed = heal_prompt(model, entries, prompt_ids, generator)
-        assert healed.ids[: len(kept)] == kept
-        assert spelled(SMALL, healed.ids[1:]) == spelled(SMALL, prompt_ids) + healed.past_end
-        drawn[tuple(healed.ids[len(kept) :])] += 1
+        healed, _ = heal_prompt(model, entries, prompt_ids, generator)
+        assert healed[: len(kept)] == kept
+        assert spelled(SMALL, healed[1:]).startswith(spelled(SMALL, prompt_ids))
+        drawn[tuple(healed[len(kept) :])] += 1
     assert set(drawn) <= set(expected)
     frequent = {ids: p for ids, p in expected.items() if draws * p / sum(expected.values()) >= 5}
     assert len(frequent) > 3
@@ -222,9 +221,8 @@ def test_a_prompt_of_no_bytes_and_one_that_nothing_crosses_stay_as_they_are() ->
     entries = EntryTable([END, b"a", b"b", b"ba"])
     model = random_model(4)
     generator = torch.Generator().manual_seed(0)
-    assert heal_prompt(model, entries, [], generator).ids == [0]
-    healed = heal_prompt(model, entries, [3, 1], generator)
-    assert (healed.ids, healed.past_end, healed.cut_share) == ([0, 3, 1], b"", 0.0)
+    assert heal_prompt(model, entries, [], generator) == ([0], 0.0)
+    assert heal_prompt(model, entries, [3, 1], generator) == ([0, 3, 1], 0.0)
 
 
 # Where it is cut

@@ -16,8 +16,15 @@ from toktrial.commands.export import gpt2_config, gpt2_weights
 from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.evaluation import bits_per_byte
-from toktrial.evaluation.minimal_pairs import Paradigm, load_minimal_pairs, prepare_minimal_pairs, read_paradigms
-from toktrial.evaluation.pair_scoring import PairScorer, describe_known_pairs, outcomes
+from toktrial.evaluation.minimal_pairs import (
+    Paradigm,
+    describe_known_pairs,
+    load_minimal_pairs,
+    outcomes,
+    pair_nats,
+    prepare_minimal_pairs,
+    read_paradigms,
+)
 from toktrial.evaluation.words import WORD
 from toktrial.protocol import Protocol
 from toktrial.tokenizer.base import Tokenizer
@@ -77,12 +84,12 @@ def test_blimp_is_read_byte_for_byte(blimp: list[Paradigm], shared_data: Path) -
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("{not json", "is no JSON"),
+        ("{not json", "JSON is malformed"),
         ("[1]", "must be a JSON object"),
-        ({"UID": "agreement", "field": "syntax", "sentence_good": "x"}, "must have a text as sentence_bad"),
-        ({**GOOD_LINE, "sentence_bad": ""}, "must have a text as sentence_bad, but has ''"),
-        ({**GOOD_LINE, "UID": 3}, "must have a text as UID, but has 3"),
-        ({**GOOD_LINE, "sentence_good": "\ud800"}, "sentence_good in .* holds a lone surrogate"),
+        ({"UID": "agreement", "field": "syntax", "sentence_good": "x"}, "missing required field `sentence_bad`"),
+        ({**GOOD_LINE, "sentence_bad": ""}, r"Expected `str` of length >= 1 - at `\$\.sentence_bad`"),
+        ({**GOOD_LINE, "UID": 3}, r"is {\"UID\": 3.*Expected `str`, got `int` - at `\$\.UID`"),
+        ({**GOOD_LINE, "sentence_good": "\ud800"}, "surrogate"),
     ],
 )
 def test_a_line_that_is_no_pair_is_named_with_its_file(tmp_path: Path, line: object, says: str) -> None:
@@ -95,20 +102,26 @@ def test_a_line_that_is_no_pair_is_named_with_its_file(tmp_path: Path, line: obj
 def test_bytes_that_are_no_utf8_are_named_with_their_file(tmp_path: Path) -> None:
     path = tmp_path / "pairs.jsonl"
     path.write_bytes(json.dumps(GOOD_LINE).encode() + b"\n\xff\xfe\n")
-    with pytest.raises(TrialError, match=r"line 2 of .*pairs\.jsonl is no JSON"):
+    with pytest.raises(TrialError, match=r"line 2 of .*pairs\.jsonl must be a JSON object"):
         read_paradigms([path])
+
+
+def test_a_byte_order_mark_is_no_part_of_a_line(tmp_path: Path) -> None:
+    path = write_pairs(tmp_path, GOOD_LINE)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert [paradigm.good for paradigm in read_paradigms([path])] == [["The dogs run."]]
 
 
 def test_a_paradigm_has_one_field(tmp_path: Path) -> None:
     path = write_pairs(tmp_path, GOOD_LINE, {**GOOD_LINE, "field": "semantics"})
-    with pytest.raises(TrialError, match="paradigm agreement stands under two fields, syntax and semantics") as raised:
+    with pytest.raises(TrialError, match="paradigm agreement has two fields, syntax and semantics") as raised:
         read_paradigms([path])
-    assert f"line 1 of {path} and line 2 of {path} must have the same as field" in str(raised.value)
+    assert f"give line 1 of {path} and line 2 of {path} the same field" in str(raised.value)
     other = write_pairs(tmp_path, "", {**GOOD_LINE, "field": "semantics"}, name="other.jsonl")
     one = write_pairs(tmp_path, GOOD_LINE, GOOD_LINE)
     with pytest.raises(TrialError) as raised:
         read_paradigms([one, other])
-    assert f"line 1 of {one} and line 2 of {other} must have the same as field" in str(raised.value)
+    assert f"give line 1 of {one} and line 2 of {other} the same field" in str(raised.value)
 
 
 def test_both_spellings_of_a_field_are_one(tmp_path: Path) -> None:
@@ -117,10 +130,10 @@ def test_both_spellings_of_a_field_are_one(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_and_one_without_pairs_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrialError, match="nowhere is no folder"):
+    with pytest.raises(TrialError, match="nowhere is not a folder"):
         prepare_minimal_pairs(str(tmp_path / "nowhere"), tmp_path / "trial")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TrialError, match="holds none"):
+    with pytest.raises(TrialError, match="contains none"):
         prepare_minimal_pairs(str(tmp_path / "empty"), tmp_path / "trial")
     write_pairs(tmp_path / "empty", "")
     with pytest.raises(TrialError, match="are empty"):
@@ -141,7 +154,7 @@ def test_a_trial_keeps_the_pairs_and_notices_when_they_change(tmp_path: Path) ->
     shutil.rmtree(source)
     prepare_minimal_pairs(str(source), trial)
     assert load_minimal_pairs(trial) == read_paradigms([write_pairs(tmp_path / "again", GOOD_LINE)])
-    with pytest.raises(TrialError, match="elsewhere is no folder"):
+    with pytest.raises(TrialError, match="elsewhere is not a folder"):
         prepare_minimal_pairs(str(tmp_path / "elsewhere"), trial)
 
 
@@ -170,7 +183,7 @@ def test_sentences_have_the_nats_that_transformers_gives_them_one_by_one(
 ) -> None:
     tokenizer = story_tokenizers[track]
     model = random_model(tokenizer.vocab_size, context)
-    good_nats, bad_nats = PairScorer(some_pairs, tokenizer, context, VOCAB_SIZE).pair_nats(model)
+    good_nats, bad_nats = pair_nats(model, tokenizer, some_pairs)
     checked = [*range(0, len(some_pairs), 9), len(some_pairs) - 2]  # the long pair among them
     for index in checked:
         pair = some_pairs[index]
@@ -183,12 +196,12 @@ def test_the_outcome_does_not_depend_on_batches_or_order(
 ) -> None:
     tokenizer = story_tokenizers["btm"]
     model = random_model(tokenizer.vocab_size)
-    good_nats, bad_nats = PairScorer(some_pairs, tokenizer, CONTEXT, VOCAB_SIZE).pair_nats(model)
+    good_nats, bad_nats = pair_nats(model, tokenizer, some_pairs)
     letters = outcomes(good_nats, bad_nats)
     assert letters.endswith("=") and {"0", "1"} <= set(letters)
     for most_tokens in (64, 333, 100_000):
         monkeypatch.setattr(bits_per_byte, "LARGEST_CPU_BATCH_TOKENS", most_tokens)
-        backwards = PairScorer(some_pairs[::-1], tokenizer, CONTEXT, VOCAB_SIZE).pair_nats(model)
+        backwards = pair_nats(model, tokenizer, some_pairs[::-1])
         assert backwards[0][::-1] == pytest.approx(good_nats, rel=1e-6)
         assert backwards[1][::-1] == pytest.approx(bad_nats, rel=1e-6)
         assert outcomes(*backwards)[::-1] == letters
@@ -202,7 +215,7 @@ def test_a_model_that_knows_nothing_prefers_fewer_tokens_and_ties_at_equal_numbe
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-    good_nats, bad_nats = PairScorer(some_pairs, tokenizer, CONTEXT, VOCAB_SIZE).pair_nats(model)
+    good_nats, bad_nats = pair_nats(model, tokenizer, some_pairs)
     tokens = [[len(tokenizer.encode(side[0])) + 1 for side in (pair.good, pair.bad)] for pair in some_pairs]
     expected = np.array(tokens) * np.log(tokenizer.vocab_size)
     assert good_nats == pytest.approx(expected[:, 0], rel=1e-6) and bad_nats == pytest.approx(expected[:, 1], rel=1e-6)
@@ -236,7 +249,7 @@ def tiny_trial(folder: Path, minimal_pairs: Path, tiny_protocol: Protocol) -> Tr
 def test_what_is_wrong_with_the_pairs_is_said_before_anything_is_made(tmp_path: Path, tiny_protocol: Protocol) -> None:
     path = write_pairs(tmp_path / "pairs", GOOD_LINE, "{")
     trial = tiny_trial(tmp_path / "trial", path.parent, tiny_protocol)
-    with pytest.raises(TrialError, match=r"line 2 of .*pairs\.jsonl is no JSON"):
+    with pytest.raises(TrialError, match=r"line 2 of .*pairs\.jsonl must be a JSON object"):
         trial.run("train")
     assert [each.name for each in trial.folder.iterdir()] == ["protocol.toml"]
 

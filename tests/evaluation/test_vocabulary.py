@@ -1,8 +1,9 @@
-"""The account of a vocabulary, recomputed slowly from entries and ids."""
+"""The account of a vocabulary, recomputed slowly from entries and ids, and the paragraph that every track cuts."""
 
 import itertools
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toktrial import artifact
+from toktrial.corpus.documents import Documents
 from toktrial.evaluation import vocabulary
-from toktrial.evaluation.entry_classes import CLASSES
-from toktrial.evaluation.marked_text import mark_first_documents, words_in
-from toktrial.evaluation.stage import describe_vocabularies
-from toktrial.evaluation.vocabulary import Vocabulary, count_uses, describe_vocabulary, renyi_efficiency, shared_entries
+from toktrial.evaluation.entries import CLASSES
+from toktrial.evaluation.vocabulary import (
+    count_uses,
+    cuts_of_excerpt,
+    describe_vocabularies,
+    describe_vocabulary,
+    excerpt,
+    renyi_efficiency,
+    shared_entries,
+)
+from toktrial.evaluation.words import mark_first_documents, words_in
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokens.store import TokenSplit, TokenStore
 
@@ -48,18 +57,13 @@ def test_uses_do_not_depend_on_the_chunk(monkeypatch: pytest.MonkeyPatch, chunk:
     assert count_uses(split_of([3, 1, 3, 3, 2, 0]), 5).tolist() == [0, 1, 1, 3, 0]
 
 
-def vocabulary_of(store: TokenStore, tokenizer: Tokenizer, requested: int) -> Vocabulary:
-    counts = [count_uses(split, store.entries) for split in (store.train, store.validation)]
-    return Vocabulary(tokenizer.token_bytes, tokenizer.parts, requested, *counts)
-
-
 @pytest.fixture(scope="module")
 def accounts(story_tokens: dict[str, Path], story_tokenizers: dict[str, Tokenizer]) -> dict[str, dict[str, Any]]:
     found = {}
     for track in TRACKS:
         store = TokenStore.open(story_tokens[track])
         text = mark_first_documents(store.train, story_tokenizers[track].token_bytes, vocabulary.MARKED_BYTES)
-        found[track] = describe_vocabulary(vocabulary_of(store, story_tokenizers[track], 700), store, text)
+        found[track] = describe_vocabulary(story_tokenizers[track], store, text, 700)
     return found
 
 
@@ -136,10 +140,10 @@ def test_an_account_is_json(accounts: dict[str, dict[str, Any]], story_tokenizer
 def test_a_vocabulary_that_nothing_uses_is_described_too(
     story_tokens: dict[str, Path], story_tokenizers: dict[str, Tokenizer]
 ) -> None:
-    store, tokenizer = TokenStore.open(story_tokens["bpe"]), story_tokenizers["bpe"]
-    nothing = np.zeros(600, dtype=np.int64)
-    text = mark_first_documents(store.train, tokenizer.token_bytes, 1000)
-    account = describe_vocabulary(Vocabulary(tokenizer.token_bytes, tokenizer.parts, 600, nothing, nothing), store, text)
+    tokenizer, nothing = story_tokenizers["bpe"], split_of([0])
+    store = replace(TokenStore.open(story_tokens["bpe"]), train=nothing, validation=nothing)
+    text = mark_first_documents(nothing, tokenizer.token_bytes, 1000)
+    account = describe_vocabulary(tokenizer, store, text, 600)
     assert account["entries_never_used"] == 599
     assert len(account["never_used"]) == 20
     assert account["share_of_use_spanning_words"] == account["share_of_validation_bytes_spanning_words"] == 0.0
@@ -207,7 +211,10 @@ def test_renyi_efficiency_tends_to_shannons_and_falls_with_the_order(uses: list[
 
 
 def test_an_account_of_an_older_format_is_made_anew(
-    tmp_path: Path, story_tokens: dict[str, Path], story_tokenizers: dict[str, Tokenizer]
+    tmp_path: Path,
+    story_tokens: dict[str, Path],
+    story_tokenizers: dict[str, Tokenizer],
+    story_documents: dict[str, Documents],
 ) -> None:
     tokenizers = {track: tmp_path / "tokenizers" / track for track in TRACKS}
     for track, folder in tokenizers.items():
@@ -219,6 +226,53 @@ def test_an_account_of_an_older_format_is_made_anew(
     describe_vocabularies(tmp_path, tokenizers, story_tokens, 600)
     account = artifact.read_json(folder / "vocabulary.json")
     assert set(account["tracks"]) == set(account["cuts"]["tracks"]) == set(TRACKS)
+    assert account["cuts"]["documents"] == excerpt(story_documents["validation"])
     written = (folder / "vocabulary.json").stat().st_mtime_ns
     describe_vocabularies(tmp_path, tokenizers, story_tokens, 600)
     assert (folder / "vocabulary.json").stat().st_mtime_ns == written
+
+
+# The excerpt
+
+
+@pytest.mark.parametrize(
+    ("documents", "max_bytes", "expected"),
+    [
+        (["One day."], 8, ["One day."]),
+        (["One day."], 7, ["One"]),
+        (["One day."], 3, ["One"]),
+        (["One day."], 2, ["On"]),  # no white space to end at
+        (["One day.", "Tom had a ball."], 16, ["One day.", "Tom had"]),
+        (["\u00e9\u00e9\u00e9"], 3, ["\u00e9"]),
+        (["a\nb c"], 4, ["a\nb"]),
+        ([], 600, []),
+    ],
+)
+def test_where_an_excerpt_ends(documents: list[str], max_bytes: int, expected: list[str]) -> None:
+    assert excerpt(documents, max_bytes) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text(min_size=1, max_size=20), max_size=5), st.integers(1, 40))
+def test_an_excerpt_is_a_beginning_of_the_documents(documents: list[str], max_bytes: int) -> None:
+    texts = excerpt(documents, max_bytes)
+    assert sum(len(text.encode()) for text in texts) <= max_bytes
+    assert all(document.startswith(text) for document, text in zip(documents, texts, strict=False))
+    assert texts[:-1] == documents[: len(texts[:-1])]
+
+
+def test_every_track_cuts_the_same_text(story_tokenizers: dict[str, Tokenizer], story_documents: dict[str, Documents]) -> None:
+    texts = excerpt(story_documents["validation"])
+    found = cuts_of_excerpt(story_tokenizers, texts)
+    assert found["documents"] == texts
+    assert 300 < found["bytes"] == sum(len(text.encode()) for text in texts) <= 600
+    for track, cut in found["tracks"].items():
+        assert ["".join(token["text"] for token in document) for document in cut["documents"]] == texts
+        assert cut["tokens"] == sum(map(len, cut["documents"])) == sum(len(story_tokenizers[track].encode(t)) for t in texts)
+        assert cut["bytes_per_token"] == pytest.approx(found["bytes"] / cut["tokens"])
+    assert any(token["words"] > 1 for token in found["tracks"]["btm"]["documents"][0])
+
+
+def test_a_cut_character_is_shown_by_its_bytes(story_tokenizers: dict[str, Tokenizer]) -> None:
+    cut = cuts_of_excerpt(story_tokenizers, ["\U0001f44d"])["tracks"]["bpe"]
+    assert [token["text"] for token in cut["documents"][0]] == ["\\xf0", "\\x9f", "\\x91", "\\x8d"]

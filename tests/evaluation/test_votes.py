@@ -1,10 +1,10 @@
 """Votes on disk: none is lost, a later one on the same question counts, and damage is named."""
 
 import json
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import asdict, replace
 
 from toktrial.errors import TrialError
 from toktrial.evaluation.votes import VOTES_FILE, Vote, append_vote, read_votes, texts_hash
@@ -54,7 +54,7 @@ def test_a_line_that_is_no_vote_is_named(tmp_path: Path, line: str) -> None:
     append_vote(path, VOTE)
     with path.open("a", encoding="latin-1") as file:
         file.write(line + "\n")
-    with pytest.raises(TrialError, match=r"ratings\.jsonl, line 2 is no vote"):
+    with pytest.raises(TrialError, match=r"ratings\.jsonl, line 2 is not a vote"):
         read_votes(path)
 
 

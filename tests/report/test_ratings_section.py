@@ -91,5 +91,5 @@ def test_page_and_markdown_say_the_same(rated: Path) -> None:
 def test_damaged_votes_are_named(rated: Path) -> None:
     with (rated / VOTES_FILE).open("a") as file:
         file.write("{}\n")
-    with pytest.raises(ValueError, match="line 11 is no vote"):
+    with pytest.raises(ValueError, match="line 11 is not a vote"):
         read_trial(rated)

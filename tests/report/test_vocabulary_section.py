@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from toktrial.artifact import read_json, write_json
-from toktrial.evaluation.entry_classes import CLASSES
-from toktrial.evaluation.excerpt import cuts_of_excerpt
-from toktrial.evaluation.stage import describe_vocabularies
+from toktrial.evaluation.entries import CLASSES
+from toktrial.evaluation.vocabulary import cuts_of_excerpt, describe_vocabularies
 from toktrial.report.blocks import Block, Branch, CutText, Table, Tree, every
 from toktrial.report.document import document_of
 from toktrial.report.gather import gather

@@ -19,7 +19,7 @@ from toktrial.finished_run import FinishedRun, open_finished_run
 
 if TYPE_CHECKING:
     from toktrial.evaluation.config import EvaluationConfig
-    from toktrial.evaluation.entry_table import EntryTable
+    from toktrial.evaluation.healing import EntryTable
 
 LARGEST_UNSAID_CUT = 1e-6  # of the probability: what the rounding of float32 logits changes anyway
 # Unicode's classes of the marks that turn the direction of what follows, so that a text may look like another.
@@ -57,7 +57,7 @@ class Generate(Call):
             utf8_length(prompt, f"prompt {number}")
         run = open_finished_run(self.run)
         settings = self._settings(run.trial.protocol.evaluation)
-        from toktrial.evaluation.entry_table import EntryTable
+        from toktrial.evaluation.healing import EntryTable
         from toktrial.training.device import resolve_device
 
         run.model.to(resolve_device(self.device, "--device"))

@@ -138,7 +138,7 @@ def _tokenizers(trial: Path) -> "dict[str, Tokenizer]":
 def _print_tokens(entries: list[bytes]) -> None:
     from rich.text import Text
 
-    from toktrial.evaluation.marked_text import words_in
+    from toktrial.evaluation.words import words_in
 
     shown, terminal = [_shown(entry) for entry in entries], console()
     if terminal.color_system is None or terminal.no_color:

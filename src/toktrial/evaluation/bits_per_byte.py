@@ -1,13 +1,15 @@
-"""Bits per byte: what compares two tokenizers, because both are scored on the same bytes of the same whole documents.
+"""Bits per byte: the measure that compares tokenizers, because all are scored on the same bytes of the same whole documents.
 
-Each document is preceded by id 0, which is not scored, and its closing id 0 is. A document longer than the context is
-scored in windows that start at multiples of half the context; windows after the first score only the targets of their
-second half, so that each token is scored once. Forward and softmax in float32.
+Each document follows an id 0, which is not scored; its own closing id 0 is. A document longer than the context is scored in
+windows that start at multiples of half the context. Windows after the first score only the targets of their second half, so
+that each token is scored once. Forward and softmax are in float32.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,14 +48,14 @@ class Score:
         return self.nats / self.tokens
 
 
-@dataclass(frozen=True)
-class _Window:
-    """Scores the targets from `first_scored` on, of those that follow position `start` of a document with id 0 before it."""
+class _Window(NamedTuple):
+    """Adjacent targets of one document that are predicted together."""
 
-    document: int
     start: int
+    """Place of the first target in the split's flat ids."""
     length: int
     first_scored: int
+    """How many of the first targets are only context."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class _Batch:
 
 
 class DocumentScorer:
-    """Scores a fixed set of documents again and again; what does not depend on the model is done once."""
+    """Scores a fixed set of documents again and again; work that does not depend on the model is done once."""
 
     def __init__(
         self,
@@ -81,7 +83,7 @@ class DocumentScorer:
         vocab_size: int,
         documents: int = 0,
     ) -> None:
-        """Takes the first `documents` of the split, which are those with the lowest hashes; 0: all.
+        """Takes the first `documents` of the split, which are those with the lowest hashes; 0 takes all.
 
         Asserts that the bytes of every document's entries add up to its UTF-8 length.
         """
@@ -96,7 +98,7 @@ class DocumentScorer:
         self._tokens = int(split.offsets[self.documents])
 
     def score(self, model: GPT, on_progress: Callable[[float], None] | None = None) -> Score:
-        """Returns the model's score; the result does not depend on how documents are batched, beyond rounding.
+        """Returns the model's score; apart from rounding, it does not depend on how documents are batched.
 
         on_progress: called after each batch with the share of the batches that is done.
         """
@@ -122,8 +124,8 @@ class DocumentScorer:
         return nats
 
     def _make_batches(self, device_type: str) -> list[_Batch]:
-        lengths = np.diff(self._split.offsets[: self.documents + 1].astype(np.int64))
-        windows = [w for d in range(self.documents) for w in _windows(d, int(lengths[d]), self._context)]
+        offsets = self._split.offsets[: self.documents + 1].tolist()
+        windows = [window for start, end in pairwise(offsets) for window in _windows(start, end, self._context)]
         windows.sort(key=lambda window: -window.length)
         largest = LARGEST_CPU_BATCH_TOKENS if device_type == "cpu" else LARGEST_BATCH_TOKENS
         most_tokens = max(self._context, min(largest, LARGEST_BATCH_LOGITS // self._vocab_size))
@@ -138,30 +140,19 @@ class DocumentScorer:
     def _make_batch(self, windows: list[_Window]) -> _Batch:
         longest = windows[0].length
         inputs = np.full((len(windows), longest), END_ID, dtype=np.int64)
-        scored, targets, places = [], [], []
-        for row, window in enumerate(windows):
-            ids = np.concatenate([[END_ID], self._split.document(window.document)])
-            part = ids[window.start : window.start + window.length + 1].astype(np.int64)
-            inputs[row, : window.length] = part[:-1]
-            scored.append(row * longest + np.arange(window.first_scored, window.length))
-            targets.append(part[1 + window.first_scored :])
-            first = int(self._split.offsets[window.document]) + window.start
-            places.append(np.arange(first + window.first_scored, first + window.length))
-        return _Batch(
-            torch.from_numpy(inputs),
-            torch.from_numpy(np.concatenate(scored)),
-            torch.from_numpy(np.concatenate(targets)),
-            np.concatenate(places),
-        )
+        scored, places = [], []
+        for row, (start, length, first_scored) in enumerate(windows):
+            # A document's first target follows the closing id 0 of the document before; that of the first, the split's last id.
+            inputs[row, :length] = self._split.ids[np.arange(start - 1, start + length - 1)]
+            scored.append(row * longest + np.arange(first_scored, length))
+            places.append(start + np.arange(first_scored, length))
+        ids = np.concatenate(places)
+        targets = self._split.ids[ids].astype(np.int64)
+        return _Batch(torch.from_numpy(inputs), torch.from_numpy(np.concatenate(scored)), torch.from_numpy(targets), ids)
 
 
-def _windows(document: int, targets: int, context: int) -> list[_Window]:
-    """Returns the windows that score a document of so many targets (its ids, the closing one included)."""
-    if targets <= context:
-        return [_Window(document, 0, targets, 0)]
+def _windows(start: int, end: int, context: int) -> list[_Window]:
+    """Returns the windows that score the targets from `start` to `end`: a document's ids, the closing one included."""
     half = context // 2
-    windows = [_Window(document, 0, context, 0)]
-    while windows[-1].start + windows[-1].length < targets:
-        start = windows[-1].start + half
-        windows.append(_Window(document, start, min(context, targets - start), half))
-    return windows
+    later = range(start + half, end - half, half)  # until one reaches the end
+    return [_Window(start, min(context, end - start), 0), *(_Window(at, min(context, end - at), half) for at in later)]

@@ -35,17 +35,17 @@ class EvaluationConfig:
     prompts: tuple[str, ...] = PROMPTS
     """Texts that every trained model continues."""
     max_new_bytes: int = 400
-    """A sample ends at the token that reaches so many bytes, or where the model ends the document."""
+    """A sample ends at the token that reaches this many bytes, or where the model ends the document."""
     temperature: float = 0.8
     """Sampling temperature; 0 always takes the likeliest token. The prompt's healed end is drawn at temperature 1."""
     top_k: int = 50
-    """Sample among so many of the likeliest tokens; 0: among all."""
+    """Sample from this many of the likeliest tokens; 0: from all."""
     top_p: float = 1.0
-    """Sample among the fewest likeliest tokens that hold this share of the probability; 1: among all."""
+    """Sample from the fewest likeliest tokens that hold this share of the probability; 1: from all."""
     sample_seed: int = 0
     """Seed of the sampling."""
     minimal_pairs: str = ""
-    """Folder of BLiMP's jsonl files, whose pairs of sentences every trained model judges; empty: none."""
+    """Folder of BLiMP's jsonl files, whose pairs of sentences every trained model judges; empty: no such folder."""
 
     def __post_init__(self) -> None:
         for name in ("eval_documents", "max_new_bytes"):
@@ -57,4 +57,4 @@ class EvaluationConfig:
         if not 0 < self.top_p <= 1:
             raise TrialError(f"evaluation.top_p must be above 0 and at most 1, but is {self.top_p}")
         if any(not prompt for prompt in self.prompts):
-            raise TrialError("evaluation.prompts holds an empty prompt: remove it")
+            raise TrialError("evaluation.prompts contains an empty prompt: remove it")

@@ -1,7 +1,7 @@
-"""What counting alone predicts of a text: a unigram and a bigram model of a track's own ids, the floors of a trial.
+"""How well counting alone predicts a text: a unigram and a bigram model of a track's own ids, the floors of a trial.
 
 Tokens -> count models -> report. A neural model that ends above them has learned less than how often entries follow each other.
-They are scored as bits_per_byte.py scores: whole validation documents, id 0 before each as context, its closing id 0 scored.
+They score as bits_per_byte.py does: whole validation documents, id 0 before each as context, its closing id 0 scored.
 
 Unigram: add-one smoothing over the track's entries. Bigram: interpolated Kneser-Ney (Kneser & Ney 1995; in the form of Chen &
 Goodman 1999, section 2.7) with the discount n1 / (n1 + 2 n2) of Ney, Essen & Kneser 1994; below it the continuation counts,
@@ -9,7 +9,6 @@ discounted alike and interpolated with the uniform distribution, so that no entr
 """
 
 import math
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toktrial import artifact
+from toktrial.evaluation.account import write_account
 from toktrial.tokens.store import END_ID, TokenSplit, TokenStore
 
-FLOORS_FOLDER = "evaluation/floors"
-FLOORS_FILE = "floors.json"
+FLOORS_FILE = "evaluation/floors/floors.json"
 FLOORS_FORMAT = 1  # raised when the file says more, or something else
 CHUNK_IDS = 1 << 22  # ids counted at once: sorting their pairs stays in tens of megabytes
 Counts = npt.NDArray[np.int64]
@@ -31,13 +29,13 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class CountModel:
-    """How often a split's entries, and pairs of neighbours within a document, occur; and the probabilities made of that.
+    """How often a split's entries, and pairs of neighbours within a document, occur; and the probabilities made from that.
 
     The first id of a document follows id 0, as in the stream that a model is trained on, so no pair spans two documents.
     """
 
     uses: Counts
-    """(entries,): how often each entry occurs: as often as the left of a pair, for id 0 begins the stream and ends it."""
+    """(entries,): how often each entry occurs, which is how often it is the left of a pair: id 0 begins and ends the stream."""
     pairs: Counts
     """(pairs,), ascending: every different pair, as left * entries + right."""
     pair_uses: Counts
@@ -104,22 +102,17 @@ def document_nats(model: CountModel, split: TokenSplit) -> dict[str, Floats]:
 def measure_floors(trial_folder: Path, tokens_folders: Mapping[str, Path], eval_documents: int) -> None:
     """Writes evaluation/floors/floors.json: what counting reaches for every track, unless that is done.
 
-    Each model's figures are of all validation documents, which the verdict is about, and of the curve's subset, the first
+    Each model has figures for all validation documents, which the verdict is about, and for the curve's subset, the first
     `eval_documents` of them.
     """
-    folder = trial_folder / FLOORS_FOLDER
     stores = {track: TokenStore.open(path) for track, path in tokens_folders.items()}
     tokens = {track: store.manifest["fingerprint"] for track, store in stores.items()}
     inputs = {"tokens": tokens, "eval_documents": eval_documents, "format": FLOORS_FORMAT}
-    fingerprint = artifact.fingerprint("floors", inputs)
-    if artifact.is_finished(folder, fingerprint):
-        return
-    started = time.monotonic()
-    manifest: dict[str, Any] = {}
-    with artifact.publish(folder, fingerprint, manifest) as partial:
-        floors = {track: _floors(store, eval_documents) for track, store in stores.items()}
-        artifact.write_json(partial / FLOORS_FILE, {"tracks": floors})
-        manifest["seconds"] = time.monotonic() - started
+
+    def account() -> dict[str, Any]:
+        return {"tracks": {track: _floors(store, eval_documents) for track, store in stores.items()}}
+
+    write_account(trial_folder / FLOORS_FILE, "floors", inputs, account)
 
 
 def _floors(store: TokenStore, eval_documents: int) -> dict[str, Any]:
@@ -145,8 +138,6 @@ def _neighbours(ids: npt.NDArray[np.integer[Any]]) -> Iterator[tuple[Counts, Cou
 
 def _merged(keys: Counts, counts: Counts, more_keys: Counts, more_counts: Counts) -> tuple[Counts, Counts]:
     """Returns the sorted keys of both, each once, with the sums of their counts."""
-    if not len(keys):
-        return more_keys, more_counts
     both, places = np.unique(np.concatenate([keys, more_keys]), return_inverse=True)
     sums = np.zeros(len(both), dtype=np.int64)
     np.add.at(sums, places, np.concatenate([counts, more_counts]))
@@ -156,7 +147,7 @@ def _merged(keys: Counts, counts: Counts, more_keys: Counts, more_counts: Counts
 def _discount(counts: Counts) -> float:
     """Returns n1 / (n1 + 2 n2), of how many counts are one and how many are two.
 
-    A half where none is two: else what occurs once would be discounted whole, or, where none is one either, nothing known.
+    Returns a half where no count is one or no count is two: the formula would give 0 or 1 there, or be undefined.
     """
     once, twice = int((counts == 1).sum()), int((counts == 2).sum())
     return once / (once + 2 * twice) if once and twice else 0.5

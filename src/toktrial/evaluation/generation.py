@@ -1,6 +1,6 @@
 """Continues prompts with a trained model, the same way for every track: the prompt's end is healed, then ids are drawn.
 
-All prompts grow in one batch. Each draws from a generator of its own, so that its text depends on its own seed and place alone.
+All prompts grow in one batch. Each draws from its own generator, so its text depends only on its seed, its place and itself.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from toktrial.evaluation.config import EvaluationConfig
-from toktrial.evaluation.decoding import Decoder
-from toktrial.evaluation.entry_table import EntryTable
-from toktrial.evaluation.healing import heal_prompt
+from toktrial.evaluation.healing import EntryTable, heal_prompt
 from toktrial.tokenizer.base import END_OF_TEXT_ID, Tokenizer
 from toktrial.training.model import GPT
 
@@ -38,7 +37,7 @@ class Continuation:
     ids: list[int]
     """From id 0 on, those of the prompt among them."""
     said: bytes
-    """What follows the prompt; begins and may end within a character only where the model said so."""
+    """What follows the prompt; it begins or ends within a character only where the model said so."""
     healing_cut_share: float
     generator: torch.Generator = field(repr=False)
     ended: bool = False
@@ -49,11 +48,11 @@ class Continuation:
 
 
 def sample_continuations(model: GPT, tokenizer: Tokenizer, prompts: Sequence[str], config: EvaluationConfig) -> list[Sample]:
-    """Continues every prompt until the model ends the document, or with the token that reaches `max_new_bytes`.
+    """Continues every prompt until the model ends the document, or up to the token that reaches `max_new_bytes`.
 
-    The prompt's end is healed first, at temperature 1; temperature, top-k and top-p hold from there on. At the end of the
+    The prompt's end is healed first, at temperature 1; temperature, top-k and top-p apply after it. At the end of the
     context the model goes on from the last half of it. A prompt's continuation depends on `sample_seed`, on its place
-    among the prompts and on itself, not on the others. Bytes that are no UTF-8 (a cut character) become U+FFFD.
+    among the prompts and on itself, not on the others. Bytes that are not UTF-8 (a cut character) become U+FFFD.
     Raises ValueError for a prompt that UTF-8 cannot hold.
     """
     entries = EntryTable(tokenizer.token_bytes)
@@ -79,8 +78,9 @@ def begin_continuation(
     """Returns a healed prompt; `seed` and `place` (its number among the prompts) decide all that is drawn for it."""
     (state,) = np.random.SeedSequence([seed % 2**64, place]).generate_state(1, np.uint64)
     generator = torch.Generator().manual_seed(int(state))
-    healed = heal_prompt(model, entries, tokenizer.encode(prompt), generator)
-    return Continuation(healed.ids, healed.past_end, healed.cut_share, generator)
+    ids, cut_share = heal_prompt(model, entries, tokenizer.encode(prompt), generator)
+    said = entries.spell(ids[1:])[len(prompt.encode()) :]
+    return Continuation(ids, said, cut_share, generator)
 
 
 def grow(model: GPT, tokenizer: Tokenizer, continuations: Sequence[Continuation], config: EvaluationConfig) -> Iterator[None]:
@@ -91,9 +91,11 @@ def grow(model: GPT, tokenizer: Tokenizer, continuations: Sequence[Continuation]
     decoder = Decoder(model, [each.ids for each in growing])
     while growing:
         ids, probabilities = candidates(decoder.next_logits(), config.temperature, config.top_k, config.top_p)
-        drawn = [_draw(row, each.generator) for row, each in zip(probabilities, growing, strict=True)]
-        tokens = [int(row[place]) for row, place in zip(ids, drawn, strict=True)]
-        for token, each in zip(tokens, growing, strict=True):
+        tokens = []
+        for row, each in enumerate(growing):
+            drawn = int(torch.multinomial(probabilities[row], 1, generator=each.generator))
+            token = int(ids[row, drawn])
+            tokens.append(token)
             each.ended = token == END_OF_TEXT_ID
             if not each.ended:
                 each.ids.append(token)
@@ -134,5 +136,48 @@ def candidates(
     return ids_BK, probabilities_BK
 
 
-def _draw(probabilities: torch.Tensor, generator: torch.Generator) -> int:
-    return int(torch.multinomial(probabilities, 1, generator=generator))
+class Decoder:
+    """Grows several texts in one batch, id by id, and computes each position once. How an id is chosen is not its concern.
+
+    At the end of the context a text's window moves: the model goes on from the last half context of its ids, as if they
+    were a document's start. A text never waits for another, and never sees it.
+    """
+
+    def __init__(self, model: GPT, texts: Sequence[Sequence[int]]) -> None:
+        """Begins with the ids of each text, at least one; of a text longer than the context the model sees the end."""
+        self._model, self._device = model, model.wte.weight.device
+        self._context = model.config.context
+        self._windows = [list(ids[-self._context :]) for ids in texts]  # the ids that the model sees
+        with torch.inference_mode():
+            self._cache = model.new_cache(len(texts))
+
+    def next_logits(self) -> torch.Tensor:
+        """Returns the logits (texts, V) float32, on the CPU, of what follows each text. Call `append` before the next call."""
+        with torch.inference_mode():
+            self._fill([row for row, length in enumerate(self._cache.lengths) if not length and len(self._windows[row]) > 1])
+            last_ids = torch.tensor([[window[-1]] for window in self._windows], device=self._device)
+            return self._model.next_logits(last_ids, [1] * len(self._windows), self._cache).float().cpu()
+
+    def append(self, ids: Sequence[int]) -> None:
+        """Adds an id to each text."""
+        for row, token in enumerate(ids):
+            self._windows[row].append(token)
+            if len(self._windows[row]) > self._context:
+                self._windows[row] = self._windows[row][-self._context // 2 :]
+                self._cache.lengths[row] = 0
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drops all texts but these; those that stay keep their order."""
+        self._windows = [self._windows[row] for row in rows]
+        with torch.inference_mode():
+            self._cache = self._cache.select(rows)
+
+    def _fill(self, rows: Sequence[int]) -> None:
+        """Enters all ids of these texts but the last, which `next_logits` enters for all texts alike."""
+        if not rows:
+            return
+        texts = [torch.tensor(self._windows[row][:-1]) for row in rows]
+        counts = [len(text) for text in texts]
+        filled = self._model.new_cache(len(rows), max(counts))
+        self._model.next_logits(pad_sequence(texts, batch_first=True).to(self._device), counts, filled)
+        self._cache.replace(rows, filled)

@@ -2,10 +2,11 @@
 
 A prompt that ends inside a word or a superword ends in tokens that training text almost never has there. So the last tokens
 are dropped, and the prompt goes on with a sequence of entries that begins with the bytes they spelled, drawn with the
-probability that the model gives it. This is conditioning on the text, exact given the tokens that were kept; to
-mask all entries that do not fit, token by token, is not: it never weighs what the rest of the text costs after each choice.
+probability that the model gives it. This conditions on the text, and is exact given the tokens that were kept. Masking all
+entries that do not fit, token by token, is not: it never weighs what the rest of the text costs after each choice.
 """
 
+import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +14,57 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
-from toktrial.evaluation.entry_table import EntryIds, EntryTable
 from toktrial.tokenizer.base import END_OF_TEXT_ID
 from toktrial.training.model import GPT
 
 MOST_PATHS = 32  # followed from one byte
 SMALLEST_SHARE = 1e-9  # of the probability at a byte: far below what the rounding of float32 logits changes
 
+EntryIds = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float64]
+
+
+class EntryTable:
+    """A vocabulary's entries, looked up by their bytes. `<|endoftext|>` is left out: it never spells text."""
+
+    def __init__(self, token_bytes: Sequence[bytes]) -> None:
+        self.token_bytes = token_bytes
+        self._id_of = {entry: token for token, entry in enumerate(token_bytes) if token != END_OF_TEXT_ID}
+        self._sorted = sorted(self._id_of)
+        self._sorted_ids = np.array([self._id_of[entry] for entry in self._sorted], dtype=np.int64)
+        self._longest_bytes = max(map(len, self._sorted))
+
+    def spell(self, ids: Sequence[int]) -> bytes:
+        return b"".join([self.token_bytes[token] for token in ids])
+
+    def beginning_with(self, text: bytes) -> EntryIds:
+        """Returns the ids of the entries that begin with `text`, itself among them, in the order of their bytes."""
+        first, end = self._range(text)
+        return self._sorted_ids[first:end]
+
+    def shorter_beginnings(self, text: bytes) -> list[int]:
+        """Returns the ids of the entries that `text` begins with and that are shorter than it, the shortest first."""
+        beginnings = (text[:size] for size in range(1, min(len(text), self._longest_bytes + 1)))
+        return [self._id_of[beginning] for beginning in beginnings if beginning in self._id_of]
+
+    def first_crossing(self, text: bytes) -> int:
+        """Returns the first byte of `text` from which some entry reaches past the end of `text`; its length if there is none.
+
+        >>> EntryTable([b"<|endoftext|>", b" ", b"a", b"b", b" a", b"a bc"]).first_crossing(b"b a b")
+        2
+        """
+        for start in range(max(0, len(text) - self._longest_bytes + 1), len(text)):
+            first, end = self._range(text[start:])
+            if end - first > (text[start:] in self._id_of):
+                return start
+        return len(text)
+
+    def _range(self, text: bytes) -> tuple[int, int]:
+        """Where the entries that begin with `text` stand in the sorted list."""
+        first = bisect.bisect_left(self._sorted, text)
+        return first, bisect.bisect_left(self._sorted, text + b"\xff" * (self._longest_bytes + 1), first)
 
 
 @dataclass(frozen=True)
@@ -50,36 +93,27 @@ class Endings:
         return shares
 
 
-@dataclass(frozen=True)
-class HealedPrompt:
-    """A prompt as the ids from which sampling goes on."""
+def heal_prompt(
+    model: GPT, entries: EntryTable, prompt_ids: Sequence[int], generator: torch.Generator
+) -> tuple[list[int], float]:
+    """Drops the last ids of a prompt and draws what takes their place, at temperature 1.
 
-    ids: list[int]
-    """Id 0, the ids that were kept, and the ending that was drawn."""
-    past_end: bytes
-    """What the last entry spells beyond the prompt."""
-    cut_share: float
-    """The same of `Endings`; 0 where nothing was cut."""
-
-
-def heal_prompt(model: GPT, entries: EntryTable, prompt_ids: Sequence[int], generator: torch.Generator) -> HealedPrompt:
-    """Drops the last ids of a prompt and draws what takes their place, at temperature 1."""
+    Returns the ids from which sampling goes on: id 0, the ids that were kept, and the ending that was drawn, which may spell
+    more than the prompt. Returns with them the endings' `cut_share`, 0 where nothing had to be dropped.
+    """
     kept_count = count_kept(entries, prompt_ids)
     kept, dropped = [END_OF_TEXT_ID, *prompt_ids[:kept_count]], prompt_ids[kept_count:]
     if not dropped:
-        return HealedPrompt(kept, b"", 0.0)
+        return kept, 0.0
     endings = enumerate_endings(model, entries, kept, dropped)
-    ending = endings.ids(int(torch.multinomial(torch.from_numpy(endings.probabilities), 1, generator=generator)))
-    dropped_bytes = sum(len(entries.token_bytes[token]) for token in dropped)
-    spelled = b"".join(entries.token_bytes[token] for token in ending)
-    return HealedPrompt(kept + ending, spelled[dropped_bytes:], endings.cut_share)
+    drawn = int(torch.multinomial(torch.from_numpy(endings.probabilities), 1, generator=generator))
+    return kept + endings.ids(drawn), endings.cut_share
 
 
 def count_kept(entries: EntryTable, prompt_ids: Sequence[int]) -> int:
     """Returns how many of a prompt's ids stay: up to where no entry that begins earlier could cross the prompt's end."""
-    pieces = [entries.token_bytes[token] for token in prompt_ids]
-    crossing = entries.first_crossing(b"".join(pieces))
-    ends = np.cumsum([len(piece) for piece in pieces])
+    crossing = entries.first_crossing(entries.spell(prompt_ids))
+    ends = np.cumsum([len(entries.token_bytes[token]) for token in prompt_ids])
     return int(np.searchsorted(ends, crossing, side="right"))
 
 
@@ -94,8 +128,8 @@ def enumerate_endings(
     """Returns the sequences of entries that begin with what `dropped` (at least one id) spells, with their probabilities.
 
     The walk goes from byte to byte. Together, all sequences that have reached a byte or passed it hold the probability of
-    the text so far; of those that end right there, the likeliest `most_paths` that hold at least `smallest_share` of that are
-    followed further. Where all ids do not fit into the context, the walk sees the last of `kept`, never less than half
+    the text so far. Of those that end right there, the likeliest `most_paths` that hold at least `smallest_share` of that are
+    followed further. Where the ids do not all fit into the context, the walk sees the last of `kept`, never less than half
     a context of them; a sequence that leaves the context is cut.
     """
     walk = _Walk(model, entries, kept, dropped)
@@ -116,7 +150,7 @@ class _Walk:
     """The state of an enumeration while it goes from byte to byte."""
 
     def __init__(self, model: GPT, entries: EntryTable, kept: Sequence[int], dropped: Sequence[int]) -> None:
-        self.text = b"".join(entries.token_bytes[token] for token in dropped)
+        self.text = entries.spell(dropped)
         self._model, self._entries, self._dropped = model, entries, tuple(dropped)
         context = model.config.context
         seen = kept[-max(context // 2, context - len(self.text)) :]
@@ -138,8 +172,7 @@ class _Walk:
             return
         rest = self.text[place:]
         shorter, last = self._entries.shorter_beginnings(rest), self._entries.beginning_with(rest)
-        logits = self._logits(paths)
-        for path, log_probabilities in zip(paths, _log_probabilities(paths, logits), strict=True):
+        for path, log_probabilities in zip(paths, self._log_probabilities(paths), strict=True):
             for token in shorter:
                 end = place + len(self._entries.token_bytes[token])
                 longer = _Path((*path.ids, token), float(log_probabilities[token]))
@@ -150,7 +183,7 @@ class _Walk:
             self._found_log_probability = float(np.logaddexp(self._found_log_probability, total))
 
     def endings(self) -> Endings:
-        """Returns what was found; the prompt's own ids where the context held no other."""
+        """Returns what was found; the prompt's own ids where the context could hold nothing else."""
         if self._found_log_probability == -math.inf:
             *stem, token = self._dropped
             return Endings([tuple(stem)], np.zeros(1, np.int64), np.array([token]), np.zeros(1), 1.0)
@@ -159,7 +192,7 @@ class _Walk:
         return Endings(self._stems, np.repeat(np.arange(len(sizes)), sizes), last_ids, log_probabilities, self._cut_share)
 
     def _select(self, place: int, most_paths: int, smallest_share: float) -> list[_Path]:
-        """Takes the paths that end at a byte; returns those worth following, of equals the one with the smaller ids first."""
+        """Takes the paths that end at a byte and returns those worth following; of equals, smaller ids come first."""
         waiting = [path.log_probability for paths in self._waiting.values() for path in paths]
         total = np.logaddexp.reduce([self._found_log_probability, *waiting])
         arrived = sorted(self._waiting.pop(place, []), key=lambda path: (-path.log_probability, path.ids))
@@ -172,20 +205,17 @@ class _Walk:
                 self._cut_share = min(1.0, self._cut_share + share)
         return followed
 
-    def _logits(self, paths: Sequence[_Path]) -> torch.Tensor:
-        """Returns the logits (paths, V) of what follows each path; all are fed at once, behind one copy of the cache each."""
+    def _log_probabilities(self, paths: Sequence[_Path]) -> Probabilities:
+        """Returns the log-probability (paths, V) of each path with each id behind it.
+
+        All paths are fed at once, behind one copy of the cache each.
+        """
         counts = [len(path.ids) for path in paths]
-        if counts == [0]:
-            return self._first_logits
-        padded = torch.zeros((len(paths), max(counts)), dtype=torch.int64)
-        for row, path in enumerate(paths):
-            padded[row, : len(path.ids)] = torch.tensor(path.ids)
-        with torch.inference_mode():
-            return self._model.next_logits(padded.to(self._device), counts, self._cache.select([0] * len(paths)))
-
-
-def _log_probabilities(paths: Sequence[_Path], logits: torch.Tensor) -> Probabilities:
-    """Returns the log-probability (paths, V) of each path with each id behind it."""
-    of_paths = torch.tensor([path.log_probability for path in paths], dtype=torch.float64)
-    log_probabilities: Probabilities = (of_paths[:, None] + logits.cpu().double().log_softmax(dim=1)).numpy()
-    return log_probabilities
+        logits = self._first_logits
+        if counts != [0]:
+            padded = pad_sequence([torch.tensor(path.ids) for path in paths], batch_first=True).to(self._device)
+            with torch.inference_mode():
+                logits = self._model.next_logits(padded, counts, self._cache.select([0] * len(paths)))
+        of_paths = np.array([[path.log_probability] for path in paths])
+        log_probabilities: Probabilities = of_paths + logits.cpu().double().log_softmax(dim=1).numpy()
+        return log_probabilities

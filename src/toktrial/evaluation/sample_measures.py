@@ -1,12 +1,11 @@
-"""Measures every continuation of every run, and real validation documents cut alike, so that they compare.
+"""Measures every continuation of every run, and real validation documents cut to the same length, so that they compare.
 
-All texts of one prompt and seed are cut to the bytes of the shortest: a longer text repeats itself more, and says so of its
-length alone. A real document stands beside each: its beginning, as long as the prompt, stands for the prompt. The last step of
+All texts of one prompt and seed are cut to the bytes of the shortest, because a longer text repeats itself more for its length
+alone. Beside them stands a real document, whose beginning takes the place of the prompt and is as long. The last step of
 evaluation: runs and their samples -> evaluation/samples/measures.json.
 """
 
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from toktrial import artifact
 from toktrial.corpus.documents import Documents, flat_buffers
+from toktrial.evaluation.account import write_account
 from toktrial.evaluation.bits_per_byte import DocumentScorer
 from toktrial.evaluation.stage import FINAL_FILE, SAMPLES_FILE
 from toktrial.evaluation.text_measures import Passage, count_measures, cut, words_within
@@ -28,8 +28,7 @@ from toktrial.training.device import resolve_device
 from toktrial.training.model import GPT
 from toktrial.training.run import Run, load_model
 
-MEASURES_FOLDER = "evaluation/samples"
-MEASURES_FILE = "measures.json"
+MEASURES_FILE = "evaluation/samples/measures.json"
 VERSION = 2  # raised when a measure changes its meaning: older files are then made anew
 
 Samples = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -40,7 +39,7 @@ class MeasuredText:
     """A passage, and where it comes from."""
 
     track: str | None
-    """None: a real document."""
+    """None for a real document."""
     seed: int
     prompt: int
     """The prompt's place among the protocol's prompts, from 0 on."""
@@ -56,44 +55,43 @@ def measure_samples(
 ) -> None:
     """Writes evaluation/samples/measures.json, unless that is done; `runs` are the evaluated ones, by seed and track.
 
-    The file holds, for every text: its track (null: a real document), seed, prompt, bytes, `measures` (see `count_measures`)
-    and `bits` by track: (bits, bytes) under that track's model of the same seed (see `bits_under`).
+    The file holds, for every text: its track (null for a real document), seed, prompt, bytes, `measures` (see
+    `count_measures`) and `bits` by track: (bits, bytes) under that track's model of the same seed (see `bits_under`).
     """
     evaluated = {f"{track}/{seed}": each.folder / FINAL_FILE for seed, of in runs.items() for track, each in of.items()}
     finals = {name: artifact.read_json(path)["fingerprint"] for name, path in evaluated.items()}
-    fingerprint = artifact.fingerprint("sample measures", {"version": VERSION, "runs": finals})
-    folder = trial_folder / MEASURES_FOLDER
-    if artifact.is_finished(folder, fingerprint):
-        return
-    started = time.monotonic()
-    samples = {
-        seed: {track: artifact.read_json(run.folder / SAMPLES_FILE) for track, run in of_seed.items()}
-        for seed, of_seed in runs.items()
-    }
-    texts = list(texts_of_equal_bytes(samples, validation))
-    known = known_words(train, {word for text in texts for word in words_within(text.passage)})
-    bits = _bits_by_model(runs, tokenizer_folders, texts)
-    described = [
-        {
-            "track": text.track,
-            "seed": text.seed,
-            "prompt": text.prompt,
-            "bytes": len(text.passage.text.encode()),
-            "measures": count_measures(text.passage, known),
-            "bits": {track: bits[track][place] for track in tokenizer_folders},
+
+    def account() -> list[dict[str, Any]]:
+        samples = {
+            seed: {track: artifact.read_json(run.folder / SAMPLES_FILE) for track, run in of_seed.items()}
+            for seed, of_seed in runs.items()
         }
-        for place, text in enumerate(texts)
-    ]
-    manifest: dict[str, Any] = {"seconds": time.monotonic() - started}
-    with artifact.publish(folder, fingerprint, manifest) as partial:
-        artifact.write_json(partial / MEASURES_FILE, described)
+        texts = list(texts_of_equal_bytes(samples, validation))
+        known = known_words(train, {word for text in texts for word in words_within(text.passage)})
+        bits = {
+            track: _bits_of_texts({seed: of_seed[track] for seed, of_seed in runs.items()}, folder, texts)
+            for track, folder in tokenizer_folders.items()
+        }
+        return [
+            {
+                "track": text.track,
+                "seed": text.seed,
+                "prompt": text.prompt,
+                "bytes": len(text.passage.text.encode()),
+                "measures": count_measures(text.passage, known),
+                "bits": {track: bits[track][place] for track in tokenizer_folders},
+            }
+            for place, text in enumerate(texts)
+        ]
+
+    write_account(trial_folder / MEASURES_FILE, "sample measures", {"version": VERSION, "runs": finals}, account)
 
 
 def texts_of_equal_bytes(samples: Mapping[int, Samples], documents: Documents) -> Iterator[MeasuredText]:
     """Yields every track's continuation of every prompt and seed, then a real document, all cut to the bytes of the shortest.
 
-    `samples` are those of samples.json, by seed and track. The documents are taken in order, each the next one that is long
-    enough, from the first again after the last; a text beside which none is long enough stands without.
+    samples: those of samples.json, by seed and track. Documents are taken in order, each the next one that is long enough,
+    and from the first again after the last. Where no document is long enough, the continuations stand without one.
     """
     document_bytes = np.concatenate([np.diff(flat_buffers(batch)[0]) for batch in documents.batches()])
     next_document = 0
@@ -113,7 +111,7 @@ def texts_of_equal_bytes(samples: Mapping[int, Samples], documents: Documents) -
 
 
 def document_passage(document: str, prompt_bytes: int, text_bytes: int) -> Passage:
-    """Returns what follows the beginning of a document; that ends with a word and has at most `prompt_bytes`.
+    """Returns a document's text after its beginning, which takes the prompt's place: whole words, at most `prompt_bytes`.
 
     >>> document_passage("Once upon a time, there was a dog.", 14, 12)
     Passage(prompt='Once upon a', text=' time, there', ended=False)
@@ -124,13 +122,13 @@ def document_passage(document: str, prompt_bytes: int, text_bytes: int) -> Passa
 
 
 def bits_under(model: GPT, tokenizer: Tokenizer, passages: Sequence[Passage]) -> list[tuple[float, int]]:
-    """Returns, for each passage, the bits that the model needs for its tokens, and the bytes of these tokens.
+    """Returns, for each passage, the bits that the model needs for its scored tokens, and the bytes of these tokens.
 
-    Prompt and text are encoded as one, as a document's beginning (the closing id is not scored), and the tokens are scored
-    that begin within the text and end before its last word. So a token that spans the end of the prompt is context, for no
-    track has to spell a cut that its own tokenizer would not make. Nor does a model pay for half a word: the last one is left
-    out of every text alike, for all but the shortest were cut wherever so many bytes ended. The bytes are those of the very
-    tokens that are scored, so that bits and bytes agree; (0.0, 0) where there is none.
+    Prompt and text are encoded together, as the beginning of a document (the closing id is not scored). The scored tokens are
+    those that begin within the text and end before its last word. A token that spans the end of the prompt is context, so that
+    no track has to spell a cut that its own tokenizer would not make. Nor does a model pay for half a word: the last one is
+    left out of every text unless white space follows it, because all texts but the shortest may have been cut within it.
+    Bits and bytes are of the same tokens; (0.0, 0) where there are none.
     """
     if not passages:
         return []
@@ -148,24 +146,17 @@ def bits_under(model: GPT, tokenizer: Tokenizer, passages: Sequence[Passage]) ->
 
 
 def _are_scored(passage: Passage, token_bytes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
-    """Which tokens begin within the text and end before its last word; that counts where white space shows that it is whole."""
+    """Which tokens begin within the text and end before its last word, or with it where white space shows that it is whole."""
     ends = np.cumsum(token_bytes, dtype=np.int64)
     whole_words = re.sub(r"\s*\S*\Z", "", passage.prompt + passage.text)
     return (ends - token_bytes >= len(passage.prompt.encode())) & (ends <= len(whole_words.encode()))
 
 
-def _bits_by_model(
-    runs: Mapping[int, Mapping[str, Run]], tokenizer_folders: Mapping[str, Path], texts: Sequence[MeasuredText]
-) -> dict[str, dict[int, tuple[float, int]]]:
-    """Returns (bits, bytes) of every text, by its place, under each track's model of the text's seed."""
-    bits: dict[str, dict[int, tuple[float, int]]] = {}
-    for track, folder in tokenizer_folders.items():
-        tokenizer = load_tokenizer(folder)
-        bits[track] = {}
-        for seed, of_seed in runs.items():
-            run = of_seed[track]
-            model = load_model(run, tokenizer.vocab_size).to(resolve_device(run.training.device))
-            places = [place for place, text in enumerate(texts) if text.seed == seed]
-            scored = bits_under(model, tokenizer, [texts[place].passage for place in places])
-            bits[track].update(zip(places, scored, strict=True))
+def _bits_of_texts(runs: Mapping[int, Run], tokenizer_folder: Path, texts: Sequence[MeasuredText]) -> list[tuple[float, int]]:
+    """Returns (bits, bytes) of every text under one track's model of the text's seed; texts stand in the order of the seeds."""
+    tokenizer = load_tokenizer(tokenizer_folder)
+    bits: list[tuple[float, int]] = []
+    for seed, run in runs.items():
+        model = load_model(run, tokenizer.vocab_size).to(resolve_device(run.training.device))
+        bits += bits_under(model, tokenizer, [text.passage for text in texts if text.seed == seed])
     return bits

@@ -1,7 +1,6 @@
-"""Evaluates a trained run on every validation document and continues the prompts; describes the vocabularies."""
+"""The final evaluation of a run: scores its model on every validation document and lets it continue the prompts."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,10 @@ import torch
 
 from toktrial import artifact
 from toktrial.errors import TrialError
+from toktrial.evaluation.account import is_made
 from toktrial.evaluation.bits_per_byte import DocumentScorer, Score
 from toktrial.evaluation.config import EvaluationConfig
-from toktrial.evaluation.excerpt import cuts_of_excerpt, excerpt, first_texts
 from toktrial.evaluation.generation import sample_continuations
-from toktrial.evaluation.marked_text import mark_first_documents
-from toktrial.evaluation.vocabulary import MARKED_BYTES, Vocabulary, count_uses, describe_vocabulary, shared_entries
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
@@ -27,14 +24,11 @@ from toktrial.training.run import Run, kept_weights_file, load_model
 FINAL_FILE = "final.json"
 SAMPLES_FILE = "samples.json"
 DOCUMENT_NATS_FILE = "document_nats.npy"
-VOCABULARY_FOLDER = "evaluation/vocabulary"
-VOCABULARY_FILE = "vocabulary.json"
-VOCABULARY_FORMAT = 2  # raised when the account says more, or something else: an older one is then made anew
 
 
 def run_evaluation_fingerprint(run: Run, tokens_fingerprint: str, config: EvaluationConfig) -> str:
     """Returns the fingerprint of a run's final evaluation."""
-    # Minimal pairs have a file of their own, which knows what it was made from.
+    # Minimal pairs have a file of their own, which records what it was made from.
     settings = {name: value for name, value in asdict(config).items() if name != "minimal_pairs"}
     inputs: dict[str, Any] = {"run": run.fingerprint(tokens_fingerprint), "evaluation": settings}
     if (run.folder / kept_weights_file(run.keep_weights_at)).is_file():
@@ -43,13 +37,12 @@ def run_evaluation_fingerprint(run: Run, tokens_fingerprint: str, config: Evalua
 
 
 def is_evaluated(run: Run, fingerprint: str) -> bool:
-    """Whether a run's final evaluation came to its end; final.json is written last."""
-    path = run.folder / FINAL_FILE
-    return path.is_file() and artifact.read_json(path).get("fingerprint") == fingerprint
+    """Whether a run's final evaluation is finished; final.json is written last."""
+    return is_made(run.folder / FINAL_FILE, fingerprint)
 
 
 def evaluate_run(run: Run, tokenizer_folder: Path, config: EvaluationConfig) -> None:
-    """Writes a finished run's final.json, document_nats.npy and samples.json, unless that is done and all are still there."""
+    """Writes a finished run's final.json, document_nats.npy and samples.json, unless all are there for these settings."""
     store = TokenStore.open(run.tokens_folder)
     fingerprint = run_evaluation_fingerprint(run, store.manifest["fingerprint"], config)
     are_there = all((run.folder / name).is_file() for name in (SAMPLES_FILE, DOCUMENT_NATS_FILE))
@@ -87,9 +80,9 @@ def evaluate_run(run: Run, tokenizer_folder: Path, config: EvaluationConfig) -> 
 def _score_at_equal_bytes(
     run: Run, store: TokenStore, scorer: DocumentScorer, last: Score, last_step: int, device: torch.device
 ) -> dict[str, Any] | None:
-    """Returns the measures at the step where the track has read as much text as every other; None where no weights are kept.
+    """Returns the measures at the step where the track has read as much text as every other; None without kept weights.
 
-    `last` is the score after the last step, which for the track that reads the least text is that step.
+    last: the score after the last step. For the track that reads the least text, that step is the last one.
     """
     step = run.keep_weights_at
     if step == last_step:
@@ -111,48 +104,7 @@ def _last_metrics(run_folder: Path) -> Metrics:
     lines = read_metrics(run_folder)
     if not lines:
         raise TrialError(
-            f"{run_folder / METRICS_FILE} is missing or empty: delete {run_folder} and run the same command again, which "
-            "trains that run anew"
+            f"{run_folder / METRICS_FILE} is missing or empty: delete {run_folder} and run the same command again, to train "
+            "that run anew"
         )
     return lines[-1]
-
-
-def describe_vocabularies(
-    trial_folder: Path,
-    tokenizer_folders: Mapping[str, Path],
-    tokens_folders: Mapping[str, Path],
-    requested: int,
-) -> None:
-    """Writes evaluation/vocabulary/vocabulary.json: an account of every track's entries, unless that is done."""
-    folder = trial_folder / VOCABULARY_FOLDER
-    stores = {track: TokenStore.open(path) for track, path in tokens_folders.items()}
-    tokens = {track: store.manifest["fingerprint"] for track, store in stores.items()}
-    fingerprint = artifact.fingerprint("vocabulary", {"tokens": tokens, "format": VOCABULARY_FORMAT})
-    if artifact.is_finished(folder, fingerprint):
-        return
-    started = time.monotonic()
-    tokenizers = {track: load_tokenizer(tokenizer_folders[track]) for track in stores}
-    first = next(iter(stores))
-    text = mark_first_documents(stores[first].train, tokenizers[first].token_bytes, MARKED_BYTES)
-    described = {
-        track: describe_vocabulary(
-            Vocabulary(
-                tokenizers[track].token_bytes,
-                tokenizers[track].parts,
-                requested,
-                count_uses(store.train, store.entries),
-                count_uses(store.validation, store.entries),
-            ),
-            store,
-            text,
-        )
-        for track, store in stores.items()
-    }
-    account = {
-        "tracks": described,
-        "shared_entries": shared_entries({track: each.token_bytes for track, each in tokenizers.items()}),
-        "cuts": cuts_of_excerpt(tokenizers, excerpt(first_texts(stores[first], tokenizers[first].token_bytes))),
-    }
-    manifest: dict[str, Any] = {"seconds": time.monotonic() - started}
-    with artifact.publish(folder, fingerprint, manifest) as partial:
-        artifact.write_json(partial / VOCABULARY_FILE, account)

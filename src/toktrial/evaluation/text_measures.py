@@ -1,7 +1,8 @@
 """What is counted in one text: repeated and distinct n-grams, sentences, words that the corpus knows, quotation marks.
 
-A measure is a pair of counts (part, whole): its value is part / whole, and over several texts the sums' ratio. So no text is
-too short to count, none counts for more than it holds, and n-grams never span two texts. sample_measures.py chooses the texts.
+A measure is a pair of counts (part, whole). Its value is part / whole, and over several texts the ratio of their sums. So no
+text is too short to count, none counts for more than it holds, and n-grams never span two texts. sample_measures.py chooses
+the texts.
 """
 
 import re
@@ -23,23 +24,23 @@ _OPENS_AFTER = frozenset("([{-\u2013\u2014")  # besides white space and the begi
 
 @dataclass(frozen=True)
 class Passage:
-    """A text that is measured, and what stands before it in its document, which is not."""
+    """A text that is measured, and the prompt before it in its document, which is not."""
 
     prompt: str
     text: str
     ended: bool
-    """Whether the document ends with the text; else it was cut there, perhaps within a word."""
+    """Whether the document ends with the text; if not, the text was cut there, perhaps within a word."""
 
 
 def count_measures(passage: Passage, known: Collection[str]) -> dict[str, Counts]:
     """Returns (part, whole) of every measure of a passage by its name; `known` are words as `words_of` gives them.
 
-    - `repetition`: n-grams of four words that stood in the text before, of all of them.
+    - `repetition`: n-grams of four words that occurred earlier in the text, of all of them.
     - `distinct_1`, `distinct_2`, `distinct_3`: distinct n-grams of words, of all of them (Li et al. 2016, section 5.2: there
       over all texts that a model made, here within one text, which is what repeats itself).
-    - `sentence_words`: words, over the ends of sentences, which is the mean length without a bias. A text loses the beginning
-      of its first sentence to the prompt; where it was cut, the words of the one left unfinished make up for that, and where it
-      ended, nothing does: there the words that the prompt holds of that sentence are counted too.
+    - `sentence_words`: words, over the ends of sentences, which is their mean length without a bias. A text loses the beginning
+      of its first sentence to the prompt. Where the text was cut, the words of its unfinished last sentence make up for that.
+      Where it ended, nothing does, so the words of the first sentence that the prompt holds are counted too.
     - `known_words`: words that are known, of all.
     - `paired_quotation_marks`: see `count_paired_marks`.
     """
@@ -56,7 +57,7 @@ def count_measures(passage: Passage, known: Collection[str]) -> dict[str, Counts
 
 
 def words_within(passage: Passage) -> list[str]:
-    """Returns the words that begin in the text and end in it; one that the cut may have shortened is left out.
+    """Returns the words that begin and end in the text; a last word that the cut may have shortened is left out.
 
     >>> words_within(Passage("Once upon a ti", "me, there was a dr", ended=False))
     ['there', 'was', 'a']
@@ -71,11 +72,11 @@ def words_within(passage: Passage) -> list[str]:
 
 
 def count_paired_marks(passage: Passage) -> Counts:
-    """Returns how many double quotation marks of the text have their partner, and how many there are.
+    """Returns how many double quotation marks of the text have a partner, and how many there are.
 
-    A mark that opens is paired with the next one where that closes, in the same paragraph (line), the prompt's included. A
-    straight mark opens at the beginning and after white space, an opening bracket or a dash, else it closes. A mark that is
-    still open where the text was cut counts as none.
+    An opening mark and the next mark are a pair if that one closes and stands in the same paragraph (line); marks of the prompt
+    may be partners too. A straight mark opens at the beginning and after white space, an opening bracket or a dash; elsewhere
+    it closes. A mark that is still open where the text was cut is not counted.
 
     >>> count_paired_marks(Passage("", 'He said, "Hi, "Tom." Then: "Go', ended=False))
     (2, 3)
@@ -100,19 +101,22 @@ def count_paired_marks(passage: Passage) -> Counts:
 
 
 def cut(text: str, most_bytes: int) -> str:
-    """Returns the longest beginning of a text of at most so many UTF-8 bytes that ends with a whole character."""
+    """Returns the longest beginning of a text that has at most `most_bytes` UTF-8 bytes and ends with a whole character."""
     return text.encode()[:most_bytes].decode(errors="ignore")
 
 
 def summarise(texts: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
-    """Returns every measure of the texts of one source (a track, or the real documents), one value a seed, by its name.
+    """Returns every measure of the texts of one source (a track, or the real documents) by its name, a value for each seed.
 
-    Bits per byte under a track's model are named by `bits_name`. None where nothing was there to count.
+    Bits per byte under a track's model are named by `bits_name`. A value is None where there was nothing to count.
     """
-    seeds = sorted({text["seed"] for text in texts})
     values: dict[str, list[float | None]] = {}
-    for seed in seeds:
-        of_seed = [_all_counts(text) for text in texts if text["seed"] == seed]
+    for seed in sorted({text["seed"] for text in texts}):
+        of_seed = [
+            text["measures"] | {bits_name(track): counts for track, counts in text["bits"].items()}
+            for text in texts
+            if text["seed"] == seed
+        ]
         for name in of_seed[0]:
             part, whole = (sum(counts[name][side] for counts in of_seed) for side in (0, 1))
             values.setdefault(name, []).append(part / whole if whole else None)
@@ -120,12 +124,12 @@ def summarise(texts: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None
 
 
 def bits_name(track: str) -> str:
-    """Returns what bits per byte under a track's model are called among the measures."""
+    """Returns the name that bits per byte under a track's model have among the measures."""
     return f"bits_per_byte_under_{track}"
 
 
 def _words_begun(passage: Passage) -> int:
-    """Words of the sentence that the prompt leaves open; none where an unfinished one at the end makes up for them."""
+    """Words of the sentence that the prompt leaves open; 0 where an unfinished last sentence makes up for them."""
     if not passage.ended:
         return 0
     open_sentence = _SENTENCE_END.split(passage.prompt)[-1].rpartition("\n")[2]
@@ -142,7 +146,3 @@ def _distinct(words: Sequence[str], n: int) -> Counts:
     """Returns how many distinct n-grams there are, and how many in all."""
     grams = [tuple(words[start : start + n]) for start in range(len(words) - n + 1)]
     return len(set(grams)), len(grams)
-
-
-def _all_counts(text: Mapping[str, Any]) -> dict[str, Any]:
-    return {**text["measures"], **{bits_name(track): counts for track, counts in text["bits"].items()}}

@@ -1,16 +1,15 @@
 """What a person is asked about samples, and the file of the answers: TRIAL/ratings.jsonl, one vote a line.
 
-`toktrial rate` asks and appends; the report counts. A vote names the two texts that were shown by their hash, so that votes on
-samples that have been made anew since are known to be of other texts.
+`toktrial rate` asks and appends; the report counts. A vote identifies the two texts that were shown by their hash, so that it
+does not count for samples that were made anew since.
 """
 
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import get_type_hints
 
+import msgspec
 import xxhash
 
 from toktrial.errors import TrialError
@@ -19,8 +18,7 @@ VOTES_FILE = "ratings.jsonl"
 CRITERIA = ("coherence", "syntax", "creativity")
 
 
-@dataclass(frozen=True)
-class Vote:
+class Vote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One answer of one rater: which of two continuations of a prompt is better by one criterion."""
 
     rater: str
@@ -38,13 +36,13 @@ class Vote:
     criterion: str
     """One of CRITERIA."""
     better: str
-    """The track whose text is better; empty: both are equally good."""
+    """The track whose text is better; empty where both are equally good."""
     timestamp: float
     """Seconds since the epoch."""
 
     @property
     def question(self) -> tuple[str, int, int, str, str, str]:
-        """What was asked, and of whom: a later vote on the same replaces an earlier one."""
+        """What was asked, and of whom: a later vote on the same question replaces an earlier one."""
         return (self.rater, self.seed, self.prompt, self.track, self.texts, self.criterion)
 
 
@@ -54,13 +52,13 @@ def texts_hash(prompt: str, continuations: Iterable[str]) -> str:
 
 
 def append_vote(path: Path, vote: Vote) -> None:
-    """Adds a vote as one line; on return it is on the disk, and survives a crash.
+    """Adds a vote as one line; when this returns, the line is on the disk and survives a crash.
 
-    A last line without its end is what is left of a crash: nobody was told that it is kept, and it is removed.
+    A last line without its end was left by a crash. It is removed: nobody was told that it is kept.
     """
-    line = json.dumps(asdict(vote), ensure_ascii=False).encode() + b"\n"
+    line = json.dumps(msgspec.structs.asdict(vote), ensure_ascii=False).encode() + b"\n"
     with path.open("ab+") as file:
-        whole_bytes = _end_of_last_line(path)
+        whole_bytes = path.read_bytes().rfind(b"\n") + 1
         if whole_bytes < file.tell():
             file.truncate(whole_bytes)
         file.write(line)
@@ -69,9 +67,9 @@ def append_vote(path: Path, vote: Vote) -> None:
 
 
 def read_votes(path: Path) -> list[Vote]:
-    """Returns the votes that count, the last on each question, in the order of the questions' first; none without a file.
+    """Returns the votes that count, the last one on each question; the questions are in the order in which they first occur.
 
-    Raises TrialError, naming the line, where one is no vote.
+    Returns none without a file. Raises TrialError, naming the line, where a line is not a vote.
     """
     if not path.is_file():
         return []
@@ -80,21 +78,13 @@ def read_votes(path: Path) -> list[Vote]:
     return list({vote.question: vote for vote in votes}.values())
 
 
-def _end_of_last_line(path: Path) -> int:
-    return path.read_bytes().rfind(b"\n") + 1
-
-
 def _from_line(line: bytes, path: Path, number: int) -> Vote:
     try:
-        plain = json.loads(line)
-        kinds = get_type_hints(Vote)
-        if not isinstance(plain, dict) or set(plain) != set(kinds):
-            raise ValueError("other fields than those of a vote")
-        if not all(isinstance(plain[name], kind) for name, kind in kinds.items()):
-            raise ValueError("a field of another type")
-        vote = Vote(**plain)
-        if vote.criterion not in CRITERIA or vote.better not in ("", vote.baseline, vote.track):
-            raise ValueError("an answer that is none")
-    except ValueError as error:  # no JSON and no UTF-8 among them
-        raise TrialError(f"{path}, line {number} is no vote ({error}): mend or remove that line") from None
+        vote = msgspec.json.decode(line, type=Vote)
+        if vote.criterion not in CRITERIA:
+            raise ValueError(f"criterion is {vote.criterion!r}, which is none of {', '.join(CRITERIA)}")
+        if vote.better not in ("", vote.baseline, vote.track):
+            raise ValueError(f"better is {vote.better!r}, which is neither of the two tracks")
+    except (ValueError, RecursionError) as error:  # ValueError also where the line is not JSON or not UTF-8
+        raise TrialError(f"{path}, line {number} is not a vote ({error}): mend or remove that line") from None
     return vote

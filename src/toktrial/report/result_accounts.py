@@ -89,7 +89,7 @@ class Vocabulary:
     Entries spanning words touch two or more; `words_per_entry`: number of words touched -> entries. `never_used` are some of
     the entries that the training text does not use. `renyi_efficiency` is that of the entries' frequencies, at `renyi_order`.
     `marked_text`: the first training documents, by which entries are classed and cuts of words are counted. `classes`, by
-    name: a key of evaluation.entry_classes.CLASSES. `entries_on_the_way` is None where the tokenizer knows no
+    name: a key of evaluation.entries.CLASSES. `entries_on_the_way` is None where the tokenizer knows no
     merges; `trees` are then empty.
     """
 

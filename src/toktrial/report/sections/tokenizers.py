@@ -3,7 +3,7 @@
 A trial that an older version evaluated lacks some of it; then there is less to say.
 """
 
-from toktrial.evaluation.entry_classes import CLASSES
+from toktrial.evaluation.entries import CLASSES
 from toktrial.report import blocks
 from toktrial.report.result import TrialResult
 from toktrial.report.result_accounts import Cuts, Entry, EntryClass, Vocabulary
