@@ -13,19 +13,18 @@ from toktrial.evaluation.entry_classes import CLASSES
 from toktrial.evaluation.excerpt import cuts_of_excerpt
 from toktrial.evaluation.stage import describe_vocabularies
 from toktrial.report.blocks import Block, Branch, CutText, Table, Tree, every
-from toktrial.report.document import document_of
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.markdown import cut_lines, render_markdown, tree_lines
-from toktrial.report.page import render_page
+from toktrial.report.page import document_of, render_page
 from toktrial.report.result import TrialResult
 from toktrial.report.result_accounts import Entry
 from toktrial.report.sections.tokenizers import (
     NO_MERGES_NOTE,
     entry_tables,
     overview_tables,
-    section,
     tokenizer_table,
+    tokenizers_section,
 )
 from toktrial.tokenizer.base import Tokenizer
 
@@ -93,7 +92,7 @@ def page(results: TrialResult) -> str:
 
 def blocks_of(results: TrialResult) -> list[Block]:
     """Every block of the section."""
-    return list(every(section(results).blocks))
+    return list(every(tokenizers_section(results).blocks))
 
 
 def test_there_are_tables_of_all_tracks_and_of_each(results: TrialResult) -> None:
@@ -186,4 +185,4 @@ def test_an_older_account_is_still_reported(reported_trial: Path) -> None:
     assert NO_MERGES_NOTE not in render_markdown(document_of(results))
     rows = {row[0]: row[1:] for row in tokenizer_table(results).rows}
     assert rows["share of the validation text's bytes that they cover"] == ["\u2013", "\u2013"]
-    assert "The same text, cut by every track" not in (reported_trial / "report/index.html").read_text(encoding="utf-8")
+    assert "The same text, tokenized by every track" not in (reported_trial / "report/index.html").read_text(encoding="utf-8")

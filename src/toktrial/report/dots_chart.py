@@ -1,136 +1,147 @@
-"""The picture beside the verdict: every run as a dot by track, and every paired difference with the interval that decides.
+"""Pictures of single runs as dots: the one beside the verdict, and the one of the learning rates that were tried.
 
-Result -> dots chart -> section: noise is seen sooner than read.
+Result -> dots charts -> sections: noise is seen sooner than it is read.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from toktrial.report.blocks import Figure
-from toktrial.report.chart_specification import COLOURS, CONFIG, SCHEMA, SHAPES, scale_of
+from toktrial.report.chart_specification import FRAME, HEIGHT, WIDTH, ZERO_LINE, Specification, by_track
 from toktrial.report.result import TrialResult
+from toktrial.report.result_comparisons import Tuning
 from toktrial.report.wording import decimal, joined, signed
 
-NAME = "runs"  # of its files
-HEIGHT, STEP_WIDTH = 210, 84  # pixels, and for each column of dots
+PANEL_HEIGHT, COLUMN_WIDTH = 210, 84  # pixels
+DOT = {"type": "point", "size": 64, "filled": True, "opacity": 0.85, "stroke": "white", "strokeWidth": 1}
+DIAMOND = {"type": "point", "shape": "diamond", "opacity": 1}
+BESIDE = {"xOffset": 18}  # pixels to the right of the dots
+MEAN_OF_DOTS = {"y": {"aggregate": "mean", "field": "value", "type": "quantitative"}}
 
 
-def dots(result: TrialResult) -> Figure:
-    """Returns the picture."""
-    return Figure(
-        name=NAME, specification=dots_specification(result), description=describe_dots(result), caption=dots_caption(result)
-    )
-
-
-def dots_specification(result: TrialResult) -> dict[str, Any]:
-    """Returns Vega-Lite: the runs where the verdict compares them, and beside them what they differ by."""
-    tracks = list(result.tracks)
-    return {
-        "$schema": SCHEMA,
-        "config": {**CONFIG, "concat": {"spacing": 50}},
-        "background": "white",
-        "hconcat": [_runs(result, tracks), _differences(result, tracks)],
-    }
-
-
-def describe_dots(result: TrialResult) -> str:
-    """Returns what the picture shows, for those who cannot see it."""
-    runs = [f"{track} {joined([decimal(value, 4) for value in judged_values(result, track)])}" for track in result.tracks]
+def runs_figure(result: TrialResult) -> Figure:
+    """Returns every run as a dot by track, and every paired difference beside the interval that decides."""
+    values = {track: _judged_values(result, track) for track in result.tracks}
+    runs = [f"{track} {joined([decimal(value, 4) for value in of_track])}" for track, of_track in values.items()]
     pairs = [
         f"{each.track} minus {each.baseline} {joined([signed(value) for value in each.differences])}"
         for each in result.comparisons
     ]
-    return f"Every run's bits per byte: {'; '.join(runs)}. What pairs of one seed differ by: {'; '.join(pairs)}."
-
-
-def dots_caption(result: TrialResult) -> str:
-    """Returns what must be known to read the picture."""
-    return (
-        f"Left: every run, the line is a track's mean. Right: what each run differs by from {result.baseline} under "
-        "the same seed, the mean, and the interval that the verdict is about. Lower is better."
+    return Figure(
+        name="runs",
+        specification={**FRAME, "hconcat": [_runs_panel(values), _differences_panel(result)]},
+        description=f"Every run's bits per byte: {'; '.join(runs)}. Differences between runs of one seed: {'; '.join(pairs)}.",
+        caption=(
+            f"Left: every run; the line is a track's mean. Right: each run minus {result.baseline}'s run of the same seed, "
+            "their mean, and the interval that the verdict rests on. Lower is better."
+        ),
     )
 
 
-def judged_values(result: TrialResult, track: str) -> list[float | None]:
+def rates_figure(tuning: Tuning) -> Figure:
+    """Returns bits per byte by learning rate: every run as a dot, the means joined, each track's best rate marked."""
+    tracks = list(tuning.bits_per_byte)
+    rows = [
+        {"name": track, "rate": float(rate), "value": value, "best": float(rate) == tuning.own[track]}
+        for track, of_track in tuning.bits_per_byte.items()
+        for rate, values in of_track.items()
+        for value in values
+        if value is not None
+    ]
+    encoding = {
+        "x": {
+            "field": "rate", "type": "quantitative", "title": "learning rate",
+            "scale": {"type": "log", "nice": False, "padding": 24},
+            "axis": {"values": sorted({row["rate"] for row in rows}), "format": "~g", "grid": False},
+        },
+        "y": {
+            "field": "value", "type": "quantitative", "title": "bits per byte of the documents set aside",
+            "scale": {"zero": False, "nice": False, "padding": 14},
+        },
+        "color": by_track("color", tracks),
+    }  # fmt: skip
+    means = {"mark": {"type": "line", "strokeWidth": 2.2}, "encoding": MEAN_OF_DOTS}
+    dots = {"mark": DOT, "encoding": {"shape": by_track("shape", tracks)}}
+    best = {
+        "transform": [{"filter": "datum.best"}],
+        "mark": {**DIAMOND, "size": 260, "filled": False, "strokeWidth": 2},
+        "encoding": MEAN_OF_DOTS,
+    }
+    own = joined([f"{track} {rate:g}" for track, rate in tuning.own.items()])
+    return Figure(
+        name="learning_rates",
+        specification={**FRAME, **_panel(rows, (WIDTH, HEIGHT), encoding, [means, dots, best])},
+        description=f"Line chart: bits per byte of the documents set aside against the learning rate. The best rates: {own}.",
+        caption="Each dot is a run, a line joins a track's means, and a diamond marks its own best rate. Lower is better.",
+        title="Bits per byte by learning rate",
+    )
+
+
+def _judged_values(result: TrialResult, track: str) -> list[float | None]:
     """Returns the bits per byte of a track's runs, where the verdict compares them."""
     at_equal_bytes = result.design.verdict.budget == "bytes"
     runs = result.tracks[track].runs
     return [run.equal_bytes.bits_per_byte if at_equal_bytes and run.equal_bytes else run.bits_per_byte for run in runs]
 
 
-def _runs(result: TrialResult, tracks: Sequence[str]) -> dict[str, Any]:
-    rows = [
-        {"name": track, "value": value, "seed": run.seed}
-        for track in tracks
-        for run, value in zip(result.tracks[track].runs, judged_values(result, track), strict=True)
-    ]
+def _runs_panel(values: dict[str, list[float | None]]) -> Specification:
+    tracks = list(values)
     encoding = {
-        "x": _column(tracks),
+        "x": _columns(tracks),
         "y": {
             "field": "value", "type": "quantitative", "title": "bits per byte, every run",
             "scale": {"zero": False, "nice": False, "padding": 14}, "axis": {"tickCount": 5},
         },
-        "color": _scaled(tracks, COLOURS),
+        "color": _without_legend("color", tracks),
     }  # fmt: skip
-    mean = {
-        "mark": {"type": "tick", "thickness": 1.5, "width": 34},
-        "encoding": {"y": {"aggregate": "mean", "field": "value", "type": "quantitative"}},
-    }
-    dots = {"mark": _dot(), "encoding": {"shape": _scaled(tracks, SHAPES)}}
-    return _panel(rows, len(tracks), encoding, [mean, dots])
+    rows = [{"name": track, "value": value} for track in tracks for value in values[track]]
+    means = {"mark": {"type": "tick", "thickness": 1.5, "width": 34}, "encoding": MEAN_OF_DOTS}
+    dots = {"mark": DOT, "encoding": {"shape": _without_legend("shape", tracks)}}
+    return _panel(rows, (COLUMN_WIDTH * len(tracks), PANEL_HEIGHT), encoding, [means, dots])
 
 
-def _differences(result: TrialResult, tracks: Sequence[str]) -> dict[str, Any]:
-    comparisons = result.comparisons
+def _differences_panel(result: TrialResult) -> Specification:
+    comparisons, tracks = result.comparisons, list(result.tracks)
     others = [each.track for each in comparisons]
-    rows: list[dict[str, Any]] = [
-        {"name": each.track, "value": value, "low": None, "high": None} for each in comparisons for value in each.differences
-    ]
+    rows: list[dict[str, Any]] = [{"name": each.track, "value": value} for each in comparisons for value in each.differences]
     rows += [
-        {"name": each.track, "value": None, "low": each.low, "high": each.high, "mean": each.difference}
+        {"name": each.track, "low": each.low, "high": each.high, "mean": each.difference}
         for each in comparisons
         if each.low is not None
     ]
     encoding = {
-        "x": _column(others),
+        "x": _columns(others),
         "y": {
             "field": "value", "type": "quantitative", "title": f"minus {result.baseline}, by seed",
             "scale": {"nice": False, "padding": 14}, "axis": {"tickCount": 5, "format": "+.3~f"},
         },
-        "color": _scaled(tracks, COLOURS),
+        "color": _without_legend("color", tracks),
     }  # fmt: skip
-    zero: dict[str, Any] = {
-        "data": {"values": [{"value": 0}]},
-        "mark": {"type": "rule", "strokeWidth": 1},
-        "encoding": {"x": {"value": 0}, "x2": {"value": "width"}, "color": {"value": "#808690"}},
-    }
     decided = [{"filter": "isValid(datum.low)"}]
     interval = {
         "transform": decided,
-        "mark": {"type": "rule", "strokeWidth": 2.5, "xOffset": 18},
+        "mark": {"type": "rule", "strokeWidth": 2.5, **BESIDE},
         "encoding": {"y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}},
     }
     mean = {
         "transform": decided,
-        "mark": {"type": "point", "shape": "diamond", "size": 110, "filled": True, "opacity": 1, "xOffset": 18},
+        "mark": {**DIAMOND, "size": 110, "filled": True, **BESIDE},
         "encoding": {"y": {"field": "mean", "type": "quantitative"}},
     }
-    dots = {"mark": _dot(), "encoding": {"shape": _scaled(tracks, SHAPES)}}
-    return _panel(rows, len(others), encoding, [zero, interval, mean, dots])
+    dots = {"mark": DOT, "encoding": {"shape": _without_legend("shape", tracks)}}
+    return _panel(rows, (COLUMN_WIDTH * len(others), PANEL_HEIGHT), encoding, [ZERO_LINE, interval, mean, dots])
 
 
-def _panel(rows: list[dict[str, Any]], columns: int, encoding: dict[str, Any], layers: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"width": STEP_WIDTH * columns, "height": HEIGHT, "data": {"values": rows}, "encoding": encoding, "layer": layers}
+def _panel(
+    rows: list[dict[str, Any]], size: tuple[int, int], encoding: Specification, layers: Sequence[Specification]
+) -> Specification:
+    return {"width": size[0], "height": size[1], "data": {"values": rows}, "encoding": encoding, "layer": list(layers)}
 
 
-def _column(names: Sequence[str]) -> dict[str, Any]:
-    axis = {"title": None, "labelAngle": 0, "grid": False, "labelLimit": STEP_WIDTH - 4}
+def _columns(names: Sequence[str]) -> Specification:
+    axis = {"title": None, "labelAngle": 0, "grid": False, "labelLimit": COLUMN_WIDTH - 4}
     return {"field": "name", "type": "nominal", "sort": list(names), "axis": axis, "scale": {"domain": list(names)}}
 
 
-def _scaled(names: Sequence[str], values: Sequence[str]) -> dict[str, Any]:
-    return {"field": "name", "type": "nominal", "legend": None, "scale": scale_of(names, values)}
-
-
-def _dot() -> dict[str, Any]:
-    return {"type": "point", "size": 64, "filled": True, "opacity": 0.85, "stroke": "white", "strokeWidth": 1}
+def _without_legend(channel: str, names: Sequence[str]) -> Specification:
+    return {**by_track(channel, names), "legend": None}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from toktrial.report import blocks
-from toktrial.report.wording import visible
+from toktrial.report.wording import SPACES_SHOWN, visible
 
 
 def render_markdown(document: blocks.Document) -> str:
@@ -17,7 +17,7 @@ def render_markdown(document: blocks.Document) -> str:
     for section in document.sections:
         parts += [f"## {escaped(section.title)}"] if section.title else []
         parts += _blocks(section.blocks)
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def code_block(text: str, language: str = "") -> str:
@@ -48,7 +48,7 @@ def _block(block: blocks.Block) -> Iterator[str]:
         case blocks.Heading():
             yield f"{'#' * block.level} {escaped(block.text)}"
         case blocks.Paragraph():
-            yield _paragraph(block.text)
+            yield " ".join([_sentence(block.text), *map(code_span, block.quoted)])
         case blocks.Bullets():
             yield "\n".join(f"- {_sentence(item)}" for item in block.items)
         case blocks.Definitions():
@@ -59,14 +59,14 @@ def _block(block: blocks.Block) -> Iterator[str]:
             yield _figure(block)
         case blocks.Chart():
             yield from map(_figure, block.pictures)
-        case blocks.Switches() | blocks.OnPage():
+        case blocks.ChartControls() | blocks.OnPage():
             return
         case blocks.CodeBlock():
             yield code_block(block.text, block.language)
         case blocks.Quotations():
-            yield code_block("\n\n".join([block.lead, *(f"[{text.by}]{text.text}" for text in block.texts)]))
+            yield code_block("\n\n".join([block.lead, *(f"[{by}]{text}" for by, text in block.texts.items())]))
         case blocks.CutText():
-            yield f"{escaped(block.lead)} A bar parts two tokens."
+            yield f"{escaped(block.lead)} A bar separates two tokens."
             for cutting in block.cuttings:
                 yield f"{escaped(cutting.name)}: {escaped(cutting.summary)}"
                 yield code_block(cut_lines(cutting))
@@ -79,12 +79,6 @@ def _block(block: blocks.Block) -> Iterator[str]:
             yield from _blocks(block.blocks)
         case _:
             assert_never(block)
-
-
-def _paragraph(text: str | tuple[str | blocks.CodeSpan, ...]) -> str:
-    if isinstance(text, str):
-        return _sentence(text)
-    return "".join(escaped(part) if isinstance(part, str) else code_span(part.text) for part in text)
 
 
 def _sentence(text: str) -> str:
@@ -115,22 +109,19 @@ def _cell(text: str, is_code: bool) -> str:
 
 
 def cut_lines(cutting: blocks.Cutting) -> str:
-    """Returns the text with a bar between tokens; a bar of the text has a backslash before it, and so has the end of a line."""
-    return "\n".join("|".join(_barred(piece.text) for piece in document) for document in cutting.documents)
-
-
-def _barred(text: str) -> str:
-    return "".join({"\n": "\\n\n", "|": "\\|"}.get(letter, visible(letter)) for letter in text)
+    """Returns the text with a bar between tokens. A bar in the text is written with a backslash, the end of a line as \\n."""
+    shown = {**SPACES_SHOWN, "\n": "\\n\n", "|": "\\|"}
+    return "\n".join("|".join(visible(piece.text, shown) for piece in document) for document in cutting.documents)
 
 
 def tree_lines(branch: blocks.Branch, depth: int = 0) -> str:
-    """Returns a tree as lines, each part two spaces further in than what it is a part of."""
+    """Returns a tree as lines; each part is indented two spaces deeper than its whole."""
     line = f"{'  ' * depth}{branch.text}  {branch.note}"
     return "\n".join([line, *(tree_lines(part, depth + 1) for part in branch.parts)])
 
 
 def _longest_run_of_backticks(text: str) -> int:
-    return max((len(run) for run in re.findall("`+", text)), default=0)
+    return max(map(len, re.findall("`+", text)), default=0)
 
 
 def _on_one_line(text: str) -> str:

@@ -1,6 +1,6 @@
-"""What the tokenizers learned: their entries, classes, cuts of one text, trees of merges.
+"""What the tokenizers learned: their entries and classes, how they cut one text, trees of merges.
 
-A trial that an older version evaluated lacks some of it; then there is less to say.
+A trial that an older version evaluated lacks some of it, and then the section says less.
 """
 
 from toktrial.evaluation.entry_classes import CLASSES
@@ -12,16 +12,16 @@ from toktrial.report.wording import OPEN_BOX, count, decimal, percent, plural, v
 WORDS_IN_TABLE = 12
 Vocabularies = dict[str, Vocabulary]
 NOTHING_KNOWN = Vocabulary(0, 0, [], [], [])  # stands in for the account of a track that has none
-NO_MERGES_NOTE = "This tokenizer knows no merges, so nothing tells how its entries were built."
-SUPERWORD_NOTE = "Entries spanning words touch two or more words, whole or not."
+NO_MERGES_NOTE = "This tokenizer has no merges, so there is no record of how its entries were built."
+SUPERWORD_NOTE = "Entries spanning words touch two or more words, in whole or in part."
 TREE_NOTE = (
-    "Each entry with the two that it was merged of, down to single bytes; the numbers are an entry's own uses in the "
-    "training text, without those inside larger entries. Shown are the most used entries that span words, and the longest; "
-    "where a track has none that span words, the longest ones."
+    "Each entry is shown with the two that it was merged from, down to single bytes. The number is how often the training text "
+    "uses the entry itself, without its uses inside larger entries. Shown are the most used entries that span words, and the "
+    "longest; for a track with none that span words, only the longest."
 )
 
 
-def section(result: TrialResult) -> blocks.Section:
+def tokenizers_section(result: TrialResult) -> blocks.Section:
     """Returns how every track cuts one text, the tables of all tracks together, and each track's entries."""
     classes = blocks.Definitions(tuple(blocks.Definition(name, (meaning,)) for name, meaning in CLASSES.items()))
     parts: list[blocks.Block] = [
@@ -49,12 +49,12 @@ def cut_text(cuts: Cuts | None) -> list[blocks.Block]:
         for name, track in cuts.tracks.items()
     )
     text = blocks.CutText(
-        lead=f"The beginning of the validation text, {count(cuts.bytes)} bytes.",
+        lead=f"The first {count(cuts.bytes)} bytes of the validation text.",
         text="\n".join(cuts.documents),
         cuttings=cuttings,
-        marks="one token that touches two or more words",
+        marks="a token that touches two or more words",
     )
-    return [blocks.Heading("The same text, cut by every track"), text]
+    return [blocks.Heading("The same text, tokenized by every track"), text]
 
 
 def overview_tables(result: TrialResult) -> list[blocks.Table]:
@@ -75,20 +75,20 @@ def tokenizer_table(result: TrialResult) -> blocks.Table:
     on_the_way = [v.entries_on_the_way for v in vocabularies]
     rows = [
         ["entries", *(count(track.entries) for track in tracks)],
-        ["entries asked for", *(count(track.entries_requested) for track in tracks)],
+        ["entries requested", *(count(track.entries_requested) for track in tracks)],
         ["bytes per token, training text", *(decimal(track.bytes_per_token.train, 2) for track in tracks)],
         ["bytes per token, validation text", *(decimal(track.bytes_per_token.validation, 2) for track in tracks)],
         ["tokens per validation document", *(decimal(v.tokens_per_document.validation, 1) for v in vocabularies)],
         *_efficiency_row(vocabularies),
         ["entries spanning words", *(count(v.entries_spanning_words) for v in vocabularies)],
-        ["share of use spanning words", *(percent(v.share_of_use_spanning_words) for v in vocabularies)],
+        ["share of uses that span words", *(percent(v.share_of_use_spanning_words) for v in vocabularies)],
         ["share of the validation text's bytes that they cover",
          *(percent(v.share_of_validation_bytes_spanning_words) for v in vocabularies)],
         *([f"entries of {plural(number, 'word')}", *(count(v.words_per_entry.get(str(number), 0)) for v in vocabularies)]
           for number in words),
         ["entries never used", *(count(v.entries_never_used) for v in vocabularies)],
-        ["of these, learned and parts of others", *(count(each.never_used if each else None) for each in on_the_way)],
-        ["learned and parts of others, used alone in under 1% of their uses",
+        ["of these, learned and parts of other entries", *(count(each.never_used if each else None) for each in on_the_way)],
+        ["learned and parts of other entries, on their own in under 1% of their uses",
          *(count(each.nearly_never_used if each else None) for each in on_the_way)],
         ["parameters of the model", *(count(track.parameters) for track in tracks)],
         ["parameters without embeddings", *(count(track.parameters_without_embeddings) for track in tracks)],
@@ -123,8 +123,8 @@ def frequent_words_table(vocabularies: Vocabularies) -> blocks.Table:
     rows += [[f"mean of the {len(of_first)} most frequent", "", *mean_cells]] if rows else []
     headers = ("word", "uses", *(header for track in known for header in (f"{track}: cuts", f"{track}: entries")))
     caption = (
-        "In how many ways a frequent word is cut. Cuts: where token edges lie in the word, and whether a token begins before "
-        "it or ends after it. Entries: how many different entries, or sequences of them, hold the word."
+        "In how many ways each track cuts a frequent word. Cuts: different places of token edges in the word, and whether a "
+        "token begins before it or ends after it. Entries: different entries, or sequences of entries, that hold the word."
     )
     return blocks.Table(caption, headers, rows)
 
@@ -191,8 +191,7 @@ def _track(name: str, vocabulary: Vocabulary) -> list[blocks.Block]:
     elif knows_no_merges(vocabulary):
         parts.append(blocks.Paragraph(NO_MERGES_NOTE, "small"))
     if vocabulary.never_used:
-        entries = [part for text in vocabulary.never_used for part in (" ", blocks.CodeSpan(visible(text)))]
-        parts.append(blocks.Paragraph(("Never used, among others:", *entries), "small"))
+        parts.append(blocks.Paragraph("Never used, among others:", "small", quoted=tuple(map(visible, vocabulary.never_used))))
     return parts
 
 
@@ -215,6 +214,6 @@ def _marked_text_sentence(vocabularies: Vocabularies) -> str:
     if looked_at is None:
         return ""
     return (
-        f"By the first {plural(looked_at.documents, 'training document')} ({count(looked_at.bytes)} bytes); "
-        "the shares of use are of the whole training text."
+        f"Judged by the first {plural(looked_at.documents, 'training document')} ({count(looked_at.bytes)} bytes); "
+        "shares of use are of the whole training text."
     )
