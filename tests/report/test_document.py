@@ -17,13 +17,11 @@ from markdown_it import MarkdownIt
 from toktrial.report import sections
 from toktrial.report.blocks import (
     Block,
-    Branch,
     Bullets,
     Chart,
     ChartControls,
     CodeBlock,
     CutText,
-    Cutting,
     Definition,
     Definitions,
     Details,
@@ -33,16 +31,17 @@ from toktrial.report.blocks import (
     Heading,
     OnPage,
     Paragraph,
-    Piece,
     Quotations,
     Section,
     Table,
-    Tree,
+    Trees,
 )
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.markdown import render_markdown
 from toktrial.report.page import BODY, OPENING, document_of, render_blocks
+from toktrial.report.result_accounts import Cuts, CutToken, Entry, TrackCut
+from toktrial.report.wording import visible
 
 PAGE_ALONE = ChartControls | OnPage
 SILENT = ("specification", "interactive", "datasets", "id", "kind", "kinds", "tone", "language", "label")
@@ -81,7 +80,9 @@ def said_by(part: Any) -> list[str]:
     if isinstance(part, list | tuple):
         return [text for each in part for text in said_by(each)]
     if isinstance(part, CutText):  # cut into pieces in either, with other marks between them
-        return [part.lead, *(text for each in part.cuttings for text in (each.name, each.summary))]
+        return [part.lead, *part.summaries(), *part.summaries().values()]
+    if isinstance(part, Trees):
+        return [visible(text) for root in part.roots for text in texts_of(root)]
     if isinstance(part, Chart):
         return said_by(part.pictures[0])
     if isinstance(part, Figure):
@@ -89,6 +90,11 @@ def said_by(part: Any) -> list[str]:
     if is_dataclass(part):
         return [text for item in fields(part) if item.name not in SILENT for text in said_by(getattr(part, item.name))]
     return []
+
+
+def texts_of(entry: Entry) -> list[str]:
+    """The texts of an entry and of all its parts."""
+    return [entry.text, *(text for part in entry.parts or () for text in texts_of(part))]
 
 
 @pytest.fixture(scope="module", params=["reported_trial", "whole_trial"])
@@ -130,8 +136,8 @@ def every_kind(text: str) -> tuple[Block, ...]:
         Heading(text), paragraph, Bullets((text,)), Definitions((Definition(text, (text,), text),)),
         Table(text, (text, text), [[text, text]], ("text", "code")), figure, Chart(text, (figure,), {}, {}),
         ChartControls({text: text}, text), CodeBlock(text), Quotations(text, text, {text: text}),
-        CutText(text, text, (Cutting(text, text, ((Piece(text, True), Piece(text, False)),)),), text),
-        Tree((Branch(text, text, (Branch(text, text),)),)), Details(text, (paragraph,)), Group("pair", (paragraph,)),
+        CutText(text, Cuts(9, [text], {text: TrackCut(2, 4.5, [[CutToken(text, 1), CutToken(text, 2)]])})),
+        Trees((Entry(text, 7, parts=[Entry(text, 8)]),)), Details(text, (paragraph,)), Group("pair", (paragraph,)),
         OnPage((paragraph,), only_without_scripts=True),
     )  # fmt: skip
 

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from toktrial.report.result_accounts import Cuts, Entry
+from toktrial.report.wording import decimal, plural
+
 Kind = Literal["text", "number", "code"]  # how a column of a table is set: `code` is quoted letter by letter
 Tone = Literal["plain", "small", "trial", "numbers", "criterion", "rule"]  # how a paragraph is set
 
@@ -128,46 +131,25 @@ class Quotations:
 
 
 @dataclass(frozen=True)
-class Piece:
-    """One piece of a cut text."""
-
-    text: str
-    is_marked: bool
-
-
-@dataclass(frozen=True)
-class Cutting:
-    """One way of cutting the documents of a text into pieces."""
-
-    name: str
-    summary: str
-    documents: tuple[tuple[Piece, ...], ...]
-
-
-@dataclass(frozen=True)
 class CutText:
-    """A text, and the ways in which it is cut, side by side. `marks` says which pieces are marked: "<marks> is underlined"."""
+    """A text, and the tokens of every track, side by side. On the page, tokens that touch several words are marked."""
 
     lead: str
-    text: str
-    cuttings: tuple[Cutting, ...]
-    marks: str
+    cuts: Cuts
+
+    def summaries(self) -> dict[str, str]:
+        """Returns how many tokens each track needs, in words."""
+        return {
+            name: f"{plural(track.tokens, 'token')}, {decimal(track.bytes_per_token, 2)} bytes per token"
+            for name, track in self.cuts.tracks.items()
+        }
 
 
 @dataclass(frozen=True)
-class Branch:
-    """A node of a tree, with what it is made of."""
+class Trees:
+    """Entries, each with the parts that it was merged from, down to single bytes."""
 
-    text: str
-    note: str
-    parts: "tuple[Branch, ...]" = ()
-
-
-@dataclass(frozen=True)
-class Tree:
-    """One or more trees."""
-
-    roots: tuple[Branch, ...]
+    roots: tuple[Entry, ...]
 
 
 @dataclass(frozen=True)
@@ -196,7 +178,7 @@ class OnPage:
 
 Block = (
     Heading | Paragraph | Bullets | Definitions | Table | Figure | Chart | ChartControls | CodeBlock | Quotations | CutText
-    | Tree | Details | Group | OnPage
+    | Trees | Details | Group | OnPage
 )  # fmt: skip
 Blocks = tuple[Block, ...]
 

@@ -4,8 +4,8 @@ Result -> rows -> charts -> sections. Every chart shows all tracks: the mean ove
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from toktrial.report.blocks import Chart, Figure
 from toktrial.report.chart_rows import (
@@ -71,20 +71,18 @@ NO_TIMED_PAIRS = "In every pair, a run shared its device with other work, so the
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """One measure along one axis, ready to be drawn. `captions` and `domains` of y are by its scale, `linear` or `log`."""
+    """One of MEASURES along one axis, a key of AXIS_TITLES, ready to be drawn from the rows of a `dataset`.
+
+    `description`: axes, tracks and last values, for readers who cannot see it. By the scale of y, `linear` or `log`:
+    `captions`, what a reader must know beside HOW_TO_READ, and `domains`, the ends of y, which hold all evaluations on `log`.
+    """
 
     measure: str
-    """One of MEASURES."""
     axis: str
-    """Column along the x axis: one of AXIS_TITLES."""
     description: str
-    """What it shows, for readers who cannot see it: axes, tracks and last values."""
     captions: dict[str, str]
-    """What a reader must know of this one, beside HOW_TO_READ; may be empty."""
     domains: dict[str, Domain]
-    """The ends of the y axis. A logarithmic one holds every evaluation."""
     dataset: str
-    """Name of the rows that it draws."""
 
     @property
     def title(self) -> str:
@@ -112,10 +110,17 @@ def _chart(result: TrialResult, curves: Sequence[LearningCurve], datasets: Datas
         kind: with_values_under_the_pointer(_specification(result, first, drawn), first.measure, measure.page_height)
         for kind, drawn in rows.items()
     }
+    # What page_files/charts.js changes in a specification when its reader chooses another axis.
+    axes = {
+        curve.axis: {
+            **asdict(curve), "heading": curve.title, "title": AXIS_TITLES[curve.axis], "format": number_format(curve.axis),
+        }
+        for curve in curves
+    }  # fmt: skip
     return Chart(
         id=first.measure,
         pictures=tuple(_picture(result, curve, datasets) for curve in curves if curve.axis in measure.pictured_along),
-        interactive={"specifications": specifications, "axes": {curve.axis: _changes(curve) for curve in curves}},
+        interactive={"specifications": specifications, "axes": axes},
         datasets={curve.dataset: datasets[curve.dataset] for curve in curves},
     )
 
@@ -135,24 +140,10 @@ def _picture(result: TrialResult, curve: LearningCurve, datasets: Datasets) -> F
 def _specification(result: TrialResult, curve: LearningCurve, rows: Rows) -> Specification:
     names = list(dict.fromkeys(row["name"] for row in rows if not row["control"]))
     control = next((row["name"] for row in rows if row["control"]), None)
-    known = {name: track.floors for name, track in result.tracks.items() if track.floors}
-    floors = [(name, floors.bigram.curve_bits_per_byte) for name, floors in known.items()]
-    floors_drawn = floors if curve.measure == "bits_per_byte" else []
+    floors = [(name, each.floors.bigram.curve_bits_per_byte) for name, each in result.tracks.items() if each.floors]
+    drawn_floors = floors if curve.measure == "bits_per_byte" else []
     y_title, domain = MEASURES[curve.measure].y_title, curve.domains["linear"]
-    return line_chart(curve.measure, curve.axis, y_title, domain, names, control, floors_drawn)
-
-
-def _changes(curve: LearningCurve) -> dict[str, Any]:
-    """Returns what page_files/charts.js changes in a specification when its reader chooses this curve's axis."""
-    return {
-        "title": AXIS_TITLES[curve.axis],
-        "heading": curve.title,
-        "format": number_format(curve.axis),
-        "description": curve.description,
-        "captions": curve.captions,
-        "domains": curve.domains,
-        "dataset": curve.dataset,
-    }
+    return line_chart(curve.measure, curve.axis, y_title, domain, names, control, drawn_floors)
 
 
 def _measure_curve(result: TrialResult, datasets: Datasets, measure: str, axis: str) -> LearningCurve:

@@ -16,6 +16,7 @@ PANEL_HEIGHT, COLUMN_WIDTH = 210, 84  # pixels
 DOT = {"type": "point", "size": 64, "filled": True, "opacity": 0.85, "stroke": "white", "strokeWidth": 1}
 DIAMOND = {"type": "point", "shape": "diamond", "opacity": 1}
 BESIDE = {"xOffset": 18}  # pixels to the right of the dots
+FITTED = {"nice": False, "padding": 14}  # a scale that ends in pixels beyond its data, not at a round number
 MEAN_OF_DOTS = {"y": {"aggregate": "mean", "field": "value", "type": "quantitative"}}
 
 
@@ -40,7 +41,6 @@ def runs_figure(result: TrialResult) -> Figure:
 
 def rates_figure(tuning: Tuning) -> Figure:
     """Returns bits per byte by learning rate: every run as a dot, the means joined, each track's best rate marked."""
-    tracks = list(tuning.bits_per_byte)
     rows = [
         {"name": track, "rate": float(rate), "value": value, "best": float(rate) == tuning.own[track]}
         for track, of_track in tuning.bits_per_byte.items()
@@ -48,29 +48,23 @@ def rates_figure(tuning: Tuning) -> Figure:
         for value in values
         if value is not None
     ]
-    encoding = {
-        "x": {
-            "field": "rate", "type": "quantitative", "title": "learning rate",
-            "scale": {"type": "log", "nice": False, "padding": 24},
-            "axis": {"values": sorted({row["rate"] for row in rows}), "format": "~g", "grid": False},
-        },
-        "y": {
-            "field": "value", "type": "quantitative", "title": "bits per byte of the documents set aside",
-            "scale": {"zero": False, "nice": False, "padding": 14},
-        },
-        "color": by_track("color", tracks),
+    x = {
+        "field": "rate", "type": "quantitative", "title": "learning rate",
+        "scale": {"type": "log", "nice": False, "padding": 24},
+        "axis": {"values": sorted({row["rate"] for row in rows}), "format": "~g", "grid": False},
     }  # fmt: skip
+    y = {"title": "bits per byte of the documents set aside", "scale": {"zero": False, **FITTED}}
     means = {"mark": {"type": "line", "strokeWidth": 2.2}, "encoding": MEAN_OF_DOTS}
-    dots = {"mark": DOT, "encoding": {"shape": by_track("shape", tracks)}}
     best = {
         "transform": [{"filter": "datum.best"}],
         "mark": {**DIAMOND, "size": 260, "filled": False, "strokeWidth": 2},
         "encoding": MEAN_OF_DOTS,
     }
+    panel = _panel(rows, list(tuning.bits_per_byte), (x, y), beneath=[means], above=[best])
     own = joined([f"{track} {rate:g}" for track, rate in tuning.own.items()])
     return Figure(
         name="learning_rates",
-        specification={**FRAME, **_panel(rows, (WIDTH, HEIGHT), encoding, [means, dots, best])},
+        specification={**FRAME, **panel, "width": WIDTH, "height": HEIGHT},
         description=f"Line chart: bits per byte of the documents set aside against the learning rate. The best rates: {own}.",
         caption="Each dot is a run, a line joins a track's means, and a diamond marks its own best rate. Lower is better.",
         title="Bits per byte by learning rate",
@@ -85,23 +79,15 @@ def _judged_values(result: TrialResult, track: str) -> list[float | None]:
 
 
 def _runs_panel(values: dict[str, list[float | None]]) -> Specification:
-    tracks = list(values)
-    encoding = {
-        "x": _columns(tracks),
-        "y": {
-            "field": "value", "type": "quantitative", "title": "bits per byte, every run",
-            "scale": {"zero": False, "nice": False, "padding": 14}, "axis": {"tickCount": 5},
-        },
-        "color": _without_legend("color", tracks),
-    }  # fmt: skip
-    rows = [{"name": track, "value": value} for track in tracks for value in values[track]]
+    rows = [{"name": track, "value": value} for track, of_track in values.items() for value in of_track]
+    y = {"title": "bits per byte, every run", "scale": {"zero": False, **FITTED}, "axis": {"tickCount": 5}}
     means = {"mark": {"type": "tick", "thickness": 1.5, "width": 34}, "encoding": MEAN_OF_DOTS}
-    dots = {"mark": DOT, "encoding": {"shape": _without_legend("shape", tracks)}}
-    return _panel(rows, (COLUMN_WIDTH * len(tracks), PANEL_HEIGHT), encoding, [means, dots])
+    panel = _panel(rows, list(values), (_column(list(values)), y), beneath=[means], legend=None)
+    return {**panel, "width": COLUMN_WIDTH * len(values), "height": PANEL_HEIGHT}
 
 
 def _differences_panel(result: TrialResult) -> Specification:
-    comparisons, tracks = result.comparisons, list(result.tracks)
+    comparisons = result.comparisons
     others = [each.track for each in comparisons]
     rows: list[dict[str, Any]] = [{"name": each.track, "value": value} for each in comparisons for value in each.differences]
     rows += [
@@ -109,14 +95,7 @@ def _differences_panel(result: TrialResult) -> Specification:
         for each in comparisons
         if each.low is not None
     ]
-    encoding = {
-        "x": _columns(others),
-        "y": {
-            "field": "value", "type": "quantitative", "title": f"minus {result.baseline}, by seed",
-            "scale": {"nice": False, "padding": 14}, "axis": {"tickCount": 5, "format": "+.3~f"},
-        },
-        "color": _without_legend("color", tracks),
-    }  # fmt: skip
+    y = {"title": f"minus {result.baseline}, by seed", "scale": FITTED, "axis": {"tickCount": 5, "format": "+.3~f"}}
     decided = [{"filter": "isValid(datum.low)"}]
     interval = {
         "transform": decided,
@@ -128,20 +107,33 @@ def _differences_panel(result: TrialResult) -> Specification:
         "mark": {**DIAMOND, "size": 110, "filled": True, **BESIDE},
         "encoding": {"y": {"field": "mean", "type": "quantitative"}},
     }
-    dots = {"mark": DOT, "encoding": {"shape": _without_legend("shape", tracks)}}
-    return _panel(rows, (COLUMN_WIDTH * len(others), PANEL_HEIGHT), encoding, [ZERO_LINE, interval, mean, dots])
+    panel = _panel(rows, list(result.tracks), (_column(others), y), beneath=[ZERO_LINE, interval, mean], legend=None)
+    return {**panel, "width": COLUMN_WIDTH * len(others), "height": PANEL_HEIGHT}
 
 
 def _panel(
-    rows: list[dict[str, Any]], size: tuple[int, int], encoding: Specification, layers: Sequence[Specification]
+    rows: list[dict[str, Any]],
+    tracks: list[str],
+    axes: tuple[Specification, Specification],
+    beneath: list[Specification],
+    above: Sequence[Specification] = (),
+    **legend: None,
 ) -> Specification:
-    return {"width": size[0], "height": size[1], "data": {"values": rows}, "encoding": encoding, "layer": list(layers)}
+    """Returns the `value` of each row as a dot in its track's style, between other layers. `axes` are x and y."""
+    x, y = axes
+    dots = {"mark": DOT, "encoding": {"shape": {**by_track("shape", tracks), **legend}}}
+    return {
+        "data": {"values": rows},
+        "encoding": {
+            "x": x,
+            "y": {"field": "value", "type": "quantitative", **y},
+            "color": {**by_track("color", tracks), **legend},
+        },
+        "layer": [*beneath, dots, *above],
+    }
 
 
-def _columns(names: Sequence[str]) -> Specification:
+def _column(names: list[str]) -> Specification:
+    """Returns the x axis of a panel with one column of dots for each name."""
     axis = {"title": None, "labelAngle": 0, "grid": False, "labelLimit": COLUMN_WIDTH - 4}
-    return {"field": "name", "type": "nominal", "sort": list(names), "axis": axis, "scale": {"domain": list(names)}}
-
-
-def _without_legend(channel: str, names: Sequence[str]) -> Specification:
-    return {**by_track(channel, names), "legend": None}
+    return {"field": "name", "type": "nominal", "sort": names, "axis": axis, "scale": {"domain": names}}

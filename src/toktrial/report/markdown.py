@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from toktrial.report import blocks
-from toktrial.report.wording import SPACES_SHOWN, visible
+from toktrial.report.result_accounts import Entry, TrackCut
+from toktrial.report.wording import SPACES_SHOWN, count, visible
 
 
 def render_markdown(document: blocks.Document) -> str:
@@ -67,10 +68,10 @@ def _block(block: blocks.Block) -> Iterator[str]:
             yield code_block("\n\n".join([block.lead, *(f"[{by}]{text}" for by, text in block.texts.items())]))
         case blocks.CutText():
             yield f"{escaped(block.lead)} A bar separates two tokens."
-            for cutting in block.cuttings:
-                yield f"{escaped(cutting.name)}: {escaped(cutting.summary)}"
-                yield code_block(cut_lines(cutting))
-        case blocks.Tree():
+            for name, summary in block.summaries().items():
+                yield f"{escaped(name)}: {escaped(summary)}"
+                yield code_block(cut_lines(block.cuts.tracks[name]))
+        case blocks.Trees():
             yield from (code_block(tree_lines(root)) for root in block.roots)
         case blocks.Details():
             yield f"**{escaped(block.summary)}**"
@@ -108,16 +109,16 @@ def _cell(text: str, is_code: bool) -> str:
     return code_span(text).replace("|", "\\|") if is_code and text else escaped(text)
 
 
-def cut_lines(cutting: blocks.Cutting) -> str:
+def cut_lines(cut: TrackCut) -> str:
     """Returns the text with a bar between tokens. A bar in the text is written with a backslash, the end of a line as \\n."""
     shown = {**SPACES_SHOWN, "\n": "\\n\n", "|": "\\|"}
-    return "\n".join("|".join(visible(piece.text, shown) for piece in document) for document in cutting.documents)
+    return "\n".join("|".join(visible(token.text, shown) for token in document) for document in cut.documents)
 
 
-def tree_lines(branch: blocks.Branch, depth: int = 0) -> str:
+def tree_lines(entry: Entry, depth: int = 0) -> str:
     """Returns a tree as lines; each part is indented two spaces deeper than its whole."""
-    line = f"{'  ' * depth}{branch.text}  {branch.note}"
-    return "\n".join([line, *(tree_lines(part, depth + 1) for part in branch.parts)])
+    line = f"{'  ' * depth}{visible(entry.text)}  {count(entry.count)}"
+    return "\n".join([line, *(tree_lines(part, depth + 1) for part in entry.parts or ())])
 
 
 def _longest_run_of_backticks(text: str) -> int:

@@ -31,7 +31,7 @@ from toktrial.report.sections import (
     tracks,
     tuning,
 )
-from toktrial.report.wording import visible
+from toktrial.report.wording import count, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -57,6 +57,8 @@ def write_report(trial_folder: Path, target: float | None = None) -> TrialResult
 
     Raises TrialError where the trial lacks what a report needs: see `inputs.read_trial`.
     """
+    import vl_convert
+
     started = time.monotonic()
     result = gather(read_trial(trial_folder), target)
     document = document_of(result)
@@ -66,7 +68,8 @@ def write_report(trial_folder: Path, target: float | None = None) -> TrialResult
         write_json(folder / "results.json", plain(result))
         write_json(folder / "results.schema.json", schema())
         for name, svg in drawn.items():
-            _save(name, svg, folder)
+            (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+            (folder / f"{name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=PNG_SCALE))
         (folder / "report.md").write_text(render_markdown(document), encoding="utf-8")
         (folder / "index.html").write_text(render_page(document, drawn), encoding="utf-8")
         manifest["seconds"] = time.monotonic() - started
@@ -111,7 +114,7 @@ def render_blocks(document: Document, drawn: Mapping[str, str]) -> str:
         rendered: str = getattr(macros, type(part).__name__)(part)
         return rendered
 
-    macros = _templates().get_template("blocks.html").make_module({"html": html, "drawn": drawn, "visible": visible})
+    macros = _templates().get_template("blocks.html").make_module({"html": html, "drawn": drawn})
     return str(html(document))  # else it would escape whatever is added to it
 
 
@@ -123,6 +126,7 @@ def _templates() -> "Environment":
     templates = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    templates.globals |= {"count": count, "visible": visible}
     templates.policies["json.dumps_kwargs"] = {"allow_nan": False}  # and, unlike Jinja's default, keys stay in order
     return templates
 
@@ -132,11 +136,3 @@ def _interactive_charts(document: Document) -> dict[str, Any]:
     charts = [block for block in document.blocks() if isinstance(block, Chart)]
     datasets = {name: rows for chart in charts for name, rows in chart.datasets.items()}
     return {"measures": {chart.id: chart.interactive for chart in charts}, "datasets": datasets}
-
-
-def _save(name: str, svg: str, folder: Path) -> None:
-    """Writes a drawn figure: NAME.svg, and NAME.png at twice its pixels on white, into `folder`."""
-    import vl_convert
-
-    (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-    (folder / f"{name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=PNG_SCALE))

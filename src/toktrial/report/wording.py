@@ -42,6 +42,11 @@ def percent(share: float | None, digits: int = 1) -> str:
     return _formatted(share, f".{digits}%")
 
 
+def interval(low: float | None, high: float | None, digits: int = 4) -> str:
+    """Formats the interval of a difference: (0.0012, 0.0031) -> '+0.0012 to +0.0031'."""
+    return f"{signed(low, digits)} to {signed(high, digits)}"
+
+
 def with_spread(value: float | None, spread: float | None, digits: int) -> str:
     """Formats a mean over seeds and, where there are several, its standard deviation."""
     return decimal(value, digits) + _spread(spread, digits)

@@ -105,14 +105,14 @@ def _crossing_answer(comparison: Comparison) -> Definition:
 
 def _documents_answer(comparison: Comparison, confidence: float) -> Definition:
     found = comparison.beside_the_verdict.documents
-    interval = (
+    answer = (
         f"{signed(found.mean)} bits per byte ({comparison.track} minus {comparison.baseline}); the "
         f"{short_percent(confidence)} interval over {count(found.documents)} documents is {signed(found.low)} to "
         f"{signed(found.high)} (bootstrap, {count(found.resamples)} resamples)."
     )
     return Definition(
         "How much would the difference change with other validation documents?",
-        (interval,),
+        (answer,),
         "This interval covers the choice of validation documents, for these trained models. It says nothing about "
         "other seeds, and decides nothing.",
     )

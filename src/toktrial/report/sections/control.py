@@ -3,7 +3,7 @@
 from toktrial.report.blocks import Section, Table, paragraphs
 from toktrial.report.result import TrialResult
 from toktrial.report.result_comparisons import Control
-from toktrial.report.wording import decimal, joined, plural, short_percent, signed
+from toktrial.report.wording import decimal, interval, joined, plural, short_percent, signed
 
 WHAT_IT_BOUNDS = (
     "The two trainings of a pair differ in their initial weights and in the order of the documents, which two tracks share "
@@ -51,9 +51,8 @@ def _interval_sentence(control: Control, result: TrialResult) -> list[str]:
     if control.low is None:
         return []
     holds = "which holds 0" if control.holds_zero else "which misses 0: by chance, for there is nothing to find"
-    confidence = short_percent(result.verdict.confidence)
-    interval = f"a {confidence} interval of {signed(control.low)} to {signed(control.high)}"
-    return [f"The mean difference is {signed(control.mean)}, with {interval}, {holds}."]
+    around = f"a {short_percent(result.verdict.confidence)} interval of {interval(control.low, control.high)}"
+    return [f"The mean difference is {signed(control.mean)}, with {around}, {holds}."]
 
 
 def _multiples(control: Control, result: TrialResult) -> str:

@@ -8,6 +8,7 @@ from toktrial.report.wording import (
     PLUS_MINUS,
     count,
     decimal,
+    interval,
     joined,
     percent,
     percent_with_spread,
@@ -123,4 +124,4 @@ def _difference_cell(measured: AccuracyDifference) -> str:
     mean = signed(100 * measured.difference, 1)
     if measured.low is None or measured.high is None:
         return mean
-    return f"{mean} ({signed(100 * measured.low, 1)} to {signed(100 * measured.high, 1)})"
+    return f"{mean} ({interval(100 * measured.low, 100 * measured.high, 1)})"

@@ -38,7 +38,7 @@ BITS_MEANING = (
     "documents, the more alike."
 )
 CAVEAT = (
-    "These are weak proxies: none of them understands what it measures. They depend on the sampling temperature and top-k. A "
+    "These are weak proxies: none of them understands a text. They depend on the sampling temperature and top-k. A "
     "text that is close to real documents in all of them may still make no sense. They decide nothing."
 )
 

@@ -6,7 +6,7 @@ A trial that an older version evaluated lacks some of it, and then the section s
 from toktrial.evaluation.entry_classes import CLASSES
 from toktrial.report import blocks
 from toktrial.report.result import TrialResult
-from toktrial.report.result_accounts import Cuts, Entry, EntryClass, Vocabulary
+from toktrial.report.result_accounts import EntryClass, Vocabulary
 from toktrial.report.wording import OPEN_BOX, count, decimal, percent, plural, visible
 
 WORDS_IN_TABLE = 12
@@ -24,37 +24,14 @@ TREE_NOTE = (
 def tokenizers_section(result: TrialResult) -> blocks.Section:
     """Returns how every track cuts one text, the tables of all tracks together, and each track's entries."""
     classes = blocks.Definitions(tuple(blocks.Definition(name, (meaning,)) for name, meaning in CLASSES.items()))
-    parts: list[blocks.Block] = [
-        *cut_text(result.cuts),
-        *overview_tables(result),
-        blocks.Details("What the classes mean", (classes,)),
-    ]
+    parts: list[blocks.Block] = []
+    if result.cuts:
+        lead = f"The first {count(result.cuts.bytes)} bytes of the validation text."
+        parts += [blocks.Heading("The same text, tokenized by every track"), blocks.CutText(lead, result.cuts)]
+    parts += [*overview_tables(result), blocks.Details("What the classes mean", (classes,))]
     for name, vocabulary in _vocabularies(result).items():
         parts += _track(name, vocabulary)
     return blocks.Section(id="tokenizers", title="Tokenizers", blocks=tuple(parts))
-
-
-def cut_text(cuts: Cuts | None) -> list[blocks.Block]:
-    """Returns one text and every track's tokens of it."""
-    if not cuts:
-        return []
-    cuttings = tuple(
-        blocks.Cutting(
-            name=name,
-            summary=f"{plural(track.tokens, 'token')}, {decimal(track.bytes_per_token, 2)} bytes per token",
-            documents=tuple(
-                tuple(blocks.Piece(token.text, is_marked=token.words > 1) for token in document) for document in track.documents
-            ),
-        )
-        for name, track in cuts.tracks.items()
-    )
-    text = blocks.CutText(
-        lead=f"The first {count(cuts.bytes)} bytes of the validation text.",
-        text="\n".join(cuts.documents),
-        cuttings=cuttings,
-        marks="a token that touches two or more words",
-    )
-    return [blocks.Heading("The same text, tokenized by every track"), text]
 
 
 def overview_tables(result: TrialResult) -> list[blocks.Table]:
@@ -165,11 +142,6 @@ def entry_tables(name: str, vocabulary: Vocabulary) -> list[blocks.Table]:
     return [table for table in tables if table.rows]
 
 
-def knows_no_merges(vocabulary: Vocabulary) -> bool:
-    """Whether a track's tokenizer could not say of any entry what it was merged of."""
-    return vocabulary.trees is not None and vocabulary.entries_on_the_way is None
-
-
 def _vocabularies(result: TrialResult) -> Vocabularies:
     return {name: track.vocabulary for name, track in result.tracks.items() if track.vocabulary}
 
@@ -182,21 +154,16 @@ def _track(name: str, vocabulary: Vocabulary) -> list[blocks.Block]:
         blocks.Group("pair", tuple(entry_tables(name, vocabulary))),
     ]
     if vocabulary.trees:
-        roots = tuple(map(_branch, vocabulary.trees))
         parts += [
             blocks.Heading(f"How entries of {name} were built", level=4),
             blocks.Paragraph(TREE_NOTE, "small"),
-            blocks.Tree(roots),
+            blocks.Trees(tuple(vocabulary.trees)),
         ]
-    elif knows_no_merges(vocabulary):
+    elif vocabulary.trees is not None and vocabulary.entries_on_the_way is None:
         parts.append(blocks.Paragraph(NO_MERGES_NOTE, "small"))
     if vocabulary.never_used:
         parts.append(blocks.Paragraph("Never used, among others:", "small", quoted=tuple(map(visible, vocabulary.never_used))))
     return parts
-
-
-def _branch(node: Entry) -> blocks.Branch:
-    return blocks.Branch(visible(node.text), count(node.count), tuple(map(_branch, node.parts or ())))
 
 
 def _efficiency_row(vocabularies: list[Vocabulary]) -> list[list[str]]:

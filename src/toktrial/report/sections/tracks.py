@@ -3,7 +3,7 @@
 from toktrial.report.blocks import Section, Table
 from toktrial.report.result import TrialResult
 from toktrial.report.sequential import shared_confidence
-from toktrial.report.wording import PLUS_MINUS, count, decimal, percent, seconds, short_percent, signed, with_spread
+from toktrial.report.wording import PLUS_MINUS, count, decimal, interval, percent, seconds, short_percent, signed, with_spread
 
 BUDGET_NAMES = {"steps": "equal steps", "bytes": "equal bytes of text", "seconds": "equal training seconds"}
 FORMATS = {"steps": count, "bytes": count, "seconds": seconds}
@@ -90,7 +90,7 @@ def budgets_table(result: TrialResult) -> Table:
             FORMATS[budget.budget](budget.at),
             signed(budget.difference),
             f"{signed(100 * budget.relative_difference, 1)}%",
-            f"{signed(budget.low)} to {signed(budget.high)}" if budget.low is not None else "one seed",
+            interval(budget.low, budget.high) if budget.low is not None else "one seed",
             str(budget.seeds),
             budget.documents,
         ]

@@ -6,7 +6,7 @@ from toktrial.report.blocks import Section, Table, paragraphs
 from toktrial.report.dots_chart import rates_figure
 from toktrial.report.result import TrialResult
 from toktrial.report.result_comparisons import Tuning
-from toktrial.report.wording import count, decimal, joined, plural, short_percent, signed
+from toktrial.report.wording import count, decimal, interval, joined, plural, short_percent, signed
 from toktrial.training.rates import Policy
 
 CHOICES: dict[Policy, str] = {"own": "each track at its own best rate", "shared": "all tracks at the shared rate"}
@@ -61,7 +61,7 @@ def tuned_verdicts_table(tuning: Tuning) -> Table:
             CHOICES[choice] + (", which decides" if choice == tuning.decides else ""),
             f"{each.track} minus {each.baseline}",
             signed(each.difference),
-            f"{signed(each.low)} to {signed(each.high)}",
+            interval(each.low, each.high),
             each.verdict,
         ]
         for choice in CHOICES
