@@ -29,7 +29,6 @@ from toktrial.report.blocks import (
     Figure,
     Group,
     Heading,
-    OnPage,
     Paragraph,
     Quotations,
     Section,
@@ -43,7 +42,6 @@ from toktrial.report.page import BODY, OPENING, document_of, render_blocks
 from toktrial.report.result_accounts import Cuts, CutToken, Entry, TrackCut
 from toktrial.report.wording import visible
 
-PAGE_ALONE = ChartControls | OnPage
 SILENT = ("specification", "interactive", "datasets", "id", "kind", "kinds", "tone", "language", "label")
 HOSTILE = "</script><script>alert(1)</script> <img src=x onerror=alert(2)> `| the *end* |`"
 
@@ -71,7 +69,7 @@ def letters(text: str) -> str:
 
 def said_by(part: Any) -> list[str]:
     """Every text of a block that a reader is told, wherever it is told."""
-    if isinstance(part, PAGE_ALONE) or (isinstance(part, Table) and not part.rows):
+    if isinstance(part, ChartControls) or (isinstance(part, Table) and not part.rows):
         return []
     if isinstance(part, str):
         return [part]
@@ -133,12 +131,11 @@ def every_kind(text: str) -> tuple[Block, ...]:
     figure = Figure("a_picture", {}, text, text, text)
     paragraph = Paragraph(text, quoted=(text,))
     return (
-        Heading(text), paragraph, Bullets((text,)), Definitions((Definition(text, (text,), text),)),
+        Heading(text), paragraph, Bullets((text,)), Definitions((Definition(text, text, text),)),
         Table(text, (text, text), [[text, text]], ("text", "code")), figure, Chart(text, (figure,), {}, {}),
         ChartControls({text: text}, text), CodeBlock(text), Quotations(text, text, {text: text}),
         CutText(text, Cuts(9, [text], {text: TrackCut(2, 4.5, [[CutToken(text, 1), CutToken(text, 2)]])})),
         Trees((Entry(text, 7, parts=[Entry(text, 8)]),)), Details(text, (paragraph,)), Group("pair", (paragraph,)),
-        OnPage((paragraph,), only_without_scripts=True),
     )  # fmt: skip
 
 

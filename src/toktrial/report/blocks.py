@@ -17,11 +17,10 @@ Tone = Literal["plain", "small", "trial", "numbers", "criterion", "rule"]  # how
 
 @dataclass(frozen=True)
 class Heading:
-    """A heading within a section; level 1 is that of the whole report. A long one is set smaller."""
+    """A heading within a section; level 1 is that of the whole report."""
 
     text: str
     level: Literal[1, 3, 4] = 3
-    is_long: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Definition:
     """A term or a question, what is said of it, and what that means."""
 
     term: str
-    said: tuple[str, ...]
+    said: str
     meaning: str = ""
 
 
@@ -105,8 +104,8 @@ class Chart:
 
 @dataclass(frozen=True)
 class ChartControls:
-    """The form that sets all charts of the page: `axes`, value -> label, of which the first is chosen; the scales; and, where
-    `control` labels it, a switch that shows the A/A control. Markdown has none.
+    """The form that sets all charts of the page, and stands nowhere else: `axes`, value -> label, of which the first is chosen;
+    the scales; and, where `control` labels it, a switch that shows the A/A control.
     """
 
     axes: dict[str, str]
@@ -168,17 +167,9 @@ class Group:
     blocks: "Blocks"
 
 
-@dataclass(frozen=True)
-class OnPage:
-    """Blocks about the page itself, which stand nowhere else: always shown there, or only where scripts do not run."""
-
-    blocks: "Blocks"
-    only_without_scripts: bool = False
-
-
 Block = (
     Heading | Paragraph | Bullets | Definitions | Table | Figure | Chart | ChartControls | CodeBlock | Quotations | CutText
-    | Trees | Details | Group | OnPage
+    | Trees | Details | Group
 )  # fmt: skip
 Blocks = tuple[Block, ...]
 
@@ -225,7 +216,7 @@ def every(blocks: Iterable[Block]) -> Iterator[Block]:
     """Yields blocks, each followed by those within it."""
     for block in blocks:
         yield block
-        if isinstance(block, Details | Group | OnPage):
+        if isinstance(block, Details | Group):
             yield from every(block.blocks)
 
 

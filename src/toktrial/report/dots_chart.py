@@ -41,7 +41,7 @@ def runs_figure(result: TrialResult) -> Figure:
 
 def rates_figure(tuning: Tuning) -> Figure:
     """Returns bits per byte by learning rate: every run as a dot, the means joined, each track's best rate marked."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": track, "rate": float(rate), "value": value, "best": float(rate) == tuning.own[track]}
         for track, of_track in tuning.bits_per_byte.items()
         for rate, values in of_track.items()

@@ -60,7 +60,7 @@ def _block(block: blocks.Block) -> Iterator[str]:
             yield _figure(block)
         case blocks.Chart():
             yield from map(_figure, block.pictures)
-        case blocks.ChartControls() | blocks.OnPage():
+        case blocks.ChartControls():
             return
         case blocks.CodeBlock():
             yield code_block(block.text, block.language)
@@ -90,7 +90,7 @@ def _sentence(text: str) -> str:
 def _definition(item: blocks.Definition) -> str:
     colon = "" if item.term.endswith("?") else ":"
     meaning = [f"*{escaped(item.meaning)}*"] if item.meaning else []
-    return " ".join([f"- **{escaped(item.term)}**{colon}", *map(escaped, item.said), *meaning])
+    return " ".join([f"- **{escaped(item.term)}**{colon}", escaped(item.said), *meaning])
 
 
 def _figure(figure: blocks.Figure) -> str:

@@ -75,7 +75,7 @@ def _curve_answer(comparison: Comparison, found: CurveQuestions, name: str, mean
     )
     reach_sentence = f"Reaches the final value of {baseline}'s curve: {_reach_phrase(found.reach)}."
     question = f"Is {track}'s {name} lower, and does it reach the final value of {baseline}'s curve sooner?"
-    return Definition(question, (lower_sentence, reach_sentence), meaning)
+    return Definition(question, f"{lower_sentence} {reach_sentence}", meaning)
 
 
 def _reach_phrase(reach: dict[str, Reach]) -> str:
@@ -98,7 +98,7 @@ def _crossing_answer(comparison: Comparison) -> Definition:
         found = f"Yes, {count(len(steps))} times, from step {count(steps[0])} to step {count(steps[-1])}."
     return Definition(
         "Do the curves of bits per byte cross?",
-        (found,),
+        found,
         "Where curves cross, the answer depends on the budget: shorter or longer training may favour the other track.",
     )
 
@@ -112,7 +112,7 @@ def _documents_answer(comparison: Comparison, confidence: float) -> Definition:
     )
     return Definition(
         "How much would the difference change with other validation documents?",
-        (answer,),
+        answer,
         "This interval covers the choice of validation documents, for these trained models. It says nothing about "
         "other seeds, and decides nothing.",
     )

@@ -1,6 +1,6 @@
 """The A/A control: what no difference looks like, when the same tokenizer is trained twice."""
 
-from toktrial.report.blocks import Section, Table, paragraphs
+from toktrial.report.blocks import Blocks, Section, Table, paragraphs
 from toktrial.report.result import TrialResult
 from toktrial.report.result_comparisons import Control
 from toktrial.report.wording import decimal, interval, joined, plural, short_percent, signed
@@ -16,7 +16,7 @@ def control_section(result: TrialResult) -> Section | None:
     """Returns what the control says of the trial's differences; None without one."""
     if not result.control:
         return None
-    blocks = (*paragraphs(control_sentences(result.control, result)), control_table(result.control, result))
+    blocks: Blocks = (*paragraphs(control_sentences(result.control, result)), control_table(result.control, result))
     return Section(id="control", title="What no difference looks like", blocks=blocks, short_title="A/A control")
 
 

@@ -16,7 +16,7 @@ def verdict_section(result: TrialResult) -> Section:
         title="",
         blocks=(
             Paragraph(f"Trial {result.trial}: which tokenizer made the model learn faster?", "trial"),
-            Heading(verdict.outcome, level=1, is_long=len(result.comparisons) > 1),
+            Heading(verdict.outcome, level=1),
             *paragraphs(verdict.clauses, "numbers"),
             Paragraph(verdict.criterion, "criterion"),
             runs_figure(result),

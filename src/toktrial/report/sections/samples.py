@@ -51,7 +51,7 @@ def samples_section(result: TrialResult) -> Section:
 def _measures(found: SampleMeasures | None) -> list[Block]:
     if not found:
         return []
-    said = Definitions(tuple(Definition(name, (meaning,)) for name, meaning in meanings(found)))
+    said = Definitions(tuple(Definition(name, meaning) for name, meaning in meanings(found)))
     return [measures_table(found), Paragraph(CAVEAT, "small"), Details("What each measure means", (said,))]
 
 

@@ -23,7 +23,7 @@ TREE_NOTE = (
 
 def tokenizers_section(result: TrialResult) -> blocks.Section:
     """Returns how every track cuts one text, the tables of all tracks together, and each track's entries."""
-    classes = blocks.Definitions(tuple(blocks.Definition(name, (meaning,)) for name, meaning in CLASSES.items()))
+    classes = blocks.Definitions(tuple(blocks.Definition(name, meaning) for name, meaning in CLASSES.items()))
     parts: list[blocks.Block] = []
     if result.cuts:
         lead = f"The first {count(result.cuts.bytes)} bytes of the validation text."

@@ -2,7 +2,7 @@
 
 from statistics import fmean
 
-from toktrial.report.blocks import Section, Table, paragraphs
+from toktrial.report.blocks import Blocks, Section, Table, paragraphs
 from toktrial.report.dots_chart import rates_figure
 from toktrial.report.result import TrialResult
 from toktrial.report.result_comparisons import Tuning
@@ -23,7 +23,7 @@ def tuning_section(result: TrialResult) -> Section | None:
     if not tuning:
         return None
     said = paragraphs(tuning_sentences(tuning))
-    blocks = (*said, rates_figure(tuning), rates_table(tuning), tuned_verdicts_table(tuning))
+    blocks: Blocks = (*said, rates_figure(tuning), rates_table(tuning), tuned_verdicts_table(tuning))
     return Section(id="tuning", title="Learning rates", blocks=blocks)
 
 
