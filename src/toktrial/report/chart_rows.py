@@ -22,6 +22,7 @@ AXIS_OF_BUDGET = {"steps": ("step", "flops"), "bytes": ("bytes_seen",), "seconds
 Rows = list[dict[str, Any]]
 Datasets = dict[str, Rows]
 Domain = list[float]  # the lower and the upper end of a y axis
+Numbers = npt.NDArray[np.float64]
 
 
 def chart_data(result: TrialResult) -> Datasets:
@@ -107,49 +108,50 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.6g}")
 
 
-def fitted_difference_domain(rows: Rows, axis: str) -> tuple[Domain, bool]:
-    """Returns the ends of the y axis, 0 between them, and whether something early lies beyond them."""
-    at, values = _numbers(rows, "difference", axis)
-    late = values[at >= SETTLED_SHARE * max(at, default=0.0)]
-    if np.isnan(late).all():
+def y_domains(rows: Rows, measure: str, axis: str) -> tuple[dict[str, Domain], bool]:
+    """Returns the ends of a `linear` and of a `log` y axis, and whether something early lies beyond the linear one."""
+    known = [row for row in rows if row[measure] is not None]
+    at = np.array([row[axis] for row in known], np.float64)
+    columns = (measure, f"{measure}_lowest", f"{measure}_highest")
+    values = np.array([[row[name] for name in columns] for row in known], np.float64).reshape(-1, len(columns))
+    settled = values[at >= SETTLED_SHARE * max(at, default=0.0)]
+    if measure == "difference":
+        domain, is_cut = _difference_domain(values, settled)
+        return {"linear": domain, "log": domain}, is_cut  # no logarithm has a sign: charts.js keeps this axis linear
+    domain, is_cut = _fitted_domain(values, settled)
+    return {"linear": domain, "log": _whole_domain(values)}, is_cut
+
+
+def _difference_domain(values: Numbers, settled: Numbers) -> tuple[Domain, bool]:
+    """Returns ends with 0 between them. `values` are mean, lowest and highest (rows, 3), NaN where there is no interval."""
+    if not len(settled):
         return [-1.0, 1.0], False
     # Where two runs differ much, their interval is many times the difference itself: then the mean lines set the axis.
-    span = float(np.nanmax(np.abs(late[:, 0])))
-    low, high = max(min(float(np.nanmin(late)), 0.0), -1.5 * span), min(max(float(np.nanmax(late)), 0.0), 1.5 * span)
+    span = float(np.abs(settled[:, 0]).max())
+    low, high = max(min(float(np.nanmin(settled)), 0.0), -1.5 * span), min(max(float(np.nanmax(settled)), 0.0), 1.5 * span)
     margin = 0.06 * (high - low) or 0.01
     domain = [low - margin, high + margin]
     return domain, bool(np.nanmin(values) < domain[0] or np.nanmax(values) > domain[1])
 
 
-def fitted_domain(rows: Rows, measure: str, axis: str) -> tuple[Domain, bool]:
-    """Returns the ends of the y axis, and whether the first evaluations lie above it.
+def _fitted_domain(values: Numbers, settled: Numbers) -> tuple[Domain, bool]:
+    """Returns ends that leave out the first losses where these are several times the last ones.
 
-    The first losses are several times the last ones: drawn in full, they would flatten all that matters into a line.
+    Drawn in full, they would flatten all that matters into a line.
     """
-    at, values = _numbers(rows, measure, axis)
     if not len(values):
         return [0.0, 1.0], False
-    lowest, highest = float(values.min()), float(values.max())
-    settled = float(values[at >= SETTLED_SHARE * at.max()].max())
-    is_cut = highest - lowest > CUT_FROM * (settled - lowest)
-    top = settled if is_cut else highest
+    lowest, highest, late = float(values.min()), float(values.max()), float(settled.max())
+    is_cut = highest - lowest > CUT_FROM * (late - lowest)
+    top = late if is_cut else highest
     margin = 0.04 * (top - lowest) or 0.01 * abs(top) or 1.0
     return [lowest - margin, top + margin], is_cut
 
 
-def whole_domain(rows: Rows, measure: str) -> Domain:
-    """Returns the ends of an axis that holds all, with a margin that a logarithmic scale shows as even."""
-    _, values = _numbers(rows, measure, "step")
+def _whole_domain(values: Numbers) -> Domain:
+    """Returns ends that hold all, with a margin that a logarithmic scale shows as even."""
     positive = values[values > 0]
     if not len(positive):
         return [0.1, 1.0]
     margin = (positive.max() / positive.min()) ** 0.03
     return [float(positive.min() / margin), float(positive.max() * margin)]
-
-
-def _numbers(rows: Rows, measure: str, axis: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Returns where on an axis the rows with a mean stand (rows,), and their mean, lowest, highest (rows, 3), NaN for none."""
-    known = [row for row in rows if row[measure] is not None]
-    columns = [measure, f"{measure}_lowest", f"{measure}_highest"]
-    values = np.array([[row[name] for name in columns] for row in known], np.float64).reshape(-1, len(columns))
-    return np.array([row[axis] for row in known], np.float64), values

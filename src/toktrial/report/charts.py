@@ -8,16 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from toktrial.report.blocks import Chart, Figure
-from toktrial.report.chart_rows import (
-    Datasets,
-    Domain,
-    Rows,
-    chart_data,
-    fitted_difference_domain,
-    fitted_domain,
-    stride,
-    whole_domain,
-)
+from toktrial.report.chart_rows import Datasets, Domain, Rows, chart_data, stride, y_domains
 from toktrial.report.chart_specification import (
     AXIS_TITLES,
     Specification,
@@ -48,7 +39,7 @@ class Measure(NamedTuple):
 
 COMPARED_ALONG, TRAINED_ALONG = ("step", "training_seconds", "bytes_seen", "flops"), ("step", "training_seconds")
 MEASURES = {
-    "difference": Measure("Difference in bits per byte", "minus the baseline (bits per byte)", COMPARED_ALONG, 340),
+    "difference": Measure("Difference in bits per byte", "difference from the baseline (bits per byte)", COMPARED_ALONG, 340),
     "bits_per_byte": Measure("Bits per byte", "bits per byte of text", COMPARED_ALONG, 400),
     "validation_loss": Measure("Validation loss per token", "validation loss (nats per token)", TRAINED_ALONG, 280),
     "training_loss": Measure("Training loss per token", "training loss (nats per token)", TRAINED_ALONG, 280),
@@ -149,7 +140,7 @@ def _specification(result: TrialResult, curve: LearningCurve, rows: Rows) -> Spe
 def _measure_curve(result: TrialResult, datasets: Datasets, measure: str, axis: str) -> LearningCurve:
     timed = result.mean_curves.timed_runs if axis == "training_seconds" else None
     dataset, curves = ("all_runs", result.mean_curves.all_runs) if timed is None else ("timed_runs", timed)
-    domain, is_cut = fitted_domain(datasets[dataset], measure, axis)
+    domains, is_cut = y_domains(datasets[dataset], measure, axis)
     cautions = _cautions(result, axis)
     ends = [end for curve in curves if not curve.control and (end := _last_value(curve, measure))]
     return LearningCurve(
@@ -157,14 +148,14 @@ def _measure_curve(result: TrialResult, datasets: Datasets, measure: str, axis: 
         axis=axis,
         description=f"Line chart: {MEASURES[measure].y_title} against {AXIS_TITLES[axis]}. At the end: {'; '.join(ends)}.",
         captions={"linear": " ".join([*([CUT] if is_cut else []), *cautions]), "log": " ".join(cautions)},
-        domains={"linear": domain, "log": whole_domain(datasets[dataset], measure)},
+        domains=domains,
         dataset=dataset,
     )
 
 
 def _difference_curve(result: TrialResult, datasets: Datasets, axis: str) -> LearningCurve:
     dataset = f"difference_by_{axis}"
-    domain, is_cut = fitted_difference_domain(datasets[dataset], axis)
+    domains, is_cut = y_domains(datasets[dataset], "difference", axis)
     cautions = [DIFFERENCE_CAPTION, *([CUT_EARLY] if is_cut else []), *_cautions(result, axis)]
     caption = " ".join(cautions) if datasets[dataset] else NO_TIMED_PAIRS
     what = f"Line chart: bits per byte of each other track minus {result.baseline} against {AXIS_TITLES[axis]}."
@@ -174,7 +165,7 @@ def _difference_curve(result: TrialResult, datasets: Datasets, axis: str) -> Lea
         axis=axis,
         description=f"{what} Where the verdict compares: {'; '.join(ends)}.",
         captions=dict.fromkeys(("linear", "log"), caption),
-        domains=dict.fromkeys(("linear", "log"), domain),  # no logarithm has a sign: charts.js keeps this axis linear
+        domains=domains,
         dataset=dataset,
     )
 

@@ -95,7 +95,7 @@ def _differences_panel(result: TrialResult) -> Specification:
         for each in comparisons
         if each.low is not None
     ]
-    y = {"title": f"minus {result.baseline}, by seed", "scale": FITTED, "axis": {"tickCount": 5, "format": "+.3~f"}}
+    y = {"title": f"difference from {result.baseline}, by seed", "scale": FITTED, "axis": {"tickCount": 5, "format": "+.3~f"}}
     decided = [{"filter": "isValid(datum.low)"}]
     interval = {
         "transform": decided,

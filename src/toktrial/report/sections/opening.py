@@ -52,7 +52,7 @@ def facts_section(result: TrialResult) -> Section:
     """Returns what was compared, and at what size, as one table."""
     design, tracks = result.design, result.tracks
     training = design.training
-    seed_count = f"{design.seeds} to {design.most_seeds}, by looks" if design.has_looks else str(design.seeds)
+    seed_count = f"{design.seeds} to {design.most_seeds}, with a look after each" if design.has_looks else str(design.seeds)
     control = "; the baseline again under as many other seeds (A/A control)" if design.control else ""
     steps = [f"{count(track.steps)} of {count(track.tokens_per_step)} tokens each" for track in tracks.values()]
     rows = [

@@ -102,7 +102,7 @@ def budgets_table(result: TrialResult) -> Table:
         "the other track is ahead. Each budget asks a different question; the protocol fixed which one decides."
     )
     headers = (
-        "tracks", "compared at", "which is", "difference", "relative to the baseline", "interval", "seeds", "measured on",
+        "tracks", "compared at", "amount", "difference", "relative to the baseline", "interval", "seeds", "measured on",
     )  # fmt: skip
     return Table(caption, headers, rows, ("text", "text", "number", "number", "number", "number", "number", "text"))
 
