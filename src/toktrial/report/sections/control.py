@@ -50,7 +50,7 @@ def _what_no_difference_looks_like(control: Control) -> str:
 def _interval_sentence(control: Control, result: TrialResult) -> list[str]:
     if control.low is None:
         return []
-    holds = "which holds 0" if control.holds_zero else "which misses 0: by chance, for there is nothing to find"
+    holds = "which contains 0" if control.holds_zero else "which excludes 0: by chance, because there is nothing to find"
     around = f"a {short_percent(result.verdict.confidence)} interval of {interval(control.low, control.high)}"
     return [f"The mean difference is {signed(control.mean)}, with {around}, {holds}."]
 
