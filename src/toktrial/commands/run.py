@@ -12,7 +12,7 @@ from toktrial.plan import Plan, describe_plan, duration, make_plan
 from toktrial.report.amendments import describe_amendment
 from toktrial.report.result import TrialResult
 from toktrial.report.sections.control import control_sentences
-from toktrial.report.sections.verdict import noise_sentences
+from toktrial.report.sections.opening import noise_sentences
 from toktrial.report.wording import decimal
 
 
