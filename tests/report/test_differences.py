@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toktrial.report.curves import AXES, Curve
+from toktrial.report.axes import COMPARED_AXES
+from toktrial.report.curves import Curve
 from toktrial.report.differences import difference_curve, headline_clauses, movement, sign_change
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
@@ -19,7 +20,7 @@ from .conftest import BPE, BTM
 
 def curve_of(bits: list[float], axis_step: float = 10.0, shared: bool = False) -> Curve:
     places = np.arange(len(bits), dtype=np.float64)
-    columns = dict.fromkeys(AXES, places * axis_step)
+    columns = dict.fromkeys(COMPARED_AXES, places * axis_step)
     return Curve({**columns, "step": places * 10, "bits_per_byte": np.array(bits, dtype=np.float64)}, shared)
 
 

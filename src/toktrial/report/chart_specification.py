@@ -6,6 +6,8 @@ Charts -> specification. Plain dicts of Vega-Lite 6 (vega.github.io/vega-lite/do
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from toktrial.report.axes import AXES
+
 # Okabe & Ito's palette, which colour-blind readers tell apart (2008, jfly.uni-koeln.de/color), its darker colours first.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [5, 2], [1, 3])
@@ -14,11 +16,7 @@ LABEL_HEIGHT = 0.06  # of a chart
 CONTROL_COLOUR, CONTROL_DASH, CONTROL_SHAPE = "#808690", [4, 2], "triangle-right"
 WIDTH, HEIGHT = 640, 340  # pixels of the SVG; the PNG has twice as many
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif"
-NUMBERS = (
-    ("step", "training step", ",.0f"), ("training_seconds", "training time (s)", ",.1f"),
-    ("bytes_seen", "text read (bytes)", ",.0f"), ("flops", "training FLOPs", ".3s"), ("tokens", "tokens read", ",.0f"),
-)  # fmt: skip
-AXIS_TITLES = {axis: title for axis, title, _ in NUMBERS}
+AXIS_TITLES = {name: axis.title for name, axis in AXES.items()}
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 CONFIG = {
     "font": FONT,
@@ -79,7 +77,7 @@ def specification(
             "x": {
                 "field": "x", "type": "quantitative", "title": titles[0],
                 "scale": {"type": "linear", "nice": False, "zero": True},
-                "axis": {"grid": False, "format": number_format(axis)},
+                "axis": {"grid": False, "format": AXES[axis].ticks},
             },
             "y": {
                 "field": "y", "type": "quantitative", "title": titles[1],
@@ -158,7 +156,7 @@ def with_values_under_the_pointer(chart: dict[str, Any], measure: str, height: i
         {"field": f"{measure}_lowest", "title": "lowest run", "format": ".4f"},
         {"field": f"{measure}_highest", "title": "highest run", "format": ".4f"},
         {"field": "runs", "title": "runs"},
-        *({"field": name, "title": axis_title, "format": form} for name, axis_title, form in NUMBERS),
+        *({"field": axis.column, "title": axis.title, "format": axis.pointed} for axis in AXES.values()),
     ]
     # Not `nearest`: Vega-Lite 6.4 then shows text fields of a tooltip as undefined.
     pointed_at = {"type": "point", "on": "pointerover", "clear": "pointerout"}
@@ -177,11 +175,6 @@ def with_values_under_the_pointer(chart: dict[str, Any], measure: str, height: i
 def scale_of(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
     """Returns the scale that gives each track its colour, dash or marker; these begin anew where there are more tracks."""
     return {"domain": list(names), "range": [values[place % len(values)] for place in range(len(names))]}
-
-
-def number_format(axis: str) -> str:
-    """Returns the d3 format of an axis: 12,000 for steps and seconds, 12M for what is counted in millions."""
-    return ",~r" if axis in ("step", "training_seconds") else "~s"
 
 
 def _band() -> dict[str, Any]:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from toktrial.report.axes import AXES
 from toktrial.report.blocks import Chart, Figure
 from toktrial.report.chart_rows import Datasets, Rows, chart_data, stride
 from toktrial.report.chart_specification import (
     AXIS_TITLES,
-    number_format,
     specification,
     with_floors,
     with_values_under_the_pointer,
@@ -34,9 +34,7 @@ MEASURES = {
 }
 DRAWN_FROM = 0.1  # of the axis: what comes before may leave the chart of differences, for it is several times the later
 COMPARING = ("difference", "bits_per_byte")  # the measures that compare tokenizers; loss per token does not
-AXIS_LABELS = {
-    "step": "steps", "training_seconds": "seconds", "bytes_seen": "bytes of text", "flops": "FLOPs", "tokens": "tokens",
-}  # fmt: skip
+AXIS_LABELS = {name: axis.label for name, axis in AXES.items()}
 # The charts that become files. Tokens and steps give one picture: a step reads the same number of tokens in every track.
 PICTURES = {
     "difference": ("step", "training_seconds", "bytes_seen", "flops"),
@@ -270,7 +268,7 @@ def _changes(chart: LearningCurve) -> dict[str, Any]:
     return {
         "title": AXIS_TITLES[chart.axis],
         "heading": chart.title,
-        "format": number_format(chart.axis),
+        "format": AXES[chart.axis].ticks,
         "description": chart.description,
         "caption": {"linear": chart.caption, "log": chart.caption_without_cut},
         "domains": {"linear": chart.domain, "log": chart.logarithmic_domain},

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from toktrial.report.curves import AXES, Curve, Pair, crossings, lower, needed, reach, standard_deviation_over_seeds, swapped
+from toktrial.report.axes import COMPARED_AXES
+from toktrial.report.curves import Curve, Pair, crossings, lower, needed, reach, standard_deviation_over_seeds, swapped
 from toktrial.report.evaluated import EvaluatedRun, TrialInputs
 from toktrial.report.gate import gate, gated_words
 from toktrial.report.result_comparisons import (
@@ -147,11 +148,11 @@ def _beside(inputs: TrialInputs, paired: Sequence[tuple[EvaluatedRun, EvaluatedR
 def _curve_questions(pairs: Sequence[Pair], measure: str, warmup_steps: int) -> CurveQuestions:
     return CurveQuestions(
         lower=lower(pairs, measure, warmup_steps),
-        reach={axis: reach(pairs, measure, axis) for axis in AXES},
-        reach_by_baseline={axis: reach(swapped(pairs), measure, axis) for axis in AXES},
+        reach={axis: reach(pairs, measure, axis) for axis in COMPARED_AXES},
+        reach_by_baseline={axis: reach(swapped(pairs), measure, axis) for axis in COMPARED_AXES},
         crossings_at_steps=crossings(pairs, measure, warmup_steps),
     )
 
 
 def _needed_along_axes(curves: Sequence[Curve], values: Sequence[float]) -> dict[str, Needed]:
-    return {axis: needed(curves, values, MEASURE, axis) for axis in AXES}
+    return {axis: needed(curves, values, MEASURE, axis) for axis in COMPARED_AXES}

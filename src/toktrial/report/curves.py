@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from toktrial.report.axes import AXES
 from toktrial.report.result_comparisons import Lower, Needed, Reach
 from toktrial.report.verdict import Floats
 
-AXES = ("step", "training_seconds", "bytes_seen", "flops")
 MEASURES = ("bits_per_byte", "validation_loss", "training_loss")
 
 
@@ -144,7 +144,7 @@ def mean_columns(curves: Sequence[Curve]) -> dict[str, list[float | None]]:
     """
     steps = common_steps(curves)
     columns: dict[str, list[float | None]] = {}
-    for name in (*AXES, "tokens", *MEASURES):
+    for name in (*AXES, *MEASURES):
         values = np.stack([values_at(curve, name, steps) for curve in curves])
         columns[name] = values.mean(axis=0).tolist()
         if name in MEASURES:

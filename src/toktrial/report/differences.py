@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from toktrial.report.curves import AXES, Curve, Pair, common_steps, comparable
+from toktrial.report.axes import COMPARED_AXES
+from toktrial.report.curves import Curve, Pair, common_steps, comparable
 from toktrial.report.evaluated import EvaluatedRun, TrialInputs
 from toktrial.report.result import TrialResult
 from toktrial.report.result_comparisons import Budget, DifferenceCurve, Differences, Movement, SignChange
@@ -34,7 +35,7 @@ def gather_differences(inputs: TrialInputs) -> dict[str, Differences]:
     for track in inputs.others:
         runs = inputs.pairs_of(track)
         pairs: list[Pair] = [(baseline.curve, other.curve) for baseline, other in runs]
-        curves = {axis: difference_curve(pairs, axis, confidence) for axis in AXES}
+        curves = {axis: difference_curve(pairs, axis, confidence) for axis in COMPARED_AXES}
         steps = curves["step"]
         found[track] = Differences(
             curves=curves,

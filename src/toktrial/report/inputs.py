@@ -17,6 +17,7 @@ from toktrial.artifact import MANIFEST, file_sha256, fingerprint, read_json, rea
 from toktrial.errors import TrialError
 from toktrial.evaluation.votes import VOTES_FILE, read_votes
 from toktrial.report.amendments import AMENDMENTS_FILE, read_amendments
+from toktrial.report.axes import CURVE_COLUMNS
 from toktrial.report.curves import Curve
 from toktrial.report.design import Design, design_of
 from toktrial.report.evaluated import (
@@ -35,10 +36,6 @@ from toktrial.report.result import Corpus, Overlap
 from toktrial.report.verdict import Floats
 from toktrial.training.rates import OTHER_RATE_FOLDER, RATES_FILE, RATES_FOLDER, TUNING_FOLDER, read_tuned_rates
 
-CURVE_COLUMNS = (
-    "step", "training_loss", "validation_loss", "bits_per_byte", "learning_rate", "training_seconds",
-    "evaluation_seconds", "tokens", "bytes_seen", "flops",
-)  # fmt: skip
 RUN_FILES = ("record.json", "metrics.jsonl", "final.json", "document_nats.npy")
 SAMPLE_MEASURES_FILE = "evaluation/samples/measures.json"
 FLOORS_FILE = "evaluation/floors/floors.json"

@@ -1,14 +1,12 @@
 """Beside the verdict: what decides nothing, and says what the one number of the verdict leaves out."""
 
+from toktrial.report.axes import AXES, COMPARED_AXES
 from toktrial.report.blocks import Block, Definition, Definitions, Heading, Paragraph, Section, Table
-from toktrial.report.curves import AXES
 from toktrial.report.result import TrialResult
 from toktrial.report.result_comparisons import Comparison, CurveQuestions, Needed, Reach
 from toktrial.report.sections.loss import LOSS_PER_TOKEN
-from toktrial.report.wording import NOT_MEASURED, count, decimal, joined, plural, scientific, seconds, short_percent, signed
+from toktrial.report.wording import NOT_MEASURED, count, decimal, joined, plural, short_percent, signed
 
-AXIS_NAMES = {"step": "steps", "training_seconds": "training seconds", "bytes_seen": "bytes of text", "flops": "FLOPs"}
-FORMATS = {"step": count, "training_seconds": seconds, "bytes_seen": count, "flops": scientific}
 CROSSINGS_NAMED = 5  # more than so many crossings are noise around each other: only their number is told
 BITS_PER_BYTE = "Bits per byte counts the same text for every track, so these curves do compare."
 DECIDES_NOTHING = "None of this decides anything. It says what the one number of the verdict leaves out."
@@ -44,7 +42,8 @@ def target_tables(result: TrialResult) -> list[Table]:
 def _target_table(caption: str, tracks: dict[str, dict[str, Needed]]) -> Table:
     headers = ("counted in", *(header for track in tracks for header in (track, f"runs of {track}")))
     rows = [
-        [AXIS_NAMES[axis], *(cell for found in tracks.values() for cell in _needed_cells(found[axis], axis))] for axis in AXES
+        [AXES[axis].row, *(cell for found in tracks.values() for cell in _needed_cells(found[axis], axis))]
+        for axis in COMPARED_AXES
     ]
     return Table(caption, headers, rows)
 
@@ -53,8 +52,8 @@ def _needed_cells(found: Needed, axis: str) -> list[str]:
     """Returns the median, or the open end beyond which it lies, and how many runs reached the target."""
     reached = f"{found.reached} of {found.seeds}"
     if found.median is not None:
-        return [FORMATS[axis](found.median), reached]
-    return [NOT_MEASURED if found.more_than is None else f"> {FORMATS[axis](found.more_than)}", reached]
+        return [AXES[axis].written(found.median), reached]
+    return [NOT_MEASURED if found.more_than is None else f"> {AXES[axis].written(found.more_than)}", reached]
 
 
 def answers(comparison: Comparison, confidence: float) -> tuple[Definition, ...]:
@@ -86,7 +85,7 @@ def _reach_phrase(reach: dict[str, Reach]) -> str:
     steps = reach["step"]
     if steps.reached == 0:
         return f"no, in none of {plural(steps.seeds, 'seed')}"
-    found = {AXIS_NAMES[axis]: reach[axis] for axis in ("step", "training_seconds") if reach[axis].median is not None}
+    found = {AXES[axis].row: reach[axis] for axis in ("step", "training_seconds") if reach[axis].median is not None}
     parts = [f"{'at most ' if of.at_most else ''}{decimal(of.median, 2)} times the {name}" for name, of in found.items()]
     medians = f", with {joined(parts)} (median)" if parts else ""
     return f"in {steps.reached} of {plural(steps.seeds, 'seed')}{medians}"
@@ -128,8 +127,8 @@ def reach_table(comparison: Comparison) -> Table:
     found = comparison.beside_the_verdict.bits_per_byte
     headers = ("counted in", f"{track} to reach {baseline}", "seeds", f"{baseline} to reach {track}", "seeds")
     rows = [
-        [AXIS_NAMES[axis], *_reach_cells(found.reach[axis]), *_reach_cells(found.reach_by_baseline[axis])]
-        for axis in AXIS_NAMES
+        [AXES[axis].row, *_reach_cells(found.reach[axis]), *_reach_cells(found.reach_by_baseline[axis])]
+        for axis in COMPARED_AXES
     ]
     caption = (
         "What a track needs to reach the value at which the other's curve of bits per byte ends, as a multiple of what the "
