@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from toktrial.report.curves import Curve, crossings, first_reached, lower, needed, reach, swapped
+from toktrial.report.curves import Curve, crossings, first_reached, lower, needed, reach
 
 
 def curve(bits: list[float], seconds_per_step: float = 1.0, shared_device: bool = False) -> Curve:
@@ -29,7 +29,7 @@ def test_reach_by_hand() -> None:
     steps = reach([(baseline, other)], "bits_per_byte", "step")
     assert steps.ratios == [pytest.approx(25 / 40)]
     assert reach([(baseline, other)], "bits_per_byte", "training_seconds").median == pytest.approx(50 / 40)
-    assert reach(swapped([(baseline, other)]), "bits_per_byte", "step").ratios == [None]
+    assert reach([(other, baseline)], "bits_per_byte", "step").ratios == [None]
 
 
 def test_reach_measures_from_where_the_leader_first_had_the_value() -> None:

@@ -16,9 +16,8 @@ from toktrial.report.document import document_of
 from toktrial.report.gather import gather
 from toktrial.report.inputs import input_checksums, read_trial
 from toktrial.report.markdown import render_markdown
-from toktrial.report.minimal_pairs import LEAST_KNOWN_PAIRS, gather_minimal_pairs, mean_interval, wilson_interval
+from toktrial.report.minimal_pairs import LEAST_KNOWN_PAIRS, MinimalPairs, gather_minimal_pairs, mean_interval, wilson_interval
 from toktrial.report.page import render_page
-from toktrial.report.result_accounts import MinimalPairs
 from toktrial.report.sections.minimal_pairs import counted_sentences, fields_table, minimal_pairs_sentences, paradigms_table
 
 TrialWriter = Callable[..., Path]

@@ -9,7 +9,7 @@ from scipy import stats
 from toktrial import commands
 from toktrial.errors import TrialError
 from toktrial.report.inputs import read_trial
-from toktrial.report.power import measured_noise, power_of, seeds_needed, smallest_effect, spread_interval
+from toktrial.report.noise import measured_noise, power_of, seeds_needed, smallest_effect, spread_interval
 from toktrial.report.sequential import shared_confidence
 
 THREE_TRACKS = {

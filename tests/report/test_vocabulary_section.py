@@ -12,6 +12,7 @@ from toktrial.artifact import read_json, write_json
 from toktrial.evaluation.entry_classes import CLASSES
 from toktrial.evaluation.excerpt import cuts_of_excerpt
 from toktrial.evaluation.stage import describe_vocabularies
+from toktrial.report.accounts import Entry
 from toktrial.report.blocks import Block, Branch, CutText, Table, Tree, every
 from toktrial.report.document import document_of
 from toktrial.report.gather import gather
@@ -19,7 +20,6 @@ from toktrial.report.inputs import read_trial
 from toktrial.report.markdown import cut_lines, render_markdown, tree_lines
 from toktrial.report.page import render_page
 from toktrial.report.result import TrialResult
-from toktrial.report.result_accounts import Entry
 from toktrial.report.sections.tokenizers import (
     NO_MERGES_NOTE,
     entry_tables,

@@ -6,9 +6,9 @@ Result -> rows -> charts. It keeps the page small; results.json has every evalua
 from typing import Any
 
 from toktrial.report.chart_specification import AXIS_TITLES
+from toktrial.report.differences import Differences
 from toktrial.report.result import TrialResult
-from toktrial.report.result_comparisons import Differences
-from toktrial.report.result_tracks import MeanCurve
+from toktrial.report.tracks import MeanCurve
 
 MARKERS = 10  # markers along a line, enough to tell lines apart in grey
 POINTS_DRAWN = 400  # at most so many points a line, which is more than a chart shows

@@ -20,7 +20,7 @@ from toktrial.report.chart_specification import (
     with_verdict,
 )
 from toktrial.report.result import TrialResult
-from toktrial.report.result_tracks import MeanCurve
+from toktrial.report.tracks import MeanCurve
 from toktrial.report.wording import decimal, plural, signed
 
 SETTLED_SHARE = 0.1  # where a chart is cut, it shows everything after this share of the axis

@@ -1,17 +1,17 @@
 """The gate before the verdict: whether a track's models have learned more than counting pairs of entries already knows.
 
-Inputs -> gate -> results. Longer tokens begin at fewer bits per byte, by the frequency of entries alone, and their models first
-stand on a plateau: the end of a run that is above what a count model of the same ids reaches compares floors, not learning.
+Inputs -> gate -> comparisons. Longer tokens begin at fewer bits per byte, by the frequency of entries alone, and their models
+stand on a plateau at first. A run that ends above what a count model of the same ids reaches compares floors, not learning.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from toktrial.report.curves import Curve
-from toktrial.report.evaluated import EvaluatedRun, TrialInputs
-from toktrial.report.result_comparisons import Learned
+from toktrial.report.evaluated import TrialInputs
 
 COUNTING = {"bigram": "counting pairs", "unigram": "counting entries"}  # what a model has learned no more than
 NOT_MEASURED = "undecided: what counting alone reaches was not measured"
@@ -19,11 +19,32 @@ FITTED_SHARE = 0.5  # of a curve, its last part, whose slope against the logarit
 MOST_TIMES = 20.0  # a slope carried on further than this says nothing
 
 
+@dataclass(frozen=True)
+class Learned:
+    """How a track's runs stand against what counting alone reaches, where the verdict compares, in bits per byte.
+
+    `floor`: the count model's, None in a trial of an earlier version. `highest`: the worst run's. `has_learned`: whether every
+    run is below the floor; None without one. `steps_needed`: by the slope of the worst run's curve; None where it has learned,
+    and where the slope cannot tell.
+    """
+
+    floor: float | None
+    highest: float
+    has_learned: bool | None
+    steps_needed: int | None
+
+
 def gate(inputs: TrialInputs) -> dict[str, Learned]:
     """Returns how each track stands."""
-    kind = inputs.design.verdict.floor
-    floors = {track: getattr(found, kind).bits_per_byte for track, found in inputs.floors.items()}
-    return {track: _learned(runs, floors.get(track), inputs) for track, runs in inputs.runs.items()}
+    found = {}
+    for track, runs in inputs.runs.items():
+        worst = max(runs, key=inputs.judged)
+        highest, floors = inputs.judged(worst), inputs.floors.get(track)
+        floor = getattr(floors, inputs.design.verdict.floor).bits_per_byte if floors else None
+        has_learned = None if floor is None else highest < floor
+        needed = steps_to_reach(worst.curve, floor) if has_learned is False else None
+        found[track] = Learned(floor, highest, has_learned, needed)
+    return found
 
 
 def gated_words(words: Mapping[str, str], learned: Mapping[str, Learned], baseline: str, kind: str) -> dict[str, str]:
@@ -46,15 +67,6 @@ def steps_to_reach(curve: Curve, target: float) -> int | None:
     if slope >= 0 or (target - start) / slope > math.log(MOST_TIMES * steps[-1]):
         return None
     return math.ceil(math.exp((target - start) / slope))
-
-
-def _learned(runs: Sequence[EvaluatedRun], floor: float | None, inputs: TrialInputs) -> Learned:
-    worst = max(runs, key=inputs.judged)
-    highest = inputs.judged(worst)
-    if floor is None:
-        return Learned(None, highest, None, None)
-    has_learned = highest < floor
-    return Learned(floor, highest, has_learned, None if has_learned else steps_to_reach(worst.curve, floor))
 
 
 def _gated(word: str, learned: Mapping[str, Learned], kind: str) -> str:

@@ -1,15 +1,67 @@
-"""The sentences of the verdict: the criterion, how it came out, and the numbers that decided.
+"""The verdict in words: the criterion, how it came out, and the numbers that decided.
 
-Design and comparisons -> outcome -> result.verdict.
+Inputs and comparisons -> outcome -> result.verdict.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from toktrial.report.design import Design
-from toktrial.report.result_comparisons import Comparison
+from toktrial.report.accounts import Design
+from toktrial.report.amendments import is_exploratory
+from toktrial.report.comparisons import Comparison
+from toktrial.report.evaluated import TrialInputs
 from toktrial.report.wording import count, decimal, joined, percent, plural, short_percent, signed
 
-UNDECIDED = "undecided: "  # how a verdict's word begins that says no more than why
+UNDECIDED = "undecided: "  # how a verdict's word begins that only says why
+RULE = (
+    "The word is decided by one rule, fixed in the protocol. First, every run of both tracks must have learned more than a "
+    "count model of the track's own ids knows. Then the two-sided paired t-interval decides, over seeds, of the difference in "
+    "bits per byte on every validation document, at the protocol's budget. Nothing else on this page decides it. The interval "
+    "covers what differs from seed to seed: initial weights and the order of the documents. It says nothing of another "
+    "corpus, model or budget."
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the protocol's one rule decided, in words.
+
+    `criterion`: what the protocol fixed; `outcome`: how it came out; `word`: the same in a word (of several other tracks, each
+    with its name). `details`: the numbers that decided, one text for each other track; `sentence`: outcome and details.
+    `exploratory`: whether what the rule reads was changed after a result may have been seen. `confidence`: the protocol's.
+    `rule`: an explanation. `clauses`: what must be heard with the outcome, that is whose difference changed its sign on the way
+    and whose still moves.
+    """
+
+    criterion: str
+    outcome: str
+    word: str
+    details: list[str]
+    sentence: str
+    exploratory: bool
+    confidence: float
+    rule: str
+    clauses: list[str] = field(default_factory=list)
+
+
+def gather_verdict(inputs: TrialInputs, comparisons: Sequence[Comparison], clauses: list[str]) -> Verdict:
+    """Returns the verdict in words."""
+    design, exploratory = inputs.design, is_exploratory(inputs.amendments)
+    came_out = outcome(comparisons, design.seeds, exploratory)
+    details = [verdict_detail(item, len(comparisons)) for item in comparisons]
+    details += _what_the_intervals_hold(comparisons, design.verdict.confidence)
+    words = {item.track: item.verdict for item in comparisons}
+    return Verdict(
+        criterion=criterion(inputs.baseline, inputs.others, design),
+        outcome=came_out,
+        word="; ".join(f"{track}: {word}" for track, word in words.items()) if len(words) > 1 else comparisons[0].verdict,
+        details=details,
+        sentence=" ".join([came_out, *details]),
+        exploratory=exploratory,
+        confidence=design.verdict.confidence,
+        rule=RULE,
+        clauses=clauses,
+    )
 
 
 def budget_phrase(design: Design) -> str:
@@ -93,13 +145,6 @@ def verdict_detail(comparison: Comparison, tracks_compared: int) -> str:
     return f"{difference} {interval}{p_value}"
 
 
-def overall_word(comparisons: Sequence[Comparison]) -> str:
-    """Returns the trial's word: that of its one comparison, or those of all, each with its track."""
-    if len(comparisons) == 1:
-        return comparisons[0].verdict
-    return "; ".join(f"{comparison.track}: {comparison.verdict}" for comparison in comparisons)
-
-
 def _unlearned(comparison: Comparison) -> list[str]:
     """Says, for each track that has not learned, by how much, and what to do."""
     found = []
@@ -134,7 +179,7 @@ def _difference(comparison: Comparison) -> str:
     return f"{track} ended {decimal(abs(mean), 4)} bits per byte ({share}) {side} {baseline}; lower is better."
 
 
-def what_the_intervals_hold(comparisons: Sequence[Comparison], confidence: float) -> list[str]:
+def _what_the_intervals_hold(comparisons: Sequence[Comparison], confidence: float) -> list[str]:
     """Returns why the intervals have another confidence than the verdict, where they do; at most one sentence."""
     together = short_percent(confidence)
     if comparisons[0].low is None:

@@ -17,8 +17,7 @@ from toktrial.report.gather import gather
 from toktrial.report.html_blocks import HtmlRenderer, element
 from toktrial.report.inputs import read_trial, report_fingerprint
 from toktrial.report.markdown import render_markdown
-from toktrial.report.result import TrialResult
-from toktrial.report.results_file import plain, schema
+from toktrial.report.result import TrialResult, plain, schema
 
 PAGE_FILES = Path(__file__).parent / "page_files"
 PNG_SCALE = 2

@@ -2,8 +2,9 @@
 
 from toktrial.report.axes import AXES, COMPARED_AXES
 from toktrial.report.blocks import Block, Definition, Definitions, Heading, Paragraph, Section, Table
+from toktrial.report.comparisons import Comparison
+from toktrial.report.curves import CurveQuestions, Needed, Reach
 from toktrial.report.result import TrialResult
-from toktrial.report.result_comparisons import Comparison, CurveQuestions, Needed, Reach
 from toktrial.report.sections.loss import LOSS_PER_TOKEN
 from toktrial.report.wording import NOT_MEASURED, count, decimal, joined, plural, short_percent, signed
 

@@ -1,8 +1,8 @@
 """What nothing looks like: the A/A control, the same tokenizer trained twice."""
 
 from toktrial.report.blocks import Section, Table, paragraphs
+from toktrial.report.noise import Control
 from toktrial.report.result import TrialResult
-from toktrial.report.result_comparisons import Control
 from toktrial.report.wording import decimal, joined, plural, short_percent, signed
 
 WHAT_IT_BOUNDS = (

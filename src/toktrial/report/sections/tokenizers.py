@@ -5,8 +5,8 @@ A trial that an older version evaluated lacks some of it; then there is less to 
 
 from toktrial.evaluation.entry_classes import CLASSES
 from toktrial.report import blocks
+from toktrial.report.accounts import Cuts, Entry, EntryClass, Vocabulary
 from toktrial.report.result import TrialResult
-from toktrial.report.result_accounts import Cuts, Entry, EntryClass, Vocabulary
 from toktrial.report.wording import OPEN_BOX, count, decimal, percent, plural, visible
 
 WORDS_IN_TABLE = 12

@@ -2,8 +2,8 @@
 
 from toktrial.report.blocks import Section, Table
 from toktrial.report.result import TrialResult
-from toktrial.report.result_tracks import Track
 from toktrial.report.sequential import shared_confidence
+from toktrial.report.tracks import Track
 from toktrial.report.wording import MINUS, count, decimal, percent, seconds, short_percent, signed, with_spread
 
 BUDGET_NAMES = {"steps": "equal steps", "bytes": "equal bytes of text", "seconds": "equal training seconds"}

@@ -5,8 +5,8 @@ from typing import Any
 
 from toktrial.report.blocks import Figure, Section, Table, paragraphs
 from toktrial.report.chart_specification import COLOURS, CONFIG, HEIGHT, SCHEMA, SHAPES, WIDTH, scale_of
+from toktrial.report.comparisons import Tuning
 from toktrial.report.result import TrialResult
-from toktrial.report.result_comparisons import Tuning
 from toktrial.report.wording import count, decimal, joined, plural, short_percent, signed
 from toktrial.training.rates import Policy
 
