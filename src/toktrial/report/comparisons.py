@@ -1,18 +1,21 @@
 """Every other track against the baseline: what the rule decides, at either choice of rates, what stands beside it, and targets.
 
-Inputs -> comparisons -> result; the statistics are those of verdict.py, sequential.py, gate.py and curves.py.
+Inputs -> comparisons -> result; the statistics are those of verdict.py, sequential.py and curves.py.
+
+The rule begins with a gate: nothing is decided where a track's models have learned no more than counting its entries knows.
+Longer tokens begin at fewer bits per byte, by the frequency of entries alone, and their models stand on a plateau at first. A
+run that ends above what a count model of the same ids reaches compares floors, not learning.
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from toktrial.report.axes import COMPARED_AXES
-from toktrial.report.curves import CurveQuestions, Needed, Pair, curve_questions, needed
+from toktrial.report.curves import CurveQuestions, Needed, Pair, curve_questions, needed, steps_to_reach
 from toktrial.report.evaluated import EvaluatedRun, TrialInputs
-from toktrial.report.gate import Learned, gate, gated_words
 from toktrial.report.sequential import look, shared_confidence
 from toktrial.report.verdict import (
     DocumentInterval,
@@ -25,6 +28,8 @@ from toktrial.report.verdict import (
 from toktrial.training.rates import Policy, TunedRates
 
 MEASURE = "bits_per_byte"
+COUNTING = {"bigram": "counting pairs", "unigram": "counting entries"}  # what a model has learned no more than
+NOT_MEASURED = "undecided: what counting alone reaches was not measured"
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,21 @@ class BesideTheVerdict:
     validation_loss: CurveQuestions
     bits_per_byte: CurveQuestions
     documents: DocumentInterval
+
+
+@dataclass(frozen=True)
+class Learned:
+    """How a track's runs stand against what counting alone reaches, where the verdict compares, in bits per byte.
+
+    `floor`: the count model's, None in a trial of an earlier version. `highest`: the worst run's. `has_learned`: whether every
+    run is below the floor; None without one. `steps_needed`: by the slope of the worst run's curve; None where it has learned,
+    and where the slope cannot tell.
+    """
+
+    floor: float | None
+    highest: float
+    has_learned: bool | None
+    steps_needed: int | None
 
 
 @dataclass(frozen=True)
@@ -122,24 +142,24 @@ def gather_comparisons(inputs: TrialInputs) -> list[Comparison]:
         looks = {}
         intervals = {other: paired_interval(*values[other], each_confidence) for other in others}
         words = decide(intervals, baseline, confidence)
-    learned = gate(inputs)
-    words, corrected = gated_words(words, learned, baseline, design.verdict.floor), corrected_p_values(intervals)
+    all_learned, corrected = gate(inputs), corrected_p_values(intervals)
     found = []
     for other, interval in intervals.items():
+        learned = {track: all_learned[track] for track in (baseline, other)}
         of_baseline, of_other = values[other]
         mean = statistics.fmean(of_baseline)
         taken = looks.get(other)
         comparison = Comparison(
             track=other,
             baseline=baseline,
-            verdict=words[other],
+            verdict=_undecided(learned, design.verdict.floor) or words[other],
             paired_seeds=[run.seed for _, run in paired[other]][: interval.seeds],
             difference=interval.mean,
             relative_difference=interval.mean / mean,
             differences=[two - one for one, two in zip(of_baseline, of_other, strict=True)][: interval.seeds],
             interval_confidence=1 - taken.level if taken else each_confidence,
             look=LookTaken(taken.level, taken.is_open) if taken else None,
-            learned={track: learned[track] for track in (baseline, other)},
+            learned=learned,
             budget=design.verdict.budget,
             low=interval.low,
             high=interval.high,
@@ -150,6 +170,19 @@ def gather_comparisons(inputs: TrialInputs) -> list[Comparison]:
             beside_the_verdict=_beside(inputs, paired[other]),
         )
         found.append(comparison)
+    return found
+
+
+def gate(inputs: TrialInputs) -> dict[str, Learned]:
+    """Returns how each track stands."""
+    found = {}
+    for track, runs in inputs.runs.items():
+        worst = max(runs, key=inputs.judged)
+        highest, floors = inputs.judged(worst), inputs.floors.get(track)
+        floor = getattr(floors, inputs.design.verdict.floor).bits_per_byte if floors else None
+        has_learned = None if floor is None else highest < floor
+        needed = steps_to_reach(worst.curve, floor) if has_learned is False else None
+        found[track] = Learned(floor, highest, has_learned, needed)
     return found
 
 
@@ -198,3 +231,12 @@ def _beside(inputs: TrialInputs, paired: Sequence[tuple[EvaluatedRun, EvaluatedR
         bits_per_byte=curve_questions(pairs, MEASURE, warmup_steps),
         documents=document_interval(nats, inputs.document_bytes, inputs.design.verdict.confidence),
     )
+
+
+def _undecided(learned: Mapping[str, Learned], floor: str) -> str | None:
+    """Returns the word where a track has not learned, so that nothing is decided; else None."""
+    if any(each.has_learned is None for each in learned.values()):
+        return NOT_MEASURED
+    unlearned = [track for track, each in learned.items() if not each.has_learned]
+    has = "has" if len(unlearned) == 1 else "have"
+    return f"undecided: {' and '.join(unlearned)} {has} learned no more than {COUNTING[floor]}" if unlearned else None

@@ -16,6 +16,8 @@ from toktrial.report.axes import AXES, COMPARED_AXES
 from toktrial.report.verdict import Floats
 
 MEASURES = ("bits_per_byte", "validation_loss", "training_loss")
+FITTED_SHARE = 0.5  # of a curve, its last part, whose slope against the logarithm of the step is carried on
+MOST_TIMES = 20.0  # a slope carried on further than this says nothing
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,23 @@ def _seed_differences(pairs: Sequence[Pair], measure: str) -> tuple[Floats, Floa
 def common_steps(curves: Sequence[Curve]) -> Floats:
     """Returns the steps (evaluations,) float64, ascending, at which every one of the runs was evaluated."""
     return functools.reduce(np.intersect1d, [curve.columns["step"] for curve in curves])
+
+
+def steps_to_reach(curve: Curve, target: float) -> int | None:
+    """Returns the step at which a curve would reach `target`, on a line through its last half by the logarithm of the step.
+
+    None where that line does not fall, or would have to be carried on beyond 20 times the curve's length. Learning curves
+    are near enough to straight there to tell twice the budget from ten times (Hestness et al. 2017, arXiv:1712.00409, find
+    power laws, of which this is the tangent).
+    """
+    steps, bits = curve.columns["step"], curve.columns["bits_per_byte"]
+    late = (steps > 0) & (steps >= FITTED_SHARE * steps[-1]) & np.isfinite(bits)
+    if late.sum() < 2:
+        return None
+    slope, start = np.polyfit(np.log(steps[late]), bits[late], 1)
+    if slope >= 0 or (target - start) / slope > math.log(MOST_TIMES * steps[-1]):
+        return None
+    return math.ceil(math.exp((target - start) / slope))
 
 
 def mean_columns(curves: Sequence[Curve]) -> dict[str, list[float | None]]:
