@@ -205,5 +205,5 @@ def test_the_wilson_interval_is_that_of_scipy_for_whole_counts(pairs: int, data:
 
 
 def test_an_interval_of_one_value_is_none_and_of_equal_ones_has_no_width() -> None:
-    assert mean_interval([0.5], 0.95) is None
+    assert mean_interval([0.5], 0.95) == (None, None)
     assert mean_interval([0.5, 0.5, 0.5], 0.95) == (0.5, 0.5)

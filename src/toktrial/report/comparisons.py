@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from toktrial.report.axes import COMPARED_AXES
-from toktrial.report.curves import CurveQuestions, Needed, Pair, curve_questions, needed, steps_to_reach
+from toktrial.report.curves import MEASURE, CurveQuestions, Needed, Pair, curve_questions, needed, steps_to_reach
 from toktrial.report.evaluated import EvaluatedRun, TrialInputs
 from toktrial.report.sequential import look, shared_confidence
 from toktrial.report.verdict import (
@@ -27,7 +27,6 @@ from toktrial.report.verdict import (
 )
 from toktrial.training.rates import Policy, TunedRates
 
-MEASURE = "bits_per_byte"
 COUNTING = {"bigram": "counting pairs", "unigram": "counting entries"}  # what a model has learned no more than
 NOT_MEASURED = "undecided: what counting alone reaches was not measured"
 

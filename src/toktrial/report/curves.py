@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from toktrial.report.axes import AXES, COMPARED_AXES
 from toktrial.report.verdict import Floats
 
-MEASURES = ("bits_per_byte", "validation_loss", "training_loss")
+MEASURE = "bits_per_byte"  # the one that compares tracks
+MEASURES = (MEASURE, "validation_loss", "training_loss")
 FITTED_SHARE = 0.5  # of a curve, its last part, whose slope against the logarithm of the step is carried on
 MOST_TIMES = 20.0  # a slope carried on further than this says nothing
 
@@ -209,7 +210,7 @@ def steps_to_reach(curve: Curve, target: float) -> int | None:
     are near enough to straight there to tell twice the budget from ten times (Hestness et al. 2017, arXiv:1712.00409, find
     power laws, of which this is the tangent).
     """
-    steps, bits = curve.columns["step"], curve.columns["bits_per_byte"]
+    steps, bits = curve.columns["step"], curve.columns[MEASURE]
     late = (steps > 0) & (steps >= FITTED_SHARE * steps[-1]) & np.isfinite(bits)
     if late.sum() < 2:
         return None

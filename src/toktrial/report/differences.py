@@ -10,13 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from toktrial.report.axes import COMPARED_AXES
-from toktrial.report.curves import Pair, common_steps, comparable, zeros_after
+from toktrial.report.curves import MEASURE, Pair, common_steps, comparable, zeros_after
 from toktrial.report.evaluated import EvaluatedRun, TrialInputs
 from toktrial.report.sequential import shared_confidence
 from toktrial.report.verdict import Floats, paired_interval
 from toktrial.report.wording import count, joined, signed
 
-MEASURE = "bits_per_byte"
 LAST_SHARE = 0.25  # of the training, over which a difference that has settled should stay where it is
 CURVE_DOCUMENTS = "the curve's documents"
 ALL_DOCUMENTS = "all validation documents"

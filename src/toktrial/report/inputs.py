@@ -58,16 +58,14 @@ def read_trial(trial_folder: Path) -> TrialInputs:
     """
     protocol, design = _read_protocol(trial_folder / "protocol.toml")
     baseline, last = next(iter(design.tracks)), design.last_seed
-    folders = {track: trial_folder / "runs" / track for track in design.tracks}
+    folders, other_rate = {track: trial_folder / "runs" / track for track in design.tracks}, trial_folder / OTHER_RATE_FOLDER
     finished = {track: _finished_seeds(folder) for track, folder in folders.items()}
     wanted = {track: [seed for seed in seeds if 1 <= seed <= last] for track, seeds in finished.items()}
     control = [seed for seed in finished[baseline] if design.control and last < seed <= last + design.seeds]
     _check_seeds(trial_folder, wanted)
     document_bytes = np.fromfile(_existing(trial_folder / "tokens" / baseline / "val_bytes.bin"), dtype="<u4")
-    corpus = _typed(read_manifest(trial_folder / "corpus"), Corpus, trial_folder / "corpus" / MANIFEST)
-    manifests = {track: trial_folder / "tokens" / track / MANIFEST for track in design.tracks}
-    tokens = {track: _typed(read_manifest(path.parent), TokensManifest, path) for track, path in manifests.items()}
-    runs_at_other_rate = {track: trial_folder / OTHER_RATE_FOLDER / track for track in design.tracks}
+    corpus = _read(trial_folder / "corpus" / MANIFEST, Corpus)
+    tokens = {track: _read(trial_folder / "tokens" / track / MANIFEST, TokensManifest) for track in design.tracks}
 
     def runs_in(folder: Path, seeds: list[int]) -> list[EvaluatedRun]:
         return [_read_run(folder / f"seed-{seed}", seed, len(document_bytes)) for seed in seeds]
@@ -88,9 +86,9 @@ def read_trial(trial_folder: Path) -> TrialInputs:
         control_runs=runs_in(folders[baseline], control),
         tuning=read_tuned_rates(trial_folder) if design.tuning.rates else None,
         runs_at_other_rate={
-            track: runs_in(folder, wanted[track])
-            for track, folder in runs_at_other_rate.items()
-            if set(wanted[track]) <= set(_finished_seeds(folder))
+            track: runs_in(other_rate / track, seeds)
+            for track, seeds in wanted.items()
+            if set(seeds) <= set(_finished_seeds(other_rate / track))
         },
         vocabulary=_read(trial_folder / VOCABULARY_FILE, VocabularyAccount),
         sample_measures=_read_if_there(trial_folder / SAMPLE_MEASURES_FILE, list[dict[str, Any]]) or [],

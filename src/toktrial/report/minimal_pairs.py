@@ -174,10 +174,10 @@ def wilson_interval(accuracy: float, pairs: int, confidence: float) -> tuple[flo
     return (centre - half_width) / scale, (centre + half_width) / scale
 
 
-def mean_interval(values: Sequence[float], confidence: float) -> tuple[float, float] | None:
-    """Returns Student's t-interval of a mean; None of fewer than two values."""
+def mean_interval(values: Sequence[float], confidence: float) -> tuple[float | None, float | None]:
+    """Returns the ends of Student's t-interval of a mean; None for a single value."""
     interval = paired_interval([0.0] * len(values), values, confidence)
-    return None if interval.low is None or interval.high is None else (interval.low, interval.high)
+    return interval.low, interval.high
 
 
 def _judged(runs: Sequence[EvaluatedRun], pairs_fingerprint: str) -> dict[int, JudgedPairs]:
@@ -228,7 +228,7 @@ def _field(field: str, names: Sequence[str], known_pairs: int, accuracies: Accur
 def _mean_over(names: Sequence[str], by_seed: BySeed, confidence: float) -> Accuracy:
     of_paradigms = [statistics.fmean(of_seed[name] for of_seed in by_seed.values()) for name in names]
     of_seeds = [statistics.fmean(of_seed[name] for name in names) for of_seed in by_seed.values()]
-    low, high = mean_interval(of_paradigms, confidence) or (None, None)
+    low, high = mean_interval(of_paradigms, confidence)
     return Accuracy(
         accuracy=statistics.fmean(of_paradigms),
         low=None if low is None else max(0.0, low),
@@ -243,5 +243,4 @@ def _mean_difference(names: Sequence[str], baseline: BySeed, other: BySeed, conf
     if not seeds:
         return AccuracyDifference([], None, None, None)
     of_paradigms = [statistics.fmean(other[seed][name] - baseline[seed][name] for seed in seeds) for name in names]
-    low, high = mean_interval(of_paradigms, confidence) or (None, None)
-    return AccuracyDifference(seeds, statistics.fmean(of_paradigms), low, high)
+    return AccuracyDifference(seeds, statistics.fmean(of_paradigms), *mean_interval(of_paradigms, confidence))

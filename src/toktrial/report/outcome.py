@@ -161,13 +161,9 @@ def _unlearned(comparison: Comparison) -> list[str]:
 def _what_to_do(steps_needed: int | None) -> str:
     if steps_needed is None:
         return "By its curve that is more than 20 times as far, or out of reach: look at the learning rate, then at the steps."
-    return f"By the slope of its curve that takes about {count(two_digits(steps_needed))} steps: `--training.steps` with more."
-
-
-def two_digits(value: int) -> int:
-    """Rounds a whole number up to two digits that count: 1234 -> 1300."""
-    unit: int = 10 ** max(0, len(str(value)) - 2)
-    return -(-value // unit) * unit
+    unit = 10 ** max(0, len(str(steps_needed)) - 2)  # rounds up to two digits that count: 1234 -> 1300
+    steps = -(-steps_needed // unit) * unit
+    return f"By the slope of its curve that takes about {count(steps)} steps: `--training.steps` with more."
 
 
 def _difference(comparison: Comparison) -> str:
@@ -188,6 +184,5 @@ def _what_the_intervals_hold(comparisons: Sequence[Comparison], confidence: floa
         return [f"An interval has the confidence of its look of the sequential design; all looks together keep {together}."]
     if len(comparisons) == 1:
         return []
-    number = plural(len(comparisons), "interval")
-    said = f"The {number} hold together at {together} (Bonferroni)."
+    said = f"The {plural(len(comparisons), 'interval')} hold together at {together} (Bonferroni)."
     return [f"{said} Holm's correction of the p-values, which is a little sharper, decides."]

@@ -124,10 +124,8 @@ class MeanCurves:
 
 def gather_tracks(inputs: TrialInputs) -> dict[str, Track]:
     """Returns every track, the baseline first."""
-    read = {track: mean_over_seeds([_last(run, "bytes_seen") for run in runs]) for track, runs in inputs.runs.items()}
-    of_baseline = read[inputs.baseline]
-    ratios = {track: value / of_baseline if value and of_baseline else None for track, value in read.items()}
-    return {track: _track(inputs, track, ratios[track]) for track in inputs.runs}
+    read_by_baseline = mean_over_seeds([_last(run, "bytes_seen") for run in inputs.runs[inputs.baseline]])
+    return {track: _track(inputs, track, read_by_baseline) for track in inputs.runs}
 
 
 def gather_mean_curves(inputs: TrialInputs) -> MeanCurves:
@@ -169,12 +167,13 @@ def seconds_by_stage(inputs: TrialInputs) -> dict[str, float | None]:
     return {**inputs.preparation_seconds, **of_runs, **accounts}
 
 
-def _track(inputs: TrialInputs, track: str, text_read_over_baseline: float | None) -> Track:
+def _track(inputs: TrialInputs, track: str, read_by_baseline: float | None) -> Track:
     tokens, record = inputs.tokens[track], inputs.runs[track][0].record
     runs = [_run(run) for run in inputs.runs[track]]
     timed = [run for run in runs if not run.shared_device]
     by_seed = {item.name: [getattr(run, item.name) for run in runs] for item in fields(Measures)}
     by_seed["training_seconds"] = [run.training_seconds for run in timed or runs]
+    final = Measures(**{name: mean_over_seeds(values) for name, values in by_seed.items()})
     return Track(
         **{item.name: getattr(record, item.name) for item in fields(ModelFacts)},
         tokenizer=tokens.tokenizer,
@@ -191,11 +190,11 @@ def _track(inputs: TrialInputs, track: str, text_read_over_baseline: float | Non
         epochs=record.steps * record.tokens_per_step / record.stream_tokens,
         seeds_in_protocol=inputs.design.seeds,
         seeds_finished=[run.seed for run in runs],
-        final=Measures(**{name: mean_over_seeds(values) for name, values in by_seed.items()}),
+        final=final,
         standard_deviation=Measures(**{name: standard_deviation_over_seeds(values) for name, values in by_seed.items()}),
         training_seconds_compare=bool(timed),
         runs=runs,
-        text_read_over_baseline=text_read_over_baseline,
+        text_read_over_baseline=final.bytes_seen / read_by_baseline if final.bytes_seen and read_by_baseline else None,
     )
 
 
