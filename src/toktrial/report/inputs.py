@@ -58,7 +58,8 @@ def read_trial(trial_folder: Path) -> TrialInputs:
     """
     protocol, design = _read_protocol(trial_folder / "protocol.toml")
     baseline, last = next(iter(design.tracks)), design.last_seed
-    folders, other_rate = {track: trial_folder / "runs" / track for track in design.tracks}, trial_folder / OTHER_RATE_FOLDER
+    other_rate = trial_folder / OTHER_RATE_FOLDER
+    folders = {track: trial_folder / "runs" / track for track in design.tracks}
     finished = {track: _finished_seeds(folder) for track, folder in folders.items()}
     wanted = {track: [seed for seed in seeds if 1 <= seed <= last] for track, seeds in finished.items()}
     control = [seed for seed in finished[baseline] if design.control and last < seed <= last + design.seeds]

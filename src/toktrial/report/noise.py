@@ -103,10 +103,10 @@ def gather_noise(inputs: TrialInputs, comparisons: Sequence[Comparison]) -> Nois
     The rate of false verdicts is told where there are few seeds, or the runs fall into two groups.
     """
     judged = {track: {run.seed: inputs.judged(run) for run in runs} for track, runs in inputs.runs.items()}
-    correlations = {
-        item.track: correlation(*([judged[name][seed] for seed in item.paired_seeds] for name in (item.baseline, item.track)))
-        for item in comparisons
-    }
+    correlations = {}
+    for item in comparisons:
+        baseline, other = ([judged[name][seed] for seed in item.paired_seeds] for name in (item.baseline, item.track))
+        correlations[item.track] = correlation(baseline, other)
     split = [track for track, values in judged.items() if two_groups(list(values.values()))]
     fewest = min(len(comparison.paired_seeds) for comparison in comparisons)
     is_told = fewest > 1 and (fewest < FEWEST_SURE_SEEDS or bool(split))
