@@ -132,7 +132,10 @@ def gather_comparisons(inputs: TrialInputs) -> list[Comparison]:
     confidence = design.verdict.confidence
     each_confidence = shared_confidence(confidence, len(others))
     paired = {other: inputs.pairs_of(other) for other in others}
-    values = {other: [[inputs.judged(run) for run in runs] for runs in zip(*paired[other], strict=True)] for other in others}
+    values = {
+        other: ([inputs.judged(run) for run, _ in runs], [inputs.judged(run) for _, run in runs])
+        for other, runs in paired.items()
+    }
     if design.has_looks:
         looks = {other: look(*values[other], design.seeds, design.most_seeds, each_confidence) for other in others}
         intervals = {other: each.interval for other, each in looks.items()}
@@ -178,10 +181,12 @@ def gate(inputs: TrialInputs) -> dict[str, Learned]:
     for track, runs in inputs.runs.items():
         worst = max(runs, key=inputs.judged)
         highest, floors = inputs.judged(worst), inputs.floors.get(track)
-        floor = getattr(floors, inputs.design.verdict.floor).bits_per_byte if floors else None
-        has_learned = None if floor is None else highest < floor
-        needed = steps_to_reach(worst.curve, floor) if has_learned is False else None
-        found[track] = Learned(floor, highest, has_learned, needed)
+        if not floors:
+            found[track] = Learned(None, highest, None, None)
+            continue
+        floor: float = getattr(floors, inputs.design.verdict.floor).bits_per_byte
+        has_learned = highest < floor
+        found[track] = Learned(floor, highest, has_learned, None if has_learned else steps_to_reach(worst.curve, floor))
     return found
 
 

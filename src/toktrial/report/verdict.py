@@ -130,7 +130,8 @@ def document_interval(nats_differences: Floats, document_bytes: NDArray[np.uint3
     bits = nats_differences / np.log(2)
     lengths = document_bytes.astype(np.float64)
     group_of = random.permutation(len(bits)) % MOST_GROUPS
-    resampled = _resampled_ratios(np.bincount(group_of, bits), np.bincount(group_of, lengths), random)
+    numerators, denominators = (np.bincount(group_of, weights=values).astype(np.float64) for values in (bits, lengths))
+    resampled = _resampled_ratios(numerators, denominators, random)
     low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
     return DocumentInterval(float(bits.sum() / lengths.sum()), float(low), float(high), len(bits), RESAMPLES)
 
