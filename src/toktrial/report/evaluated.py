@@ -4,7 +4,6 @@ Files -> inputs.read_trial -> evaluated trial -> result.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from toktrial.report.accounts import (
     Overlap,
     TokensManifest,
     VocabularyAccount,
-    design_of,
 )
 from toktrial.report.amendments import Amendment
 from toktrial.report.curves import Curve
@@ -130,15 +128,17 @@ class EvaluatedRun:
 class TrialInputs:
     """All that the report is made from. What an earlier version did not write is None or empty.
 
-    Seconds: of every stage before the runs, in the order of the flow, and of every account that the evaluation gives of the
-    whole trial. `runs`: each track's finished runs under the seeds that the verdict pairs, by ascending seed, the baseline
-    first; `control_runs`: those of the A/A control. `runs_at_other_rate`: the runs at the tuned rate that does not decide, for
-    tracks where it is a different one. `sample_measures`: counts of every measured sample and real document, as
-    `text_measures.summarise` reads them. `document_bytes`: UTF-8 bytes of each validation document (documents,).
-    `seeds_left_out`: each track's finished seeds that the protocol does not name.
+    `protocol`: as protocol.toml holds it; `design`: the same, typed. Seconds: of every stage before the runs, in the order of
+    the flow, and of every account that the evaluation gives of the whole trial. `runs`: each track's finished runs under the
+    seeds that the verdict pairs, by ascending seed, the baseline first; `control_runs`: those of the A/A control.
+    `runs_at_other_rate`: the runs at the tuned rate that does not decide, for tracks where it is a different one.
+    `sample_measures`: counts of every measured sample and real document, as `text_measures.summarise` reads them.
+    `document_bytes`: UTF-8 bytes of each validation document (documents,). `seeds_left_out`: each track's finished seeds that
+    the protocol does not name.
     """
 
     protocol: dict[str, Any]
+    design: Design
     corpus: Corpus
     tokens: dict[str, TokensManifest]
     preparation_seconds: dict[str, float | None]
@@ -156,11 +156,6 @@ class TrialInputs:
     document_bytes: NDArray[np.uint32]
     amendments: list[Amendment]
     seeds_left_out: dict[str, list[int]]
-
-    @cached_property
-    def design(self) -> Design:
-        """The protocol, typed."""
-        return design_of(self.protocol)
 
     @property
     def baseline(self) -> str:

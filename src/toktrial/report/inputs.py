@@ -73,6 +73,7 @@ def read_trial(trial_folder: Path) -> TrialInputs:
 
     return TrialInputs(
         protocol=protocol,
+        design=design,
         corpus=corpus,
         tokens=tokens,
         preparation_seconds={

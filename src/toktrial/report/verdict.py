@@ -101,12 +101,9 @@ def decide(intervals: Mapping[str, PairedInterval], baseline: str, confidence: f
 
     With one other track, a p-value below 1 - confidence is the same as an interval without 0.
     """
-    level = 1 - confidence
     corrected = corrected_p_values(intervals)
-    return {
-        other: verdict_word(other, interval, baseline, has_found=(value := corrected[other]) is not None and value < level)
-        for other, interval in intervals.items()
-    }
+    has_found = {other: value is not None and value < 1 - confidence for other, value in corrected.items()}
+    return {other: verdict_word(other, interval, baseline, has_found[other]) for other, interval in intervals.items()}
 
 
 def verdict_word(other: str, interval: PairedInterval, baseline: str, has_found: bool) -> str:
