@@ -15,7 +15,7 @@ import numpy as np
 
 from toktrial.report.axes import COMPARED_AXES
 from toktrial.report.curves import MEASURE, CurveQuestions, Needed, Pair, curve_questions, needed, steps_to_reach
-from toktrial.report.evaluated import EvaluatedRun, TrialInputs
+from toktrial.report.evaluated import EvaluatedRun, RunPairs, TrialInputs, by_side
 from toktrial.report.sequential import look, shared_confidence
 from toktrial.report.verdict import (
     DocumentInterval,
@@ -132,10 +132,7 @@ def gather_comparisons(inputs: TrialInputs) -> list[Comparison]:
     confidence = design.verdict.confidence
     each_confidence = shared_confidence(confidence, len(others))
     paired = {other: inputs.pairs_of(other) for other in others}
-    values = {
-        other: ([inputs.judged(run) for run, _ in runs], [inputs.judged(run) for _, run in runs])
-        for other, runs in paired.items()
-    }
+    values = {other: by_side(runs, inputs.judged) for other, runs in paired.items()}
     if design.has_looks:
         looks = {other: look(*values[other], design.seeds, design.most_seeds, each_confidence) for other in others}
         intervals = {other: each.interval for other, each in looks.items()}
@@ -226,7 +223,7 @@ def gather_targets(inputs: TrialInputs, asked: float | None) -> Targets:
     )
 
 
-def _beside(inputs: TrialInputs, paired: Sequence[tuple[EvaluatedRun, EvaluatedRun]]) -> BesideTheVerdict:
+def _beside(inputs: TrialInputs, paired: RunPairs) -> BesideTheVerdict:
     pairs: list[Pair] = [(baseline.curve, other.curve) for baseline, other in paired]
     warmup_steps = inputs.design.training.warmup_steps
     nats = np.mean([other.document_nats - baseline.document_nats for baseline, other in paired], axis=0)

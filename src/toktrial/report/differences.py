@@ -11,7 +11,7 @@ import numpy as np
 
 from toktrial.report.axes import COMPARED_AXES
 from toktrial.report.curves import MEASURE, Pair, common_steps, comparable, zeros_after
-from toktrial.report.evaluated import EvaluatedRun, TrialInputs
+from toktrial.report.evaluated import RunPairs, TrialInputs, by_side, judged_bits_per_byte
 from toktrial.report.sequential import shared_confidence
 from toktrial.report.verdict import Floats, paired_interval
 from toktrial.report.wording import count, joined, signed
@@ -19,8 +19,7 @@ from toktrial.report.wording import count, joined, signed
 LAST_SHARE = 0.25  # of the training, over which a difference that has settled should stay where it is
 CURVE_DOCUMENTS = "the curve's documents"
 ALL_DOCUMENTS = "all validation documents"
-Runs = Sequence[tuple[EvaluatedRun, EvaluatedRun]]
-Values = Sequence[tuple[float, float]]  # (baseline, other) of each paired seed
+Place = tuple[float, list[float], list[float], str]  # where on its axis, values of baseline and other, the documents
 
 
 @dataclass(frozen=True)
@@ -195,44 +194,42 @@ def _when(change: SignChange) -> str:
     return f"at step {first}" if first == last else f"between steps {first} and {last}"
 
 
-def _budgets(runs: Runs, pairs: Sequence[Pair], confidence: float, deciding: str) -> list[Budget]:
+def _budgets(runs: RunPairs, pairs: Sequence[Pair], confidence: float, deciding: str) -> list[Budget]:
     """Returns the difference at equal steps and FLOPs, at equal bytes of text and at equal seconds, where runs compare."""
-    at_end = [(baseline.final.bits_per_byte, other.final.bits_per_byte) for baseline, other in runs]
     steps = min(run.final.step for pair in runs for run in pair)
-    found = {
-        "steps": (steps, at_end, ALL_DOCUMENTS),
+    found: dict[str, Place | None] = {
+        "steps": (steps, *by_side(runs, lambda run: run.final.bits_per_byte), ALL_DOCUMENTS),
         "bytes": _at_equal_bytes(runs) or _from_curves("bytes_seen", pairs),
         "seconds": _from_curves("training_seconds", pairs),
     }
-    return [_budget(name, *each, confidence, name == deciding) for name, each in found.items() if each]
+    return [_budget(name, each, confidence, name == deciding) for name, each in found.items() if each]
 
 
-def _at_equal_bytes(runs: Runs) -> tuple[float, Values, str] | None:
-    """Returns place, values and documents; None where a run kept no weights there."""
-    measured = [(one.final.equal_bytes, two.final.equal_bytes) for one, two in runs]
-    both = [(one, two) for one, two in measured if one and two]
-    if len(both) < len(measured):
+def _at_equal_bytes(runs: RunPairs) -> Place | None:
+    """Returns what was measured there; None where a run kept no weights there."""
+    measured = [run.final.equal_bytes for pair in runs for run in pair]
+    if not all(measured):
         return None
-    read = min(each.bytes_seen for pair in both for each in pair)
-    return read, [(one.bits_per_byte, two.bits_per_byte) for one, two in both], ALL_DOCUMENTS
+    read = min(each.bytes_seen for each in measured if each)
+    return read, *by_side(runs, lambda run: judged_bits_per_byte(run.final, "bytes")), ALL_DOCUMENTS
 
 
-def _from_curves(axis: str, pairs: Sequence[Pair]) -> tuple[float, Values, str] | None:
-    """Returns place, values and documents of the last place that all runs reached; None where no pair compares."""
+def _from_curves(axis: str, pairs: Sequence[Pair]) -> Place | None:
+    """Returns the last place that all runs reached; None where no pair compares."""
     compared = comparable(pairs, axis)
     if not compared:
         return None
     last = _places(compared, axis)[-1:]
     baseline, other = _values_at(last, compared, axis)[0].tolist()
-    return float(last[0]), list(zip(baseline, other, strict=True)), CURVE_DOCUMENTS
+    return float(last[0]), baseline, other, CURVE_DOCUMENTS
 
 
-def _budget(budget: str, place: float, values: Values, documents: str, confidence: float, decides: bool) -> Budget:
-    baseline, other = [one for one, _ in values], [two for _, two in values]
+def _budget(budget: str, place: Place, confidence: float, decides: bool) -> Budget:
+    at, baseline, other, documents = place
     interval = paired_interval(baseline, other, confidence)
     return Budget(
         budget=budget,
-        at=place,
+        at=at,
         documents=documents,
         difference=interval.mean,
         relative_difference=interval.mean / float(np.mean(baseline)),

@@ -3,6 +3,7 @@
 Files -> inputs.read_trial -> evaluated trial -> result.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,6 +125,9 @@ class EvaluatedRun:
     minimal_pairs: JudgedPairs | None
 
 
+RunPairs = Sequence[tuple[EvaluatedRun, EvaluatedRun]]  # (baseline, other) of one seed each
+
+
 @dataclass(frozen=True)
 class TrialInputs:
     """All that the report is made from. What an earlier version did not write is None or empty.
@@ -169,10 +173,15 @@ class TrialInputs:
         """Returns a run's bits per byte where the verdict compares: see `judged_bits_per_byte`."""
         return judged_bits_per_byte(run.final, self.design.verdict.budget)
 
-    def pairs_of(self, other: str) -> list[tuple[EvaluatedRun, EvaluatedRun]]:
+    def pairs_of(self, other: str) -> RunPairs:
         """Returns the runs of the baseline and of another track under each seed that both finished."""
         baseline_runs = {run.seed: run for run in self.runs[self.baseline]}
         return [(baseline_runs[run.seed], run) for run in self.runs[other] if run.seed in baseline_runs]
+
+
+def by_side(pairs: RunPairs, value: Callable[[EvaluatedRun], float]) -> tuple[list[float], list[float]]:
+    """Returns a value of every baseline run, and of every other run, in the order of the pairs."""
+    return [value(baseline) for baseline, _ in pairs], [value(other) for _, other in pairs]
 
 
 def judged_bits_per_byte(final: FinalMeasures, budget: str) -> float:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from toktrial.report.comparisons import Comparison
 from toktrial.report.curves import standard_deviation_over_seeds
-from toktrial.report.evaluated import TrialInputs
+from toktrial.report.evaluated import EvaluatedRun, TrialInputs, by_side
 from toktrial.report.sequential import p_values
 from toktrial.report.verdict import Floats, paired_interval
 
@@ -121,16 +121,11 @@ def gather_control(inputs: TrialInputs, comparisons: Sequence[Comparison]) -> Co
     """
     design = inputs.design
     again = {run.seed - design.last_seed: run for run in inputs.control_runs}
-    pairs = []
-    for run in inputs.runs[inputs.baseline]:
-        if run.seed in again:
-            first, other = run.final.bits_per_byte, again[run.seed].final.bits_per_byte
-            pairs.append(ControlPair(run.seed, again[run.seed].seed, first, other, other - first))
-    if not pairs:
+    runs = [(run, again[run.seed]) for run in inputs.runs[inputs.baseline] if run.seed in again]
+    if not runs:
         return None
-    interval = paired_interval(
-        [pair.bits_per_byte for pair in pairs], [pair.other_bits_per_byte for pair in pairs], design.verdict.confidence
-    )
+    pairs = [ControlPair(one.seed, two.seed, _final(one), _final(two), _final(two) - _final(one)) for one, two in runs]
+    interval = paired_interval(*by_side(runs, _final), design.verdict.confidence)
     root_mean_square = float(np.sqrt(np.mean(np.square([pair.difference for pair in pairs]))))
     return Control(
         track=inputs.baseline,
@@ -155,7 +150,7 @@ def measured_noise(inputs: TrialInputs) -> Noise | None:
     """
     measured = []
     for track in inputs.others:
-        baseline, other = ([run.final.bits_per_byte for run in side] for side in zip(*inputs.pairs_of(track), strict=True))
+        baseline, other = by_side(inputs.pairs_of(track), _final)
         if len(other) >= FEWEST_SEEDS and not paired_interval(baseline, other, 0.5).without_width:
             spread = float(np.std(np.subtract(other, baseline), ddof=1))
             measured.append(_noise(inputs, track, "tracks", len(other), len(other) - 1, spread))
@@ -242,11 +237,15 @@ def spread_interval(standard_deviation: float, degrees_of_freedom: int, confiden
     return float(low), float(high)
 
 
+def _final(run: EvaluatedRun) -> float:
+    return run.final.bits_per_byte
+
+
 def _noise(
     inputs: TrialInputs, track: str, source: Literal["tracks", "control"], pairs: int, degrees_of_freedom: int, spread: float
 ) -> Noise:
     low, high = spread_interval(spread, degrees_of_freedom, inputs.design.verdict.confidence)
-    baseline = float(np.mean([run.final.bits_per_byte for run in inputs.runs[inputs.baseline]]))
+    baseline = float(np.mean([_final(run) for run in inputs.runs[inputs.baseline]]))
     return Noise(track, source, pairs, degrees_of_freedom, spread, low, high, baseline)
 
 
