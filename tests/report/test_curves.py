@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toktrial.report.axes import AXES, CURVE_COLUMNS
 from toktrial.report.curves import (
     Curve,
     crossings,
@@ -124,3 +125,7 @@ def test_both_are_numpys_over_the_finite_values(values: list[float | None]) -> N
     assert (mean is None, deviation is None) == (len(finite) == 0, len(finite) < 2)
     assert mean is None or mean == pytest.approx(np.mean(finite), abs=1e-6)
     assert deviation is None or deviation == pytest.approx(np.std(finite, ddof=1), abs=1e-6)
+
+
+def test_every_axis_is_a_column_of_the_metrics() -> None:
+    assert set(AXES) <= set(CURVE_COLUMNS)

@@ -14,7 +14,6 @@ from toktrial.report.curves import MEASURE, Pair, common_steps, comparable, zero
 from toktrial.report.evaluated import RunPairs, TrialInputs, by_side, judged_bits_per_byte
 from toktrial.report.sequential import shared_confidence
 from toktrial.report.verdict import Floats, paired_interval
-from toktrial.report.wording import count, joined, signed
 
 LAST_SHARE = 0.25  # of the training, over which a difference that has settled should stay where it is
 CURVE_DOCUMENTS = "the curve's documents"
@@ -108,26 +107,6 @@ def gather_differences(inputs: TrialInputs) -> dict[str, Differences]:
     return found
 
 
-def headline_clauses(baseline: str, differences: dict[str, Differences]) -> list[str]:
-    """Returns what a reader must hear with the verdict: whose difference changed its sign, and whose still moves."""
-    steps = 0.0
-    changed, moving = [], []
-    for track, found in differences.items():
-        along_steps = found.curves["step"]
-        assert along_steps, "only seconds leave pairs out"
-        steps = along_steps.at[-1]
-        if found.sign_change is not None:
-            changed.append(f"{track} {_when(found.sign_change)}")
-        if found.movement and found.movement.moves_still:
-            moving.append(f"{track} by {signed(found.movement.moved)}")
-    clauses = []
-    if changed:
-        clauses.append(f"The difference from {baseline} changed its sign on the way: {joined(changed)} of {count(steps)}.")
-    if moving:
-        clauses.append(f"The difference from {baseline} still moved in the last quarter of the training: {joined(moving)}.")
-    return [*clauses, "Another budget may say another thing."] if clauses else []
-
-
 def difference_curve(pairs: Sequence[Pair], axis: str, confidence: float) -> DifferenceCurve | None:
     """Returns mean, low and high of other minus baseline at places of an axis that all runs reached; None without a run.
 
@@ -187,11 +166,6 @@ def _values_at(places: Floats, pairs: Sequence[Pair], axis: str) -> Floats:
     """Returns the bits per byte (places, 2 of baseline and other, pairs)."""
     values = [[np.interp(places, curve.columns[axis], curve.columns[MEASURE]) for curve in pair] for pair in pairs]
     return np.array(values).transpose(2, 1, 0)
-
-
-def _when(change: SignChange) -> str:
-    first, last = count(change.first), count(change.last)
-    return f"at step {first}" if first == last else f"between steps {first} and {last}"
 
 
 def _budgets(runs: RunPairs, pairs: Sequence[Pair], confidence: float, deciding: str) -> list[Budget]:

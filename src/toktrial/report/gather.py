@@ -6,7 +6,7 @@ Inputs -> result -> sections, charts, terminal: these read nothing else, so ever
 from dataclasses import replace
 
 from toktrial.report.comparisons import gather_comparisons, gather_targets, gather_tuning
-from toktrial.report.differences import gather_differences, headline_clauses
+from toktrial.report.differences import gather_differences
 from toktrial.report.evaluated import TrialInputs
 from toktrial.report.minimal_pairs import gather_minimal_pairs
 from toktrial.report.noise import gather_control, gather_noise
@@ -26,7 +26,7 @@ def gather(inputs: TrialInputs, target: float | None = None) -> TrialResult:
     result = TrialResult(
         trial=inputs.design.name,
         baseline=inputs.baseline,
-        verdict=gather_verdict(inputs, comparisons, headline_clauses(inputs.baseline, differences)),
+        verdict=gather_verdict(inputs, comparisons, differences),
         notes=[],
         tracks=gather_tracks(inputs),
         comparisons=comparisons,

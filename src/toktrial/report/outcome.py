@@ -1,14 +1,15 @@
 """The verdict in words: the criterion, how it came out, and the numbers that decided.
 
-Inputs and comparisons -> outcome -> result.verdict.
+Inputs, comparisons and differences -> outcome -> result.verdict.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from toktrial.report.accounts import Design
 from toktrial.report.amendments import is_exploratory
 from toktrial.report.comparisons import Comparison
+from toktrial.report.differences import Differences, SignChange
 from toktrial.report.evaluated import TrialInputs
 from toktrial.report.wording import count, decimal, joined, percent, plural, short_percent, signed
 
@@ -44,7 +45,7 @@ class Verdict:
     clauses: list[str] = field(default_factory=list)
 
 
-def gather_verdict(inputs: TrialInputs, comparisons: Sequence[Comparison], clauses: list[str]) -> Verdict:
+def gather_verdict(inputs: TrialInputs, comparisons: Sequence[Comparison], differences: Mapping[str, Differences]) -> Verdict:
     """Returns the verdict in words."""
     design, exploratory = inputs.design, is_exploratory(inputs.amendments)
     came_out = outcome(comparisons, design.seeds, exploratory)
@@ -60,7 +61,7 @@ def gather_verdict(inputs: TrialInputs, comparisons: Sequence[Comparison], claus
         exploratory=exploratory,
         confidence=design.verdict.confidence,
         rule=RULE,
-        clauses=clauses,
+        clauses=_clauses(inputs.baseline, differences),
     )
 
 
@@ -186,3 +187,28 @@ def _what_the_intervals_hold(comparisons: Sequence[Comparison], confidence: floa
         return []
     said = f"The {plural(len(comparisons), 'interval')} hold together at {together} (Bonferroni)."
     return [f"{said} Holm's correction of the p-values, which is a little sharper, decides."]
+
+
+def _clauses(baseline: str, differences: Mapping[str, Differences]) -> list[str]:
+    """Returns what a reader must hear with the verdict: whose difference changed its sign, and whose still moves."""
+    steps = 0.0
+    changed, moving = [], []
+    for track, found in differences.items():
+        along_steps = found.curves["step"]
+        assert along_steps, "only seconds leave pairs out"
+        steps = along_steps.at[-1]
+        if found.sign_change is not None:
+            changed.append(f"{track} {_when(found.sign_change)}")
+        if found.movement and found.movement.moves_still:
+            moving.append(f"{track} by {signed(found.movement.moved)}")
+    clauses = []
+    if changed:
+        clauses.append(f"The difference from {baseline} changed its sign on the way: {joined(changed)} of {count(steps)}.")
+    if moving:
+        clauses.append(f"The difference from {baseline} still moved in the last quarter of the training: {joined(moving)}.")
+    return [*clauses, "Another budget may say another thing."] if clauses else []
+
+
+def _when(change: SignChange) -> str:
+    first, last = count(change.first), count(change.last)
+    return f"at step {first}" if first == last else f"between steps {first} and {last}"

@@ -74,7 +74,7 @@ class SampleMeasures:
 class Votes:
     """The votes by one criterion: for the other track, for the baseline, for neither.
 
-    `share`: of the votes for one of the two, how many went to the track, with Clopper and Pearson's interval; None without any.
+    `share`: the track's, of the votes that prefer one of the two, with Clopper and Pearson's interval; None without any.
     """
 
     track: int
