@@ -26,7 +26,11 @@ class TrackRecipe:
 
 @dataclass(frozen=True)
 class Design:
-    """A trial's protocol, the baseline first among its tracks. What an older one does not say has the value of its time."""
+    """A trial's protocol, the baseline first among its tracks. What an older one does not say has the value of its time.
+
+    `seeds`: trainings of every track that the verdict needs. `vocab_size`: entries of every track's tokenizer. `most_seeds`: up
+    to how many a sequential design goes on; 0: one look. `control`: whether the baseline is trained again under other seeds.
+    """
 
     name: str
     seeds: int

@@ -44,4 +44,4 @@ AXES = {
     )
 }
 COMPARED_AXES = [axis.column for axis in AXES.values() if axis.is_compared]
-CURVE_COLUMNS = [item.name for item in fields(Metrics) if item.name != "timestamp"]  # what a run's curve holds
+CURVE_COLUMNS = [item.name for item in fields(Metrics) if item.name != "timestamp"]  # of a run's curve; Metrics has their units
