@@ -5,7 +5,7 @@ import pytest
 from toktrial import commands
 from toktrial.commands.power import Question, answer, describe_noise, power_rows
 from toktrial.errors import TrialError
-from toktrial.report.power import Noise
+from toktrial.report.noise import Noise
 
 
 def test_a_noise_given_by_hand(capsys: pytest.CaptureFixture[str]) -> None:

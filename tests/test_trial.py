@@ -23,7 +23,7 @@ from toktrial.finished_run import open_finished_run
 from toktrial.plan import curve_positions, describe_plan, make_plan
 from toktrial.protocol import Protocol
 from toktrial.report.inputs import INPUT_FILES
-from toktrial.report.results_file import plain
+from toktrial.report.result import plain
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.store import TokenStore

@@ -228,7 +228,7 @@ class Trial(TrialFolder):
         None, too, where the report is of another version, whose results.json says something else.
         """
         from toktrial.report.inputs import report_fingerprint
-        from toktrial.report.results_file import typed
+        from toktrial.report.result import typed
 
         if not self._is_evaluated():
             return None

@@ -17,9 +17,8 @@ from toktrial.report.charts import MEASURES, LearningCurve, charts, learning_cur
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.page import document_of, draw
-from toktrial.report.result import TrialResult
-from toktrial.report.result_tracks import MeanCurve, MeanCurves
-from toktrial.report.results_file import typed
+from toktrial.report.result import TrialResult, typed
+from toktrial.report.tracks import MeanCurve, MeanCurves
 
 from .conftest import BPE, BTM
 

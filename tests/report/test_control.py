@@ -9,8 +9,8 @@ import pytest
 from toktrial.artifact import write_json
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
+from toktrial.report.noise import Control
 from toktrial.report.result import TrialResult
-from toktrial.report.result_comparisons import Control
 from toktrial.report.sections.control import control_sentences, control_table
 
 BPE = {"final_bits_per_byte": [1.500, 1.510, 1.490], "control_bits_per_byte": [1.503, 1.506, 1.490]}

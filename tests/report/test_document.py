@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from toktrial.report import sections
+from toktrial.report.accounts import Cuts, CutToken, Entry, TrackCut
 from toktrial.report.blocks import (
     Block,
     Bullets,
@@ -39,7 +40,6 @@ from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.markdown import render_markdown
 from toktrial.report.page import BODY, OPENING, document_of, render_blocks
-from toktrial.report.result_accounts import Cuts, CutToken, Entry, TrackCut
 from toktrial.report.wording import visible
 
 SILENT = ("specification", "interactive", "datasets", "id", "kind", "kinds", "tone", "language", "label")

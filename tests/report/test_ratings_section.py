@@ -14,7 +14,7 @@ from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.markdown import render_markdown
 from toktrial.report.page import document_of, write_report
-from toktrial.report.result_accounts import Votes
+from toktrial.report.samples import Votes
 from toktrial.report.sections.ratings import WHAT_IT_COVERS, ratings_tables
 
 

@@ -13,7 +13,7 @@ from toktrial.report.inputs import INPUT_FILES, SAMPLE_MEASURES_FILE, input_chec
 from toktrial.report.markdown import render_markdown
 from toktrial.report.page import document_of, write_report
 from toktrial.report.result import TrialResult
-from toktrial.report.result_accounts import Continuation, Prompt, SampleMeasures
+from toktrial.report.samples import Continuation, Prompt, SampleMeasures
 from toktrial.report.sections.samples import CAVEAT, MEASURES, meanings, measures_table
 
 BACKTICKS = "````\n# no heading\n<script>alert(3)</script>"

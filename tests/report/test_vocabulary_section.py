@@ -11,13 +11,13 @@ import pytest
 from toktrial.artifact import read_json, write_json
 from toktrial.evaluation.entries import CLASSES
 from toktrial.evaluation.vocabulary import cuts_of_excerpt, describe_vocabularies
+from toktrial.report.accounts import Cuts, CutToken, Entry, TrackCut
 from toktrial.report.blocks import Block, CutText, Document, Section, Table, Trees, every
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.markdown import cut_lines, render_markdown, tree_lines
 from toktrial.report.page import document_of, render_blocks, render_page
 from toktrial.report.result import TrialResult
-from toktrial.report.result_accounts import Cuts, CutToken, Entry, TrackCut
 from toktrial.report.sections.tokenizers import (
     NO_MERGES_NOTE,
     entry_tables,

@@ -13,15 +13,7 @@ from toktrial.commands import Call
 from toktrial.commands.terminal import print_lines, print_table
 from toktrial.errors import TrialError
 from toktrial.report.inputs import read_trial
-from toktrial.report.power import (
-    FEWEST_SEEDS,
-    MOST_SEEDS,
-    Noise,
-    measured_noise,
-    power_of,
-    seeds_needed,
-    smallest_effect,
-)
+from toktrial.report.noise import FEWEST_SEEDS, MOST_SEEDS, Noise, measured_noise, power_of, seeds_needed, smallest_effect
 from toktrial.report.sequential import shared_confidence
 from toktrial.report.wording import count, decimal, percent, plural, short_percent
 

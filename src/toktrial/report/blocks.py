@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from toktrial.report.result_accounts import Cuts, Entry
+from toktrial.report.accounts import Cuts, Entry
 from toktrial.report.wording import decimal, plural
 
 Kind = Literal["text", "number", "code"]  # how a column of a table is set: `code` is quoted letter by letter

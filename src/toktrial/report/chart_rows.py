@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from toktrial.report.chart_specification import AXIS_TITLES
+from toktrial.report.differences import Differences
 from toktrial.report.result import TrialResult
-from toktrial.report.result_comparisons import Differences
-from toktrial.report.result_tracks import MeanCurve
+from toktrial.report.tracks import MeanCurve
 
 SETTLED_SHARE = 0.1  # of the axis: the y axis fits what comes after, because what comes before can be several times as large
 CUT_FROM = 1.8  # cut the top off where the full range is more than this many times what comes after that share

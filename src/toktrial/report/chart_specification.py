@@ -6,13 +6,11 @@ Charts -> specification. Plain dicts of Vega-Lite 6 (vega.github.io/vega-lite/do
 from collections.abc import Sequence
 from typing import Any
 
+from toktrial.report.axes import AXES
+
 Specification = dict[str, Any]
 
-NUMBERS = (
-    ("step", "training step", ",.0f"), ("training_seconds", "training time (s)", ",.1f"),
-    ("bytes_seen", "text read (bytes)", ",.0f"), ("flops", "training FLOPs", ".3s"), ("tokens", "tokens read", ",.0f"),
-)  # fmt: skip
-AXIS_TITLES = {axis: title for axis, title, _ in NUMBERS}
+AXIS_TITLES = {name: axis.title for name, axis in AXES.items()}
 
 # How tracks look, one after the other, and the A/A control. The colours are Okabe & Ito's palette, which colour-blind readers
 # can tell apart (2008, jfly.uni-koeln.de/color), its darker ones first.
@@ -115,7 +113,7 @@ def line_chart(
             "x": {
                 "field": "x", "type": "quantitative", "title": AXIS_TITLES[axis],
                 "scale": {"type": "linear", "nice": False, "zero": True},
-                "axis": {"grid": False, "format": number_format(axis)},
+                "axis": {"grid": False, "format": AXES[axis].ticks},
             },
             "y": {
                 "field": "y", "type": "quantitative", "title": title,
@@ -138,7 +136,7 @@ def with_values_under_the_pointer(chart: Specification, measure: str, height: in
         {"field": f"{measure}_lowest", "title": "lowest run", "format": ".4f"},
         {"field": f"{measure}_highest", "title": "highest run", "format": ".4f"},
         {"field": "runs", "title": "runs"},
-        *({"field": name, "title": axis_title, "format": form} for name, axis_title, form in NUMBERS),
+        *({"field": axis.column, "title": axis.title, "format": axis.pointed} for axis in AXES.values()),
     ]
     # Not `nearest`: Vega-Lite 6.4 then shows text fields of a tooltip as undefined.
     pointed_at = {"type": "point", "on": "pointerover", "clear": "pointerout"}
@@ -163,11 +161,6 @@ def by_track(channel: str, names: Sequence[str], control: str | None = None, fir
     of_tracks = [values[(first + place) % len(values)] for place in range(len(names))]
     domain, styles = ([*names, control], [*of_tracks, of_control]) if control else (list(names), of_tracks)
     return {"field": "name", "title": None, "scale": {"domain": domain, "range": styles}}
-
-
-def number_format(axis: str) -> str:
-    """Returns the d3 format of an axis: 12,000 for steps and seconds, 12M for what is counted in millions."""
-    return ",~r" if axis in ("step", "training_seconds") else "~s"
 
 
 def _kept_within(value: str, name: str) -> Specification:

@@ -7,22 +7,20 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
+from toktrial.report.axes import AXES
 from toktrial.report.blocks import Chart, Figure
 from toktrial.report.chart_rows import Datasets, Domain, Rows, chart_data, stride, y_domains
 from toktrial.report.chart_specification import (
     AXIS_TITLES,
     Specification,
     line_chart,
-    number_format,
     with_values_under_the_pointer,
 )
 from toktrial.report.result import TrialResult
-from toktrial.report.result_tracks import MeanCurve
+from toktrial.report.tracks import MeanCurve
 from toktrial.report.wording import decimal, plural, signed
 
-AXIS_LABELS = {
-    "step": "steps", "training_seconds": "seconds", "bytes_seen": "bytes of text", "flops": "FLOPs", "tokens": "tokens",
-}  # fmt: skip
+AXIS_LABELS = {name: axis.label for name, axis in AXES.items()}
 
 
 class Measure(NamedTuple):
@@ -104,7 +102,7 @@ def _chart(result: TrialResult, curves: Sequence[LearningCurve], datasets: Datas
     # What page_files/charts.js changes in a specification when its reader chooses another axis.
     axes = {
         curve.axis: {
-            **asdict(curve), "heading": curve.title, "title": AXIS_TITLES[curve.axis], "format": number_format(curve.axis),
+            **asdict(curve), "heading": curve.title, "title": AXIS_TITLES[curve.axis], "format": AXES[curve.axis].ticks,
         }
         for curve in curves
     }  # fmt: skip

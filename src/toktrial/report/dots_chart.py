@@ -8,8 +8,8 @@ from typing import Any
 
 from toktrial.report.blocks import Figure
 from toktrial.report.chart_specification import FRAME, HEIGHT, WIDTH, ZERO_LINE, Specification, by_track
+from toktrial.report.comparisons import Tuning
 from toktrial.report.result import TrialResult
-from toktrial.report.result_comparisons import Tuning
 from toktrial.report.wording import decimal, joined, signed
 
 PANEL_HEIGHT, COLUMN_WIDTH = 210, 84  # pixels

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from toktrial.report import blocks
-from toktrial.report.result_accounts import Entry, TrackCut
+from toktrial.report.accounts import Entry, TrackCut
 from toktrial.report.wording import SPACES_SHOWN, count, visible
 
 

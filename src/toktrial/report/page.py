@@ -16,8 +16,7 @@ from toktrial.report.blocks import Block, Chart, Document, Figure, Section
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial, report_fingerprint
 from toktrial.report.markdown import render_markdown
-from toktrial.report.result import TrialResult
-from toktrial.report.results_file import plain, schema
+from toktrial.report.result import TrialResult, plain, schema
 from toktrial.report.sections import (
     beside,
     control,

@@ -1,14 +1,13 @@
 """Beyond the verdict: what its one number leaves out, and what decides nothing."""
 
+from toktrial.report.axes import AXES, COMPARED_AXES
 from toktrial.report.blocks import Block, Definition, Definitions, Heading, Paragraph, Section, Table
-from toktrial.report.curves import AXES
+from toktrial.report.comparisons import Comparison
+from toktrial.report.curves import CurveQuestions, Needed, Reach
 from toktrial.report.result import TrialResult
-from toktrial.report.result_comparisons import Comparison, CurveQuestions, Needed, Reach
 from toktrial.report.sections.curves import LOSS_PER_TOKEN
-from toktrial.report.wording import NOT_MEASURED, count, decimal, joined, plural, scientific, seconds, short_percent, signed
+from toktrial.report.wording import NOT_MEASURED, count, decimal, joined, plural, short_percent, signed
 
-AXIS_NAMES = {"step": "steps", "training_seconds": "training seconds", "bytes_seen": "bytes of text", "flops": "FLOPs"}
-FORMATS = {"step": count, "training_seconds": seconds, "bytes_seen": count, "flops": scientific}
 CROSSINGS_NAMED = 5  # more crossings than this are noise: then only their number is given
 BITS_PER_BYTE = "Bits per byte measures the same text for every track, so these curves do compare."
 DECIDES_NOTHING = "Nothing here decides anything. It shows what the verdict's one number leaves out."
@@ -42,7 +41,8 @@ def target_tables(result: TrialResult) -> list[Table]:
 def _target_table(caption: str, tracks: dict[str, dict[str, Needed]]) -> Table:
     headers = ("counted in", *(header for track in tracks for header in (track, f"runs of {track} that reach it")))
     rows = [
-        [AXIS_NAMES[axis], *(cell for found in tracks.values() for cell in _needed_cells(found[axis], axis))] for axis in AXES
+        [AXES[axis].row, *(cell for found in tracks.values() for cell in _needed_cells(found[axis], axis))]
+        for axis in COMPARED_AXES
     ]
     return Table(caption, headers, rows)
 
@@ -51,8 +51,8 @@ def _needed_cells(found: Needed, axis: str) -> list[str]:
     """Returns the median, or the open end beyond which it lies, and how many runs reached the target."""
     reached = f"{found.reached} of {found.seeds}"
     if found.median is not None:
-        return [FORMATS[axis](found.median), reached]
-    return [NOT_MEASURED if found.more_than is None else f"> {FORMATS[axis](found.more_than)}", reached]
+        return [AXES[axis].written(found.median), reached]
+    return [NOT_MEASURED if found.more_than is None else f"> {AXES[axis].written(found.more_than)}", reached]
 
 
 def answers(comparison: Comparison, confidence: float) -> tuple[Definition, ...]:
@@ -82,7 +82,7 @@ def _reach_phrase(reach: dict[str, Reach]) -> str:
     steps = reach["step"]
     if steps.reached == 0:
         return f"no, in none of {plural(steps.seeds, 'seed')}"
-    found = {AXIS_NAMES[axis]: reach[axis] for axis in ("step", "training_seconds") if reach[axis].median is not None}
+    found = {AXES[axis].row: reach[axis] for axis in ("step", "training_seconds") if reach[axis].median is not None}
     parts = [f"{'at most ' if of.at_most else ''}{decimal(of.median, 2)} times the {name}" for name, of in found.items()]
     medians = f", after {joined(parts)} (median)" if parts else ""
     return f"in {steps.reached} of {plural(steps.seeds, 'seed')}{medians}"
@@ -124,8 +124,8 @@ def reach_table(comparison: Comparison) -> Table:
     found = comparison.beside_the_verdict.bits_per_byte
     headers = ("counted in", f"{track} to reach {baseline}", "seeds", f"{baseline} to reach {track}", "seeds")
     rows = [
-        [AXIS_NAMES[axis], *_reach_cells(found.reach[axis]), *_reach_cells(found.reach_by_baseline[axis])]
-        for axis in AXIS_NAMES
+        [AXES[axis].row, *_reach_cells(found.reach[axis]), *_reach_cells(found.reach_by_baseline[axis])]
+        for axis in COMPARED_AXES
     ]
     caption = (
         "What one track needs to reach the final value of the other's curve of bits per byte, as a multiple of what the other "

@@ -1,8 +1,8 @@
 """The A/A control: what no difference looks like, when the same tokenizer is trained twice."""
 
 from toktrial.report.blocks import Blocks, Section, Table, paragraphs
+from toktrial.report.noise import Control
 from toktrial.report.result import TrialResult
-from toktrial.report.result_comparisons import Control
 from toktrial.report.wording import decimal, interval, joined, plural, short_percent, signed
 
 WHAT_IT_BOUNDS = (

@@ -1,8 +1,8 @@
 """Grammar: how often the models find the right sentence of a minimal pair more likely."""
 
 from toktrial.report.blocks import Blocks, Details, Kind, Section, Table, paragraphs
+from toktrial.report.minimal_pairs import Accuracy, AccuracyDifference, MinimalPairs
 from toktrial.report.result import TrialResult
-from toktrial.report.result_accounts import Accuracy, AccuracyDifference, MinimalPairs
 from toktrial.report.wording import (
     NOT_MEASURED,
     PLUS_MINUS,

@@ -2,7 +2,7 @@
 
 from toktrial.report.blocks import Blocks, Paragraph, Section, Table, paragraphs
 from toktrial.report.result import TrialResult
-from toktrial.report.result_accounts import RatedComparison, Ratings
+from toktrial.report.samples import RatedComparison, Ratings
 from toktrial.report.wording import NOT_MEASURED, count, percent, plural, short_percent
 
 WHAT_IT_COVERS = (

@@ -3,7 +3,7 @@
 from toktrial.evaluation.text_measures import bits_name
 from toktrial.report.blocks import Block, Definition, Definitions, Details, Paragraph, Quotations, Section, Table
 from toktrial.report.result import TrialResult
-from toktrial.report.result_accounts import OverSeeds, SampleMeasures
+from toktrial.report.samples import OverSeeds, SampleMeasures
 from toktrial.report.wording import PLUS_MINUS, count, joined, percent_with_spread, plural, with_spread
 
 # Each measure's name in the table, and what it says.

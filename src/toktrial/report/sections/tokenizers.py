@@ -5,8 +5,8 @@ A trial that an older version evaluated lacks some of it, and then the section s
 
 from toktrial.evaluation.entries import CLASSES
 from toktrial.report import blocks
+from toktrial.report.accounts import EntryClass, Vocabulary
 from toktrial.report.result import TrialResult
-from toktrial.report.result_accounts import EntryClass, Vocabulary
 from toktrial.report.wording import OPEN_BOX, count, decimal, percent, plural, visible
 
 WORDS_IN_TABLE = 12

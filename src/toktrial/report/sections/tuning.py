@@ -3,9 +3,9 @@
 from statistics import fmean
 
 from toktrial.report.blocks import Blocks, Section, Table, paragraphs
+from toktrial.report.comparisons import Tuning
 from toktrial.report.dots_chart import rates_figure
 from toktrial.report.result import TrialResult
-from toktrial.report.result_comparisons import Tuning
 from toktrial.report.wording import count, decimal, interval, joined, plural, short_percent, signed
 from toktrial.training.rates import Policy
 
