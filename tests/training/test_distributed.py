@@ -120,7 +120,7 @@ def test_rows_that_do_not_share_out_end_all_of_them(
     run = run_in(tmp_path / "run", story_tokens["btm"], batch_size=7, micro_batch_size=0)
     code, said = children.train(run, processes=2)
     assert code == 1
-    assert "training.batch_size 7 cannot be shared out evenly among 2 processes" in said
+    assert "training.batch_size 7 cannot be shared evenly among 2 processes" in said
 
 
 def test_torchrun_trains_a_trial_and_ctrl_c_stops_it(tmp_path: Path) -> None:
@@ -193,5 +193,5 @@ def test_rows_are_shared_out_without_gap_or_overlap(batch_size: int, count: int,
 @pytest.mark.parametrize(("batch_size", "count", "micro_batch_size"), [(7, 2, 0), (2, 3, 0), (8, 2, 8)])
 def test_rows_that_do_not_share_out_are_an_error(batch_size: int, count: int, micro_batch_size: int) -> None:
     config = TrainingConfig(batch_size=batch_size, micro_batch_size=micro_batch_size)
-    with pytest.raises(TrialError, match=rf"training\.batch_size {batch_size} cannot be shared out evenly"):
+    with pytest.raises(TrialError, match=rf"training\.batch_size {batch_size} cannot be shared evenly"):
         Processes(0, count).rows(config)

@@ -19,11 +19,10 @@ from safetensors.torch import load_file
 from toktrial.errors import TrialError
 from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
-from toktrial.training.clock import LARGEST_WAITED_SHARE
 from toktrial.training.loop import train
-from toktrial.training.metrics import Metrics, read_metrics
+from toktrial.training.metrics import LARGEST_WAITED_SHARE, Metrics, read_metrics
 from toktrial.training.model import GPT
-from toktrial.training.run import load_weights, steps_of
+from toktrial.training.run import load_weights
 from toktrial.training.step import TrainingStep
 
 from .small_runs import (
@@ -237,14 +236,6 @@ def test_micro_batches_change_nothing_but_rounding(tmp_path: Path, tokens: Path,
 
 
 # Budgets
-
-
-@pytest.mark.parametrize(
-    ("epochs", "epoch_tokens", "expected"),
-    [(0.0, 1000, 30), (1.0, 1280, 10), (2.5, 1280, 25), (1.0, 1343, 10), (1.0, 1345, 11), (0.001, 1280, 1)],
-)
-def test_steps_of_a_budget(epochs: float, epoch_tokens: int, expected: int) -> None:
-    assert steps_of(replace(TRAINING, epochs=epochs), epoch_tokens, MODEL.context) == expected
 
 
 def test_an_epoch_of_either_track_reads_all_its_text_once(tmp_path: Path, story_tokens: dict[str, Path]) -> None:
