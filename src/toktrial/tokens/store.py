@@ -184,7 +184,8 @@ def _encode(
 
 
 def _copy(split: TokenSplit, documents: npt.NDArray[np.int64]) -> Iterator[Piece]:
-    lengths = np.diff(split.offsets.astype(np.int64))
+    offsets = split.offsets.astype(np.int64)
+    lengths = offsets[1:] - offsets[:-1]
     for first in range(0, len(documents), DOCUMENTS_AT_ONCE):
         chosen = documents[first : first + DOCUMENTS_AT_ONCE]
         yield np.concatenate([split.document(index) for index in chosen.tolist()]), lengths[chosen], split.byte_lengths[chosen]
