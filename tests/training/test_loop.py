@@ -22,7 +22,7 @@ from toktrial.tokens.store import TokenStore
 from toktrial.training.loop import train
 from toktrial.training.metrics import LARGEST_WAITED_SHARE, Metrics, read_metrics
 from toktrial.training.model import GPT
-from toktrial.training.run import load_weights
+from toktrial.training.run import load_model
 from toktrial.training.step import TrainingStep
 
 from .small_runs import (
@@ -153,8 +153,7 @@ def test_the_record_says_where_other_work_shared_the_cores(tmp_path: Path, token
 
 
 def test_weights_give_the_logits_that_the_evaluator_saw_last(trained: Trained) -> None:
-    model = GPT(MODEL, VOCAB_SIZE, TokenStore.open(trained.run.tokens_folder).entries)
-    load_weights(trained.run.folder, model)
+    model = load_model(trained.run, TokenStore.open(trained.run.tokens_folder).entries)
     assert torch.equal(trained.evaluator.logits_of(model), trained.evaluator.logits)
 
 
@@ -319,11 +318,11 @@ def test_a_damaged_token_file_is_an_error_that_names_it(
 
 
 def test_weights_that_are_missing_damaged_or_of_another_shape_are_errors(tmp_path: Path, trained: Trained) -> None:
-    model = GPT(MODEL, VOCAB_SIZE, 600)
+    empty_run = replace(trained.run, folder=tmp_path)
     with pytest.raises(TrialError, match="is missing: the run is not finished"):
-        load_weights(tmp_path, model)
+        load_model(empty_run, 600)
     with pytest.raises(TrialError, match="does not fit the model"):
-        load_weights(trained.run.folder, GPT(MODEL, VOCAB_SIZE + 1, 600))
+        load_model(replace(trained.run, vocab_size=VOCAB_SIZE + 1), 600)
     (tmp_path / "weights.safetensors").write_bytes(weights_of(trained.run.folder)[:1000])
     with pytest.raises(TrialError, match="does not fit the model"):
-        load_weights(tmp_path, model)
+        load_model(empty_run, 600)

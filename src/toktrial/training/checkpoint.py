@@ -36,7 +36,7 @@ def state_to_go_on_from(run: Run, identity: Mapping[str, str], steps: int) -> di
         remove_checkpoints(run.folder)
         state = None
     if (run.folder / artifact.MANIFEST).is_file():
-        then = "going on where it ended" if state else "it was trained under other settings; training it anew"
+        then = "going on where it ended" if state else "it was trained under other settings; training it again from the start"
         progress.print_line(f"{run.name}: {then}")
         (run.folder / artifact.MANIFEST).unlink()
     return None if state is None else UNRECORDED | state
@@ -59,7 +59,7 @@ def tidy(run: Run) -> None:
 
 
 def _is_of(state: Mapping[str, Any], run: Run, identity: Mapping[str, str], steps: int) -> bool:
-    """Whether a checkpoint is of this run, or of a shorter one whose end, or later part, it may go on from."""
+    """Whether a checkpoint is of this run, or of a shorter one that this run may continue."""
     if state["fingerprint"] == identity["fingerprint"]:
         return True
     has_kept_weights = (run.folder / kept_weights_file(run.keep_weights_at)).is_file()

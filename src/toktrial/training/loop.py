@@ -38,7 +38,7 @@ class Evaluation(Protocol):
 
 
 Evaluator = Callable[[GPT], Evaluation]
-BEFORE_ANY = -1  # a run that begins anew keeps no line, not even that of step 0
+BEFORE_ANY = -1  # a run that starts from scratch keeps no line, not even that of step 0
 
 
 def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None) -> None:

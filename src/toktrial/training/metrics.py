@@ -87,7 +87,7 @@ def read_metrics(folder: Path) -> list[Metrics]:
         except (ValueError, TypeError) as error:  # not JSON or not UTF-8; not an object, or one with other fields
             raise TrialError(
                 f"{path} is damaged at line {number} ({error}): delete {folder} and run the same command again, which trains "
-                "that run anew"
+                "that run from the start"
             ) from None
     return metrics
 

@@ -26,7 +26,6 @@ class ParameterCounts:
     total: int
     embeddings: int
     """Of tokens and positions together."""
-    positions: int
 
     @property
     def without_embeddings(self) -> int:
@@ -99,25 +98,27 @@ class Attention(nn.Module):
         B, T, W = x_BTW.shape  # noqa: N806
         heads = self.c_attn(x_BTW).view(B, T, 3, self.n_head, W // self.n_head)
         query, key, value = heads.permute(2, 0, 3, 1, 4)  # each B H T D
-        if cache is None:
-            attended = self._attend(query, key, value)
-        else:
+        if cache is not None:
             key, value = cache.extend(self.layer, key, value)
             attended = F.scaled_dot_product_attention(query, key, value, attn_mask=cache.visible_B1TS)
+        elif _is_written_out(query):
+            attended = _written_out_attention(query, key, value, self.future)
+        else:
+            attended = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         merged: Tensor = self.c_proj(attended.transpose(1, 2).reshape(B, T, W))
         return merged
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        if query.device.type == "cpu" and torch.compiler.is_compiling():
-            return _written_out_attention(query, key, value, self.future)
-        return F.scaled_dot_product_attention(query, key, value, is_causal=True)
+
+def _is_written_out(x: Tensor) -> bool:
+    """Whether torch.compile compiles this for a CPU, where plain operations give it faster kernels than torch's fused ones."""
+    return x.device.type == "cpu" and torch.compiler.is_compiling()
 
 
 def _written_out_attention(query: Tensor, key: Tensor, value: Tensor, future_TT: Tensor) -> Tensor:  # noqa: N803
-    """Causal attention of (B, H, T, D) in plain products and softmax, for torch.compile on a CPU.
+    """Causal attention of (B, H, T, D) in plain products and softmax.
 
-    There torch's fused kernel takes three times as long backward as forward, and this takes less than half as long in all. It
-    goes through the queries in pieces, so that most of what causality forbids is never computed.
+    Torch's fused kernel takes three times as long backward as forward, and this takes less than half as long in all. It goes
+    through the queries in pieces, so that most of what causality forbids is never computed.
     """
     B, H, T, D = query.shape  # noqa: N806
     query, key, value = ((query / math.sqrt(D)).reshape(-1, T, D), key.reshape(-1, T, D), value.reshape(-1, T, D))
@@ -141,20 +142,14 @@ class FeedForward(nn.Module):
         self.c_proj = nn.Linear(4 * config.width, config.width)
 
     def forward(self, x_BTW: Tensor) -> Tensor:  # noqa: N803
-        projected: Tensor = self.c_proj(self._gelu(self.c_fc(x_BTW)))
+        inner = self.c_fc(x_BTW)
+        inner = _written_out_gelu(inner) if _is_written_out(inner) else F.gelu(inner, approximate="tanh")
+        projected: Tensor = self.c_proj(inner)
         return projected
-
-    def _gelu(self, inner: Tensor) -> Tensor:
-        if inner.device.type == "cpu" and torch.compiler.is_compiling():
-            return _written_out_gelu(inner)
-        return F.gelu(inner, approximate="tanh")
 
 
 def _written_out_gelu(x: Tensor) -> Tensor:
-    """The tanh GELU as x sigmoid(2 u), because (1 + tanh u) / 2 = sigmoid(2 u), for torch.compile on a CPU.
-
-    There sigmoid takes less than half of tanh's time.
-    """
+    """The tanh GELU as x sigmoid(2 u), because (1 + tanh u) / 2 = sigmoid(2 u); sigmoid takes less than half of tanh's time."""
     wide = x.float()
     return (wide * torch.sigmoid(2 * math.sqrt(2 / math.pi) * (wide + 0.044715 * wide**3))).to(x.dtype)
 
@@ -259,8 +254,7 @@ class GPT(nn.Module):
 
     def parameter_counts(self) -> ParameterCounts:
         total = sum(parameter.numel() for parameter in self.parameters())
-        positions = self.wpe.weight.numel()
-        return ParameterCounts(total, self.wte.weight.numel() + positions, positions)
+        return ParameterCounts(total, self.wte.weight.numel() + self.wpe.weight.numel())
 
     def flops_per_token(self) -> int:
         """Training FLOPs of one token: 6 N + 12 L W T, forward and backward.
@@ -268,6 +262,5 @@ class GPT(nn.Module):
         N: parameters without position embeddings, head included; 12 L W T: attention's products of queries, keys and
         values. Source: Chowdhery et al. 2022 (PaLM), appendix B.
         """
-        counts = self.parameter_counts()
         attention = 12 * self.config.n_layer * self.config.width * self.config.context
-        return 6 * (counts.total - counts.positions) + attention
+        return 6 * (self.parameter_counts().total - self.wpe.weight.numel()) + attention

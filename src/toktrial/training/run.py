@@ -28,7 +28,7 @@ class Run:
     """Step whose weights are kept beside the last ones: at which the track has read as much text as every other track's run
     of its seed. 0: none. Not part of the fingerprint, because it changes nothing else of the run."""
     must_keep_weights: bool = False
-    """Whether these weights decide the verdict: a run that can only go on from beyond that step is then trained anew."""
+    """Whether these weights decide the verdict: a run that could only go on from beyond that step then starts from scratch."""
 
     @property
     def name(self) -> str:
@@ -78,22 +78,17 @@ def save_weights(path: Path, model: GPT) -> None:
 def load_model(run: Run, entries: int, weights_file: str = WEIGHTS_FILE) -> GPT:
     """Returns a finished run's model, in float32 on the CPU; `entries` are those of the track's tokenizer.
 
-    Raises TrialError as `load_weights` does.
+    Raises TrialError if the weights are missing or do not fit.
     """
-    model = GPT(run.model, run.vocab_size, entries)
-    load_weights(run.folder, model, weights_file)
-    return model
-
-
-def load_weights(run_folder: Path, model: GPT, weights_file: str = WEIGHTS_FILE) -> None:
-    """Loads a run's weights into a model of its shape. Raises TrialError if they are missing or do not fit."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = run_folder / weights_file
+    model = GPT(run.model, run.vocab_size, entries)
+    path = run.folder / weights_file
     if not path.is_file():
         raise TrialError(f"{path} is missing: the run is not finished; train it first")
     try:
         model.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
-        raise TrialError(f"{path} does not fit the model ({error}): delete {run_folder} and train again") from None
+        raise TrialError(f"{path} does not fit the model ({error}): delete {run.folder} and train again") from None
+    return model

@@ -51,8 +51,7 @@ class TrainingStep:
 
     def __init__(self, model: GPT, config: TrainingConfig, precision: torch.dtype, processes: Processes) -> None:
         self._model, self._processes = model, processes
-        self._rows = config.batch_size // processes.count
-        self._micro_batch_size = config.micro_batch_size or self._rows
+        self._micro_batch_size = config.micro_batch_size or config.batch_size // processes.count
         self._largest_norm = config.gradient_clip or math.inf
         self.optimizer = _optimizer(model, config)
         self._loss: nn.Module = _MeanLoss(model, precision)
@@ -175,7 +174,7 @@ def _optimizer(model: GPT, config: TrainingConfig) -> torch.optim.AdamW:
 
 
 def measure_speed(model_config: ModelConfig, training: TrainingConfig, vocab_size: int) -> Speed:
-    """Times forward and backward of random ids, uncompiled, on no more rows than it takes, and scales up to a full batch.
+    """Times forward and backward of random ids, uncompiled, on a few typical rows, and scales up to a full batch.
 
     Raises TrialError if the machine lacks the device.
     """
