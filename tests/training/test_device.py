@@ -41,8 +41,8 @@ from toktrial.training.model import GPT
 from toktrial.training.step import TrainingStep
 
 model = GPT(ModelConfig(n_layer=1, n_head=1, width=16, context=256), 4096, 4096)
-training = TrainingStep(model, TrainingConfig(batch_size=16), torch.float32, Processes())
-ids = torch.zeros(16, 257, dtype=torch.int64)
+training = TrainingStep(model, TrainingConfig(batch_size=10), torch.float32, Processes())
+ids = torch.zeros(10, 257, dtype=torch.int64)
 training.start(ids, compiled=False)
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -53,7 +53,7 @@ for _ in range(3):
     before = faults()
     training(ids, 1e-3)
     new_pages.append(faults() - before)
-print(16 * 256 * 4096 * 4, min(new_pages) * resource.getpagesize())
+print(10 * 256 * 4096 * 4, min(new_pages) * resource.getpagesize())
 """
 
 

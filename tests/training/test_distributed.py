@@ -132,7 +132,7 @@ def tuned_trial(folder: Path) -> Trial:
         corpus=CorpusConfig(path="storybook", max_megabytes=0.2, validation_share=0.05),
         tracks={"bpe": BPERecipe(), "short": BPERecipe(min_frequency=50)},
         model=MODEL,
-        training=replace(TRAINING, steps=200),
+        training=replace(TRAINING, steps=100),
         tuning=TuningConfig(rates=(1e-3, 3e-3), steps=2, documents=9, both_verdicts=False),
         evaluation=replace(demo.evaluation, eval_documents=3),
     )
@@ -175,7 +175,7 @@ def test_torchrun_trains_a_tuned_trial_and_ctrl_c_stops_it(tmp_path: Path) -> No
     assert "going on from step" in done.stderr
     for track in ("bpe", "short"):
         folder = trial.run_folder(track, 1)
-        assert [line.step for line in read_metrics(folder)] == list(range(201))
+        assert [line.step for line in read_metrics(folder)] == list(range(101))
         assert json.loads((folder / "record.json").read_text())["processes"] == 2
 
 
