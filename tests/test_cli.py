@@ -69,7 +69,7 @@ def test_every_field_of_the_protocol_is_a_flag_with_help() -> None:
         (["run", "demo", "--model.n-layers", "3"], "--model.n-layer"),
         (["run"], "a preset (demo, laptop, tinystories)"),
         (["run", "demo", "--seeds", "0"], "seeds must be at least 1"),
-        (["run", "demo", "--model.width", "130"], "model.width 130 is no multiple of model.n_head 4"),
+        (["run", "demo", "--model.width", "130"], "model.width 130 is not a multiple of model.n_head 4"),
         (["run", "nowhere.toml"], "there is no protocol at nowhere.toml"),
         (["train", "demo", "--target", "1.2"], "--target is an option of `report` and `run`, not of `train`"),
         (["report", "demo", "--target", "0"], "--target must be bits per byte, a number above 0, but is 0.0"),

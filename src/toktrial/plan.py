@@ -12,14 +12,13 @@ from toktrial.corpus.config import HUB_PREFIX
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
 from toktrial.tokenizer.config import BPERecipe, FileRecipe
-from toktrial.training.config import ModelConfig, TrainingConfig
-from toktrial.training.matching import matched_shape
+from toktrial.training.config import ModelConfig, TrainingConfig, matched_shape, steps_of
 from toktrial.training.rates import tuning_settings
 from toktrial.trial import Trial
 
 if TYPE_CHECKING:
     from toktrial.tokenizer.base import Tokenizer
-    from toktrial.training.speed import Speed
+    from toktrial.training.step import Speed
 
 SAMPLE_BYTES = 2_000_000
 LONG_SECONDS = 2 * 3600.0  # above this, a trial asks before it begins
@@ -115,7 +114,7 @@ class Plan:
 
 def make_plan(trial: Trial) -> Plan:
     """Measures and estimates. Raises TrialError where the disk has not room enough."""
-    from toktrial.training.speed import measure_speed
+    from toktrial.training.step import measure_speed
 
     protocol = trial.protocol
     text = _known_text(trial) or _sampled_text(protocol)
@@ -130,8 +129,6 @@ def make_plan(trial: Trial) -> Plan:
 
 
 def _plan_track(protocol: Protocol, text: TextPlan, speed: "Speed", track: str) -> TrackPlan:
-    from toktrial.training.run import steps_of
-
     model, training = _shape(protocol, text, track)
     step_tokens = training.batch_size * model.context
     training_seconds = speed.step_seconds * step_tokens / _step_tokens(protocol)

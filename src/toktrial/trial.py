@@ -117,7 +117,7 @@ class Trial(TrialFolder):
         self.make_tokens()
         if not self.protocol.tuning.rates:
             return
-        from toktrial.training.tuning import tune
+        from toktrial.training.rates import tune
 
         self._set_documents_aside()
         tracks, documents = list(self.protocol.tracks), self.protocol.evaluation.eval_documents
@@ -129,8 +129,7 @@ class Trial(TrialFolder):
     def _set_documents_aside(self) -> None:
         """Parts every track's training documents, all tracks alike, for the tuning."""
         from toktrial.corpus.stage import open_documents, set_aside
-        from toktrial.tokens.set_aside import write_parted_tokens
-        from toktrial.tokens.store import TokenStore
+        from toktrial.tokens.store import TokenStore, write_parted_tokens
 
         documents = self.protocol.tuning.documents
         stores = {track: TokenStore.open(self.tokens_folder(track)) for track in self.protocol.tracks}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from toktrial import artifact
 from toktrial.protocol import Protocol
-from toktrial.training.config import ModelConfig, TrainingConfig
+from toktrial.training.config import ModelConfig, TrainingConfig, matched_shape, steps_of
 
 if TYPE_CHECKING:
     from toktrial.training.rates import Policy, TunedRates
@@ -127,8 +127,6 @@ class TrialFolder:
         model, training = self.protocol.model, self.protocol.training
         if training.match == "tokens" or track == self.protocol.baseline:
             return model, training
-        from toktrial.training.matching import matched_shape
-
         return matched_shape(model, training, self._bytes_per_token(track) / self._bytes_per_token(self.protocol.baseline))
 
     def _bytes_per_token(self, track: str) -> float:
@@ -146,7 +144,6 @@ class TrialFolder:
             return 0
         from toktrial.tokens.batches import Batches
         from toktrial.tokens.store import TokenStore
-        from toktrial.training.run import steps_of
 
         stores = {each: TokenStore.open(self.tokens_folder(each)) for each in self.protocol.tracks}
         batches, steps = {}, {}

@@ -154,7 +154,7 @@ def _final_evaluation(finished: FinishedRun) -> dict[str, Any] | None:
 
 def _model_card(finished: FinishedRun, weights: "dict[str, Tensor]", evaluation: dict[str, Any] | None) -> str:
     from toktrial.tokenizer import transformers_files
-    from toktrial.training.record import RECORD_FILE
+    from toktrial.training.metrics import RECORD_FILE
 
     run, model = finished.run, finished.model
     record = artifact.read_json(run.folder / RECORD_FILE)
