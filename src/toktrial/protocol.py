@@ -65,7 +65,7 @@ class Protocol:
         if self.most_seeds and not FEWEST_SEEDS_OF_A_LOOK <= self.seeds <= self.most_seeds:
             raise TrialError(
                 f"most_seeds is {self.most_seeds} and seeds is {self.seeds}: the first look needs "
-                f"{FEWEST_SEEDS_OF_A_LOOK} seeds or more, and most_seeds must not be below seeds (set it to 0 for a single look)"
+                f"{FEWEST_SEEDS_OF_A_LOOK} or more, and most_seeds must not be below seeds (set it to 0 for a single look)"
             )
         if self.vocab_size < SMALLEST_VOCAB_SIZE:
             raise TrialError(

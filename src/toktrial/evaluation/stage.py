@@ -16,6 +16,7 @@ from toktrial.evaluation.config import EvaluationConfig
 from toktrial.evaluation.excerpt import cuts_of_excerpt, excerpt, first_texts
 from toktrial.evaluation.generation import sample_continuations
 from toktrial.evaluation.marked_text import mark_first_documents
+from toktrial.evaluation.run_files import DOCUMENT_NATS_FILE, FINAL_FILE, SAMPLES_FILE, is_evaluated
 from toktrial.evaluation.vocabulary import MARKED_BYTES, Vocabulary, count_uses, describe_vocabulary, shared_entries
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.batches import Batches
@@ -24,9 +25,6 @@ from toktrial.training.device import resolve_device
 from toktrial.training.metrics import METRICS_FILE, Metrics, read_metrics
 from toktrial.training.run import Run, kept_weights_file, load_model
 
-FINAL_FILE = "final.json"
-SAMPLES_FILE = "samples.json"
-DOCUMENT_NATS_FILE = "document_nats.npy"
 VOCABULARY_FOLDER = "evaluation/vocabulary"
 VOCABULARY_FILE = "vocabulary.json"
 VOCABULARY_FORMAT = 2  # raised when the account says more, or something else: an older one is then made anew
@@ -42,18 +40,11 @@ def run_evaluation_fingerprint(run: Run, tokens_fingerprint: str, config: Evalua
     return artifact.fingerprint("final evaluation", inputs)
 
 
-def is_evaluated(run: Run, fingerprint: str) -> bool:
-    """Whether a run's final evaluation came to its end; final.json is written last."""
-    path = run.folder / FINAL_FILE
-    return path.is_file() and artifact.read_json(path).get("fingerprint") == fingerprint
-
-
 def evaluate_run(run: Run, tokenizer_folder: Path, config: EvaluationConfig) -> None:
     """Writes a finished run's final.json, document_nats.npy and samples.json, unless that is done and all are still there."""
     store = TokenStore.open(run.tokens_folder)
     fingerprint = run_evaluation_fingerprint(run, store.manifest["fingerprint"], config)
-    are_there = all((run.folder / name).is_file() for name in (SAMPLES_FILE, DOCUMENT_NATS_FILE))
-    if are_there and is_evaluated(run, fingerprint):
+    if is_evaluated(run.folder, fingerprint):
         return
     last = _last_metrics(run.folder)
     device = resolve_device(run.training.device)
