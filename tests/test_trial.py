@@ -173,7 +173,7 @@ def test_a_seed_begins_every_track_with_the_same_weights_and_the_control_with_ot
     assert len({began["bpe", seed] for seed in (1, 2, 3, 4)}) == 4
     assert [(pair.seed, pair.other_seed) for pair in (results.control.pairs if results.control else [])] == [(1, 3), (2, 4)]
     open_finished_run(trial.run_of("bpe", 4).folder)
-    with pytest.raises(TrialError, match="no seed 4 of btm: its seeds are 1 to 2"):
+    with pytest.raises(TrialError, match=r"btm has no seed 4 in the trial in .*: its seeds are 1 to 2"):
         open_finished_run(trial.folder / "runs" / "btm" / "seed-4")
     assert "training   0 of 6 runs left (2 tracks, seeds 1, 2; as a control bpe again with 3, 4)" in "\n".join(
         describe_plan(make_plan(trial))
@@ -181,7 +181,7 @@ def test_a_seed_begins_every_track_with_the_same_weights_and_the_control_with_ot
 
 
 def test_another_protocol_is_refused_with_what_differs(finished: Trial, tiny_protocol: Protocol) -> None:
-    with pytest.raises(TrialError, match=r"(?s)another protocol.*seeds: 2 there, 1 asked for"):
+    with pytest.raises(TrialError, match=r"(?s)another protocol.*seeds: the trial has 2, but 1 was asked for"):
         Trial(finished.folder, replace(tiny_protocol, seeds=1))
 
 
@@ -212,7 +212,7 @@ def test_a_trial_that_lost_its_corpus_keeps_its_protocol(finished: Trial, tmp_pa
     folder = tmp_path / "tiny"
     shutil.copytree(finished.folder, folder, ignore=shutil.ignore_patterns("*.arrow", "corpus"))
     before = (folder / "protocol.toml").stat().st_mtime_ns
-    with pytest.raises(TrialError, match=r"vocab_size: 500 there, 501 asked for"):
+    with pytest.raises(TrialError, match=r"vocab_size: the trial has 500, but 501 was asked for"):
         Trial(folder, replace(tiny_protocol, vocab_size=501))
     Trial(folder, tiny_protocol)
     assert (folder / "protocol.toml").stat().st_mtime_ns == before

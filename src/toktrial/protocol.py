@@ -22,6 +22,13 @@ from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
 ConfigT = TypeVar("ConfigT")
 FEWEST_SEEDS_OF_A_LOOK = 2  # a single difference has no interval
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")  # Python also reads undecodable bytes of a file name as these
+# What a trial may change after it has begun, as no finished stage becomes wrong; `is_amendable` knows two more. Finished curves
+# were measured on evaluation.eval_documents, so that is not one of them.
+AMENDABLE = (
+    "most_seeds", "control", "verdict.confidence", "verdict.budget", "verdict.floor",
+    "evaluation.prompts", "evaluation.max_new_bytes", "evaluation.temperature", "evaluation.top_k", "evaluation.top_p",
+    "evaluation.sample_seed", "evaluation.minimal_pairs",
+)  # fmt: skip
 KINDS = {
     bool: "true or false", int: "a whole number", float: "a number", str: "text",
     tuple[str, ...]: "a list of texts", tuple[float, ...]: "a list of numbers",
@@ -153,6 +160,17 @@ def differences(ours: Protocol, theirs: Protocol) -> list[tuple[str, Any, Any]]:
     left, right = _flatten(to_dict(ours)), _flatten(to_dict(theirs))
     names = list(dict.fromkeys([*left, *right]))
     return [(name, left.get(name), right.get(name)) for name in names if left.get(name) != right.get(name)]
+
+
+def is_amendable(name: str, old: Any, new: Any, asked: Protocol) -> bool:
+    """Whether a trial that has begun may take over a change of one field (by its dotted name) from the protocol `asked`."""
+    if name == "seeds":  # leaving out runs that exist would be choosing among results
+        return bool(new > old)
+    if name == "training.steps":
+        tunes_for_all_steps = bool(asked.tuning.rates) and not asked.tuning.steps  # more steps would need another tuning
+        can_grow = asked.training.schedule == "constant" and not asked.training.epochs and not tunes_for_all_steps
+        return bool(new > old and can_grow)
+    return name in AMENDABLE
 
 
 def _check_track(name: str, recipe: Recipe, vocab_size: int) -> None:
