@@ -120,5 +120,5 @@ def test_run_prints_plan_table_and_report(tmp_path: Path) -> None:
     assert word == "undecided: bpe and btm have learned no more than counting pairs"
     again = toktrial("run", "trials/demo", folder=tmp_path)
     assert again.returncode == 0
-    assert "all is done already" in again.stderr
+    assert "everything is done already" in again.stderr
     assert again.stdout.splitlines()[-1] == done.stdout.splitlines()[-1]

@@ -229,7 +229,7 @@ def test_another_export_or_anything_else_is_refused(exported: Exported, trial: T
     other = next(track for track in TRACKS if track != exported.ours.run.track)
     (tmp_path / "letter.txt").write_text("dear reader")
     for folder in (exported.folder, tmp_path, tmp_path / "letter.txt", trial.corpus_folder):
-        with pytest.raises(TrialError, match="exists and is not empty, nor this export"):
+        with pytest.raises(TrialError, match="exists and holds something other than this export"):
             Export(trial.run_of(other, 1).folder, folder).execute()
     assert (tmp_path / "letter.txt").read_text() == "dear reader"
     assert load_tokenizer(exported.folder).token_bytes == exported.ours.tokenizer.token_bytes

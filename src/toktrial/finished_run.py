@@ -6,10 +6,11 @@ It stands at the end of the flow, beside trial.py, for those who use a trained m
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toktrial import artifact
 from toktrial.errors import TrialError, nearest_name
+from toktrial.evaluation.run_files import FINAL_FILE, is_evaluated
 from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder
 
 if TYPE_CHECKING:
@@ -34,6 +35,16 @@ class FinishedRun:
     @property
     def tokenizer_folder(self) -> Path:
         return self.trial.tokenizer_folder(self.run.track)
+
+    def evaluation(self) -> dict[str, Any] | None:
+        """Returns what the run's final.json says; None where the run is not evaluated as the trial's protocol now asks."""
+        from toktrial.evaluation.stage import run_evaluation_fingerprint
+
+        evaluation = self.trial.protocol.evaluation
+        if not is_evaluated(self.run.folder, run_evaluation_fingerprint(self.run, self.tokens_fingerprint, evaluation)):
+            return None
+        final: dict[str, Any] = artifact.read_json(self.run.folder / FINAL_FILE)
+        return final
 
 
 def open_finished_run(folder: Path | str) -> FinishedRun:
