@@ -1,6 +1,6 @@
 """`toktrial export`: a finished run as a folder that `transformers` loads, model and tokenizer together.
 
-The model is a GPT-2 already, so only names and layout change, and `transformers` is told what it must know. It is not needed here.
+The model is a GPT-2 already: only names and layout change. The export itself does not need `transformers`.
 """
 
 import re
@@ -68,9 +68,7 @@ class Export(Call):
         # With the recipe in its manifest, load_tokenizer reads the folder as it reads a tokenizer's own.
         with artifact.publish(folder.resolve(), fingerprint, finished.tokenizer.manifest()) as partial:
             _write_files(finished, evaluation, partial)
-        return progress.print_line(
-            f"{folder}: a GPT-2 with its tokenizer, for transformers; its README.md shows how to load it"
-        )
+        return progress.print_line(f"{folder}: a GPT-2 with its tokenizer; README.md there shows how transformers loads it")
 
 
 def gpt2_weights(model: "GPT") -> "dict[str, Tensor]":
@@ -202,7 +200,7 @@ ids = model.generate(torch.tensor([prompt]), max_new_tokens=50)
 print(tokenizer.decode(ids[0], skip_special_tokens=True))
 ```
 
-Begin every prompt with id 0, as above: it preceded every document in training. Prompt and continuation together may hold at most
+Begin every prompt with id 0, as above: it preceded every document in training. Prompt and continuation together hold at most
 {shape.context} ids. A prompt that ends within an entry (in the middle of a word, say) is unlike anything the model has seen.
 
 {of_tokenizer}

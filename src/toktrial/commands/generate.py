@@ -101,8 +101,8 @@ def _write_continuation(run: FinishedRun, entries: "EntryTable", prompt: str, pl
         progress.print_line(f"[cut after {shown_bytes:,} bytes; --max-new-bytes allows more]")
     if continuation.healing_cut_share > LARGEST_UNSAID_CUT:
         progress.print_line(
-            f"[the prompt's end can be spelled in very many ways: some of them, with about {continuation.healing_cut_share:.2%} "
-            "of the probability, were left out]"
+            "[the prompt's end can be spelled in very many ways: some of them, with about "
+            f"{continuation.healing_cut_share:.2%} of the probability, were left out]"
         )
 
 
