@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from toktrial.training.speed import Speed
 
 UNKNOWN = math.nan  # whatever is computed from it is not known either
-SAMPLE_BYTES = 2_000_000
+SAMPLE_MEGABYTES = 2.0
 LONG_SECONDS = 2 * 3600.0  # a trial that takes longer asks before it begins
 BYTES_PER_TRAINED_PARAMETER = 12  # a checkpoint: weights and AdamW's two moments, in float32
 BYTES_PER_WEIGHT = 4
@@ -178,19 +178,14 @@ def _sampled_text(protocol: Protocol) -> TextPlan:
     from toktrial.corpus.documents import Documents
     from toktrial.corpus.source import read_documents, source_bytes
 
-    texts: list[str] = []
-    sample_bytes = 0
-    for text in read_documents(corpus):
-        texts.append(text)
-        sample_bytes += len(text.encode())
-        if sample_bytes >= SAMPLE_BYTES:
-            break
-    if not sample_bytes:
+    sample_megabytes = min(corpus.max_megabytes or SAMPLE_MEGABYTES, SAMPLE_MEGABYTES)
+    sample = Documents.of(read_documents(replace(corpus, max_megabytes=sample_megabytes)))
+    if not sample.bytes:
         raise TrialError(f"{corpus.path} holds no text: corpus.path must name documents")
     training_share = 1 if corpus.validation_path else 1 - corpus.validation_share
-    scale = (source_bytes(corpus) or sample_bytes) * training_share / sample_bytes
-    tokens = {track: scale * count for track, count in sampled_tokens(protocol, Documents.of(texts)).items()}
-    return TextPlan(scale * len(texts), scale * sample_bytes, tokens, is_estimate=True)
+    scale = (source_bytes(corpus) or sample.bytes) * training_share / sample.bytes
+    tokens = {track: scale * count for track, count in sampled_tokens(protocol, sample).items()}
+    return TextPlan(scale * len(sample), scale * sample.bytes, tokens, is_estimate=True)
 
 
 def sampled_tokens(protocol: Protocol, documents: "Documents") -> dict[str, int]:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Protocol as Interface
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -74,7 +75,8 @@ class _Bar(_Lines):
 @contextmanager
 def progress(title: str, total: float | None = None, unit: str = "") -> Iterator[Progress]:
     """Yields what long work reports to. `total` is in `unit`s, and None where it is not known."""
-    shown = (_Bar if _can_draw() else _Lines)(title, total, unit)
+    can_draw = sys.stderr.isatty() and find_spec("rich")
+    shown = (_Bar if can_draw else _Lines)(title, total, unit)
     try:
         yield shown
     finally:
@@ -85,16 +87,6 @@ def print_line(text: str) -> None:
     """Prints a line for the person who waits. Results go to standard output instead."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
-
-
-def _can_draw() -> bool:
-    if not sys.stderr.isatty():
-        return False
-    try:
-        import rich.progress  # noqa: F401  # only whether it is there
-    except ImportError:
-        return False
-    return True
 
 
 def _rate(done: float, seconds: float, unit: str) -> str:

@@ -8,7 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
 from toktrial import __version__
 from toktrial.errors import TrialError, nearest_name
@@ -99,6 +100,20 @@ class Call(ABC):
     @abstractmethod
     def execute(self) -> None:
         """Does what the command is for. Raises TrialError for what a user can mend."""
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Returns what a template in this folder makes of the values; escapes them in HTML."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=lambda name: name is not None and ".html" in name,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(values)
 
 
 def execute(arguments: Sequence[str]) -> None:

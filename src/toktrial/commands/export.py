@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toktrial import artifact, progress
-from toktrial.commands import Call
+from toktrial.commands import Call, rendered
 from toktrial.errors import TrialError
 from toktrial.finished_run import FinishedRun, open_finished_run
 
@@ -23,6 +23,7 @@ WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 GENERATION_FILE = "generation_config.json"
 CARD_FILE = "README.md"
+CARD_TEMPLATE = "export.md.jinja"
 # Linear layers here, which are Conv1D in `transformers`: that keeps (inputs, outputs), as GPT-2's own code did.
 CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 
@@ -133,80 +134,24 @@ def _write_files(finished: FinishedRun, evaluation: dict[str, Any] | None, folde
     # Greedy by default. Texts of a batch that have ended are filled up with id 0.
     ids = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), END_OF_TEXT_ID)
     artifact.write_json(folder / GENERATION_FILE, ids | {"do_sample": False})
-    (folder / CARD_FILE).write_text(_model_card(finished, weights, evaluation), encoding="utf-8")
+    parameters = sum(tensor.numel() for tensor in weights.values())
+    (folder / CARD_FILE).write_text(_model_card(finished, evaluation, parameters), encoding="utf-8")
 
 
-def _model_card(finished: FinishedRun, weights: "dict[str, Tensor]", evaluation: dict[str, Any] | None) -> str:
+def _model_card(finished: FinishedRun, evaluation: dict[str, Any] | None, parameters: int) -> str:
     from toktrial.tokenizer import transformers_files
     from toktrial.training.record import RECORD_FILE
 
-    run, model = finished.run, finished.model
-    record = artifact.read_json(run.folder / RECORD_FILE)
-    total = sum(tensor.numel() for tensor in weights.values())
-    embeddings = sum(weights[f"transformer.{name}.weight"].numel() for name in ("wte", "wpe"))
-    score = "not measured: the run was not evaluated"
-    if evaluation is not None:
-        score = f"{evaluation['bits_per_byte']:.4f}, over all {evaluation['documents']:,} validation documents"
-    about_rows = ""
-    if model.entries < model.vocab_size:
-        about_rows = _ABOUT_ROWS.format(rows=model.vocab_size, entries=model.entries, trained=record["parameters"])
-    needs_code = "auto_map" in artifact.read_json(finished.tokenizer_folder / transformers_files.CONFIG_FILE)
     of_tokenizer = (finished.tokenizer_folder / transformers_files.README_FILE).read_text(encoding="utf-8")
-    return _MODEL_CARD.format(
-        name=finished.trial.protocol.name,
-        track=run.track,
-        seed=run.seed,
-        shape=model.config,
+    return rendered(
+        CARD_TEMPLATE,
+        trial=finished.trial.protocol.name,
+        run=finished.run,
+        model=finished.model,
         recipe=finished.tokenizer.recipe,
-        entries=model.entries,
-        steps=record["steps"],
-        tokens=record["steps"] * record["tokens_per_step"],
-        parameters=total,
-        without_embeddings=total - embeddings,
-        bits_per_byte=score,
-        versions=f"toktrial {record['versions']['toktrial']}, torch {record['versions']['torch']}",
-        about_rows=about_rows,
-        trust=", trust_remote_code=True" if needs_code else "",
+        record=artifact.read_json(finished.run.folder / RECORD_FILE),
+        final=evaluation,
+        parameters=parameters,
+        needs_code="auto_map" in artifact.read_json(finished.tokenizer_folder / transformers_files.CONFIG_FILE),
         of_tokenizer=re.sub(r"^#", "##", of_tokenizer, flags=re.MULTILINE).strip(),
     )
-
-
-_MODEL_CARD = """\
-# {name}: track {track}, seed {seed}
-
-A small GPT-2, trained by toktrial in a comparison of tokenizers: every track of the trial `{name}` trained the same model on
-the same documents, and this is the model of track `{track}`, seed {seed}. It is meant to be examined, not relied on.
-
-| | |
-|---|---|
-| tokenizer | recipe `{recipe}`, {entries:,} entries |
-| shape | {shape.n_layer} layers, {shape.n_head} heads, width {shape.width}, context {shape.context} |
-| parameters | {parameters:,}; {without_embeddings:,} without token and position embeddings |
-| trained for | {steps:,} steps, {tokens:,} tokens |
-| bits per byte | {bits_per_byte} |
-| trained with | {versions} |
-{about_rows}
-## Loading it
-
-```python
-import torch
-import transformers
-
-folder = "."  # this folder
-tokenizer = transformers.AutoTokenizer.from_pretrained(folder{trust})
-model = transformers.AutoModelForCausalLM.from_pretrained(folder)
-prompt = [tokenizer.bos_token_id, *tokenizer("Once upon a time")["input_ids"]]
-ids = model.generate(torch.tensor([prompt]), max_new_tokens=50)
-print(tokenizer.decode(ids[0], skip_special_tokens=True))
-```
-
-Begin every prompt with id 0, as above: it preceded every document in training. Prompt and continuation together hold at most
-{shape.context} ids. A prompt that ends within an entry (in the middle of a word, say) is unlike anything the model has seen.
-
-{of_tokenizer}
-"""
-
-_ABOUT_ROWS = """
-The model was trained with {rows:,} rows in its embedding ({trained:,} parameters), like every track of the trial, but the
-tokenizer has {entries:,} entries. The other rows were masked in training and are left out here; all entries keep their logits.
-"""

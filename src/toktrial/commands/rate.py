@@ -21,7 +21,7 @@ import msgspec
 
 from toktrial import progress
 from toktrial.blind_pairs import Answer, Questionnaire
-from toktrial.commands import Call
+from toktrial.commands import Call, rendered
 from toktrial.errors import TrialError
 from toktrial.report.wording import plural
 from toktrial.trial_folder import TrialFolder
@@ -176,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
             f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; "
             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
-        self._send(_render_page(nonce).encode(), "text/html; charset=utf-8", HTTPStatus.OK, policy)
+        self._send(rendered(PAGE_TEMPLATE, nonce=nonce).encode(), "text/html; charset=utf-8", HTTPStatus.OK, policy)
 
     def _send(self, body: bytes, content_type: str, status: HTTPStatus, policy: str) -> None:
         self.send_response(status)
@@ -193,10 +193,3 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
-
-
-def _render_page(nonce: str) -> str:
-    import jinja2
-
-    template = (Path(__file__).parent / PAGE_TEMPLATE).read_text(encoding="utf-8")
-    return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(template).render(nonce=nonce)
