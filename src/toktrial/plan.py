@@ -161,10 +161,9 @@ def curve_positions(protocol: Protocol, text: TextPlan, track: str) -> float:
 
 def _known_text(trial: TrialFolder) -> TextPlan | None:
     """Returns what the token files say, where all of them are there."""
-    folders = {track: trial.tokens_folder(track) for track in trial.protocol.tracks}
-    if not all(map(artifact.is_finished, folders.values())):
+    if not all(map(artifact.is_finished, trial.tokens_folders.values())):
         return None
-    sizes = {track: artifact.read_manifest(folder)["train"] for track, folder in folders.items()}
+    sizes = {track: artifact.read_manifest(folder)["train"] for track, folder in trial.tokens_folders.items()}
     tokens = {track: size["tokens"] + size["documents"] for track, size in sizes.items()}
     size = sizes[trial.protocol.baseline]
     return TextPlan(size["documents"], size["bytes"], tokens, is_estimate=False)

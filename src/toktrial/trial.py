@@ -121,14 +121,8 @@ class Trial(TrialFolder):
 
         splits = self._splits()
         return {
-            track: write_tokens(
-                self.tokens_folder(track),
-                load_tokenizer(self.tokenizer_folder(track)),
-                fingerprints[track],
-                splits,
-                self.tokenizer_folder(track).name,
-            )
-            for track in self.protocol.tracks
+            track: write_tokens(self.tokens_folder(track), load_tokenizer(folder), fingerprints[track], splits, folder.name)
+            for track, folder in self.tokenizer_folders.items()
         }
 
     def tune(self) -> None:
@@ -139,11 +133,9 @@ class Trial(TrialFolder):
         from toktrial.training.tuning import tune
 
         self._set_documents_aside()
-        tracks, documents = list(self.protocol.tracks), self.protocol.evaluation.eval_documents
-        folders = {track: self.tuning_tokens_folder(track) for track in tracks}
-        evaluators = {track: self._evaluator(track, folder, documents) for track, folder in folders.items()}
-        judges = {track: self._evaluator(track, folder) for track, folder in folders.items()}
-        tune(self.folder, self.protocol.tuning, tracks, self.tuning_run, evaluators, judges)
+        evaluators = self._evaluators(self.tuning_tokens_folders, self.protocol.evaluation.eval_documents)
+        judges = self._evaluators(self.tuning_tokens_folders)
+        tune(self.folder, self.protocol.tuning, list(self.protocol.tracks), self.tuning_run, evaluators, judges)
 
     def _set_documents_aside(self) -> None:
         """Splits every track's training documents for the tuning, all tracks alike."""
@@ -151,15 +143,15 @@ class Trial(TrialFolder):
         from toktrial.tokens.set_aside import write_parted_tokens
         from toktrial.tokens.store import TokenStore
 
-        documents = self.protocol.tuning.documents
-        stores = {track: TokenStore.open(self.tokens_folder(track)) for track in self.protocol.tracks}
+        documents, folders = self.protocol.tuning.documents, self.tuning_tokens_folders
+        stores = {track: TokenStore.open(folder) for track, folder in self.tokens_folders.items()}
         inputs = {track: {"tokens": of.manifest["fingerprint"], "documents": documents} for track, of in stores.items()}
         fingerprints = {track: artifact.fingerprint("parted", of) for track, of in inputs.items()}
-        if all(artifact.is_finished(self.tuning_tokens_folder(track), of) for track, of in fingerprints.items()):
+        if all(artifact.is_finished(folders[track], of) for track, of in fingerprints.items()):
             return
         is_set_aside = set_aside(self._documents("train"), documents)
         for track, store in stores.items():
-            write_parted_tokens(self.tuning_tokens_folder(track), store, fingerprints[track], is_set_aside)
+            write_parted_tokens(folders[track], store, fingerprints[track], is_set_aside)
 
     def train(self) -> None:
         """Trains every run that is not trained yet. Seed by seed, the tracks take turns in going first."""
@@ -169,7 +161,7 @@ class Trial(TrialFolder):
         texts = self._documents("train")
         for place in self.all_runs():
             run = self.run_of(*place)
-            train(run, self._evaluators[run.track], texts.__getitem__)
+            train(run, self._curve_evaluators[run.track], texts.__getitem__)
 
     def evaluate(self) -> None:
         """Evaluates every run on all validation documents, prompts and minimal pairs, and describes the vocabularies.
@@ -187,20 +179,17 @@ class Trial(TrialFolder):
         from toktrial.evaluation.overlap import account_overlap
         from toktrial.evaluation.stage import describe_vocabularies, evaluate_run
 
-        tracks = list(self.protocol.tracks)
-        tokenizer_folders = {track: self.tokenizer_folder(track) for track in tracks}
-        tokens_folders = {track: self.tokens_folder(track) for track in tracks}
-        describe_vocabularies(self.folder, tokenizer_folders, tokens_folders, self.protocol.vocab_size)
-        measure_floors(self.folder, tokens_folders, self.protocol.evaluation.eval_documents)
-        contexts = {track: self.shape_of(track)[0].context for track in tracks}
-        account_overlap(self.folder, self._splits(), self._corpus_fingerprint(), tokens_folders, contexts)
+        describe_vocabularies(self.folder, self.tokenizer_folders, self.tokens_folders, self.protocol.vocab_size)
+        measure_floors(self.folder, self.tokens_folders, self.protocol.evaluation.eval_documents)
+        contexts = {track: self.shape_of(track)[0].context for track in self.protocol.tracks}
+        account_overlap(self.folder, self._splits(), self._corpus_fingerprint(), self.tokens_folders, contexts)
         paired = [(track, seed) for track, seed in runs if seed <= self.protocol.last_seed]
         if self.protocol.evaluation.minimal_pairs:
             self._judge_minimal_pairs(paired)
         trained = [self.run_of(*place) for place in self.all_runs()]
         with progress.progress("final evaluation and samples", len(trained), "run") as shown:
             for done, run in enumerate(trained, start=1):
-                evaluate_run(run, tokenizer_folders[run.track], self.protocol.evaluation)
+                evaluate_run(run, self.tokenizer_folder(run.track), self.protocol.evaluation)
                 shown.update(done)
         self._measure_samples(sorted({seed for _, seed in paired}))
 
@@ -223,14 +212,8 @@ class Trial(TrialFolder):
     def _measure_samples(self, seeds: Sequence[int]) -> None:
         from toktrial.evaluation.sample_measures import measure_samples
 
-        tracks = list(self.protocol.tracks)
-        measure_samples(
-            self.folder,
-            {seed: {track: self.run_of(track, seed) for track in tracks} for seed in seeds},
-            {track: self.tokenizer_folder(track) for track in tracks},
-            self._documents("train"),
-            self._documents("validation"),
-        )
+        runs = {seed: {track: self.run_of(track, seed) for track in self.protocol.tracks} for seed in seeds}
+        measure_samples(self.folder, runs, self.tokenizer_folders, self._documents("train"), self._documents("validation"))
 
     def report(self, target: float | None = None) -> "TrialResult":
         """Does all that is not done yet and writes the report. Returns its result.
@@ -272,14 +255,12 @@ class Trial(TrialFolder):
         if not self.is_tuned or not (self.folder / SAMPLE_MEASURES_FILE).is_file():
             return False
         folders = [self.run_folder(*place) for place in self.all_runs()]
-        return all(is_evaluated(folder) and self._is_of_this_protocol(folder) for folder in folders)
-
-    def _is_of_this_protocol(self, run_folder: Path) -> bool:
-        """Whether a run's final evaluation is what the protocol asks for, which may have been amended since."""
-        final = artifact.read_json(run_folder / FINAL_FILE)
-        training, at_equal_bytes = self.protocol.training, self.protocol.verdict.budget == "bytes"
-        has_all_steps = bool(training.epochs) or final["step"] == training.steps
-        return has_all_steps and (not at_equal_bytes or bool(final.get("equal_bytes")))
+        if not all(map(is_evaluated, folders)):
+            return False
+        finals = [artifact.read_json(folder / FINAL_FILE) for folder in folders]
+        training, at_equal_bytes = self.protocol.training, self.protocol.verdict.budget == "bytes"  # as amended since, maybe
+        has_all_steps = bool(training.epochs) or all(final["step"] == training.steps for final in finals)
+        return has_all_steps and (not at_equal_bytes or all(final.get("equal_bytes") for final in finals))
 
     def _documents(self, split: "Split") -> "Documents":
         from toktrial.corpus.stage import open_documents
@@ -293,16 +274,17 @@ class Trial(TrialFolder):
         return str(artifact.read_manifest(self.corpus_folder)["fingerprint"])
 
     @cached_property
-    def _evaluators(self) -> dict[str, Any]:
-        """What measures each track's curve: its scorer, on the same documents for all tracks."""
-        documents = self.protocol.evaluation.eval_documents
-        return {track: self._evaluator(track, self.tokens_folder(track), documents) for track in self.protocol.tracks}
+    def _curve_evaluators(self) -> dict[str, Any]:
+        return self._evaluators(self.tokens_folders, self.protocol.evaluation.eval_documents)
 
-    def _evaluator(self, track: str, tokens_folder: Path, documents: int = 0) -> Any:
-        """Returns what scores a track's model on the first `documents` validation documents of a token folder; 0: on all."""
+    def _evaluators(self, tokens_folders: dict[str, Path], documents: int = 0) -> dict[str, Any]:
+        """Returns what scores each track's model on the first `documents` validation documents of token folders; 0: on all."""
         from toktrial.evaluation.bits_per_byte import DocumentScorer
         from toktrial.tokens.store import TokenStore
 
-        store = TokenStore.open(tokens_folder)
-        context = self.shape_of(track)[0].context
-        return DocumentScorer(store.validation, store.entry_bytes, context, self.protocol.vocab_size, documents).score
+        evaluators = {}
+        for track, folder in tokens_folders.items():
+            store, context = TokenStore.open(folder), self.shape_of(track)[0].context
+            scorer = DocumentScorer(store.validation, store.entry_bytes, context, self.protocol.vocab_size, documents)
+            evaluators[track] = scorer.score
+        return evaluators

@@ -125,7 +125,7 @@ class TrialFolder:
         model, training = self.shape_of(track)
         training = tuning_settings(training, self.protocol.tuning, rate)
         folder = self.folder / TUNING_FOLDER / "runs" / track / f"rate-{rate!r}" / f"seed-{seed}"
-        return Run(track, seed, self.protocol.vocab_size, model, training, self.tuning_tokens_folder(track), folder)
+        return Run(track, seed, self.protocol.vocab_size, model, training, self.tuning_tokens_folders[track], folder)
 
     @property
     def is_tuned(self) -> bool:
@@ -152,14 +152,13 @@ class TrialFolder:
         Under one seed every track reads the same documents in the same order, so up to there all have read the same text.
         Returns 0 where token files are still missing.
         """
-        folders = {each: self.tokens_folder(each) for each in self.protocol.tracks}
-        if not all(map(artifact.is_finished, folders.values())):
+        if not all(map(artifact.is_finished, self.tokens_folders.values())):
             return 0
         from toktrial.tokens.batches import Batches
         from toktrial.tokens.store import TokenStore
         from toktrial.training.run import steps_of
 
-        stores = {each: TokenStore.open(folder) for each, folder in folders.items()}
+        stores = {each: TokenStore.open(folder) for each, folder in self.tokens_folders.items()}
         batches, steps = {}, {}
         for each, store in stores.items():
             model, training = self.shape_of(each)
@@ -174,14 +173,26 @@ class TrialFolder:
     def corpus_folder(self) -> Path:
         return self.folder / "corpus"
 
+    @property
+    def tokenizer_folders(self) -> dict[str, Path]:
+        """By track; tracks with equal recipes share one."""
+        names = tokenizer_names(self.protocol.tracks)
+        return {track: self.folder / TOKENIZERS_FOLDER / name for track, name in names.items()}
+
     def tokenizer_folder(self, track: str) -> Path:
-        return self.folder / TOKENIZERS_FOLDER / tokenizer_names(self.protocol.tracks)[track]
+        return self.tokenizer_folders[track]
+
+    @property
+    def tokens_folders(self) -> dict[str, Path]:
+        return {track: self.folder / "tokens" / track for track in self.protocol.tracks}
 
     def tokens_folder(self, track: str) -> Path:
-        return self.folder / "tokens" / track
+        return self.tokens_folders[track]
 
-    def tuning_tokens_folder(self, track: str) -> Path:
-        return self.folder / TUNING_FOLDER / "tokens" / track
+    @property
+    def tuning_tokens_folders(self) -> dict[str, Path]:
+        """By track: its tokens, split once more for the tuning."""
+        return {track: self.folder / TUNING_FOLDER / "tokens" / track for track in self.protocol.tracks}
 
     def run_folder(self, track: str, seed: int, rate: Policy | None = None) -> Path:
         runs = "runs" if rate in (None, self.protocol.tuning.decides) else OTHER_RATE_FOLDER

@@ -123,8 +123,7 @@ class Entry(Call):
 def _tokenizers(folder: Path) -> "dict[str, Tokenizer]":
     from toktrial.tokenizer.load import load_tokenizer
 
-    trial = TrialFolder.open(folder)
-    folders = {track: trial.tokenizer_folder(track) for track in trial.protocol.tracks}
+    folders = TrialFolder.open(folder).tokenizer_folders
     for track, of_track in folders.items():
         if not artifact.is_finished(of_track):
             raise TrialError(f"track {track} has no tokenizer in {of_track} yet: `toktrial tokenizers {folder}` makes it")
