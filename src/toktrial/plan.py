@@ -188,10 +188,7 @@ def _sampled_text(protocol: Protocol) -> TextPlan:
 
 
 def sampled_tokens(protocol: Protocol, documents: "Documents") -> dict[str, int]:
-    """Returns how many tokens each track makes of documents, closing ids included, with tokenizers learned from these alone.
-
-    A tokenizer that is there already is read.
-    """
+    """Returns how many tokens each track makes of documents, closing ids included, with a tokenizer learned from them alone."""
     from toktrial.tokenizer.bpe import BPETokenizer
     from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
     from toktrial.tokenizer.file import load_file_track

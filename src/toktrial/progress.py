@@ -66,7 +66,9 @@ class _Bar(_Lines):
 
     def update(self, done: float, note: str = "") -> None:
         rate = _rate(done, time.monotonic() - self._started, self._unit)
-        self._bar.update(self._task, completed=done, rate=rate, **({"note": note} if note else {}))
+        self._bar.update(self._task, completed=done, rate=rate)
+        if note:
+            self._bar.update(self._task, note=note)
 
     def close(self) -> None:
         self._bar.stop()
