@@ -1,6 +1,6 @@
 """A trial: a protocol and the folder that its stages fill, in order. What is finished is not done again.
 
-This file alone sees every stage. It hands each stage what that needs, and the trainer its evaluator.
+Only this file sees every stage. It hands each stage what that needs, and the trainer its evaluator.
 """
 
 import time
@@ -223,10 +223,6 @@ class Trial(TrialFolder):
         """
         if not self._is_evaluated():
             self.evaluate()
-        return self.write_report(target)
-
-    def write_report(self, target: float | None = None) -> "TrialResult":
-        """Writes the report from the files that there are. Returns its result."""
         from toktrial.report.page import write_report
 
         return write_report(self.folder, target)
@@ -249,7 +245,7 @@ class Trial(TrialFolder):
             return None
 
     def _is_evaluated(self) -> bool:
-        """Whether the evaluate stage is finished, by its files alone. It writes the measures of the samples last."""
+        """Whether the evaluate stage is finished, by its own files. It writes the measures of the samples last."""
         from toktrial.report.inputs import SAMPLE_MEASURES_FILE
 
         if not self.is_tuned or not (self.folder / SAMPLE_MEASURES_FILE).is_file():

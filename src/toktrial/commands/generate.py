@@ -33,7 +33,7 @@ class Generate(Call):
     run: Path
     """Folder of a finished run, such as trials/demo/runs/bpe/seed-1."""
     prompt: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """Text to continue; give the flag again for another one. Default: the trial's own prompts."""
+    """Text to continue; give the flag again for another one. Without it: the trial's own prompts."""
     temperature: float | None = None
     """Sampling temperature; 0 always takes the likeliest token. The prompt's healed end is drawn at temperature 1."""
     top_k: int | None = None
@@ -70,7 +70,7 @@ class Generate(Call):
                 if place:
                     _write("\n")
                 _write_continuation(run, entries, prompt, place, settings)
-        except KeyboardInterrupt:  # the usual way to stop a text of which one has read enough
+        except KeyboardInterrupt:  # the usual way to stop a text that one has read enough of
             _write("\n")
             raise SystemExit(130) from None
 

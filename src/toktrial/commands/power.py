@@ -48,7 +48,7 @@ class Power(Call):
     power: float = 80.0
     """Percent of trials that are to find the effect."""
     confidence: float | None = None
-    """Confidence of the verdict's interval. Default: that of the trial's protocol, or 0.95 without a trial."""
+    """Confidence of the verdict's interval. Without it: that of the trial's protocol, or 0.95."""
 
     @classmethod
     def parse(cls, name: str, arguments: Sequence[str]) -> Self:

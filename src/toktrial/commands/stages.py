@@ -34,7 +34,7 @@ class Stage(Call):
 
     protocol: Annotated[Protocol, tyro.conf.arg(name="")]
     trial: Path | None = None
-    """Folder of the trial. Default: trials/NAME."""
+    """Folder of the trial. Without it: trials/NAME."""
     yes: bool = False
     """Begin without asking, even if it takes hours or days."""
     target: float | None = None
@@ -46,7 +46,7 @@ class Stage(Call):
     def parse(cls, name: str, arguments: Sequence[str]) -> Self:
         """Returns the call. The first argument names the protocol that the others change.
 
-        Raises TrialError where there is no such protocol, or the flags make none.
+        Raises TrialError where there is no such protocol, or the flags make it invalid.
         """
         if STARTED_BY_TORCHRUN in os.environ and name != "train":
             raise CallError(f"torchrun is only for training: `torchrun ... -m toktrial train ...`, then `toktrial {name} ...`")
@@ -69,7 +69,7 @@ class Stage(Call):
         return call
 
     def execute(self) -> None:
-        """Does the stages. Under torchrun, the first process alone does all that comes before training."""
+        """Does the stages. Under torchrun, only the first process does what comes before training."""
         if STARTED_BY_TORCHRUN in os.environ:
             return self._train_together()
         trial = self.open_trial()
