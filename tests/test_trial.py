@@ -198,6 +198,16 @@ def test_the_plan_knows_how_much_an_evaluation_computes(finished: Trial) -> None
         assert computed > 1.7 * int(store.validation.offsets[-1]), "or the test would say little"
 
 
+def test_the_plan_of_a_corpus_that_is_not_here_says_so(tmp_path: Path, tiny_protocol: Protocol) -> None:
+    corpus = CorpusConfig(path="hub:somebody/something")
+    far = replace(tiny_protocol, corpus=corpus, training=replace(tiny_protocol.training, epochs=1.0, match="bytes"))
+    plan = make_plan(Trial(tmp_path / "tiny", far))
+    lines = "\n".join(describe_plan(plan))
+    assert plan.is_long, "for all that is known"
+    assert "track      btm: steps known once the corpus is here" in lines
+    assert "nan" not in lines
+
+
 def test_a_run_without_its_metrics_is_an_error_that_says_so(finished: Trial, tmp_path: Path) -> None:
     folder = tmp_path / "tiny"
     shutil.copytree(finished.folder, folder)

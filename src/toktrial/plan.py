@@ -226,7 +226,7 @@ def describe_plan(plan: Plan) -> list[str]:
         *_describe_tuning(plan),
         f"training   {len(plan.left)} of {runs} runs left ({len(plan.tracks)} tracks, seeds {_seeds(protocol)})",
         f"device     {speed.device}: {speed.step_seconds * 1000:,.0f} ms a step, measured uncompiled (long runs are compiled)",
-        f"time       {duration(plan.seconds)} of training and evaluation",
+        f"time       training and evaluation: {duration(plan.seconds)}",
         f"evaluation {_describe_evaluation(plan)}",
         f"disk       {plan.disk_bytes / 1e9:.2f} GB at most, {plan.free_bytes / 1e9:.0f} GB free",
         *_warn_of_budget(plan),
