@@ -104,7 +104,7 @@ def test_a_trial_is_asked_for_its_noisiest_track_and_by_the_strictest_test(write
 
 def test_a_trial_of_one_seed_without_a_control_is_refused(write_trial: Any) -> None:
     trial = write_trial({"bpe": {"final_bits_per_byte": [1.5]}, "btm": {"final_bits_per_byte": [1.4]}}, seeds=1)
-    with pytest.raises(TrialError, match="says nothing of chance"):
+    with pytest.raises(TrialError, match="says nothing about chance"):
         commands.execute(["power", str(trial)])
 
 

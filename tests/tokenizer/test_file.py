@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from toktrial import artifact, protocol
+from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
-from toktrial.plan import _sampled_bytes_per_token
+from toktrial.plan import sampled_tokens
 from toktrial.protocol import Protocol
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.byte_level import CHECKED_TEXTS
@@ -380,10 +381,10 @@ def test_another_file_under_the_same_name_is_another_tokenizer(
 def test_the_estimate_reads_the_file(storybook: list[str], tmp_path: Path, tiny_protocol: Protocol) -> None:
     path = tmp_path / "tokenizer.json"
     gpt2_like(storybook).save(str(path))
-    found = _sampled_bytes_per_token(with_a_file(tiny_protocol, str(path)), storybook[:100])
     texts = storybook[:100]
+    found = sampled_tokens(with_a_file(tiny_protocol, str(path)), Documents.of(texts))
     tokens = sum(len(ids) for ids in FileTokenizer.from_file(path).encode_batch(texts))
-    assert found["mine"] == pytest.approx(sum(len(text.encode()) for text in texts) / tokens)
+    assert found["mine"] == tokens + len(texts), "each with a closing id"
     assert set(found) == {"bpe", "btm", "mine"}
 
 

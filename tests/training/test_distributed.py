@@ -186,7 +186,7 @@ def test_other_commands_refuse_torchrun(
     with pytest.raises(SystemExit) as stopped:
         cli.main(["run", "demo", "--trial", str(tmp_path / "trial")])
     assert stopped.value.code == 2
-    assert "torchrun is for training alone" in capsys.readouterr().err
+    assert "torchrun is only for training" in capsys.readouterr().err
     assert not (tmp_path / "trial").exists()
 
 

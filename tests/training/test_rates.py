@@ -86,7 +86,7 @@ def test_a_trial_tuned_and_judged_at_both_rates(tmp_path: Path, tiny_protocol: P
     assert parted.validation.byte_lengths.tolist() == [
         len(text.encode()) for text, is_set_aside in zip(texts, set_aside(texts, 9), strict=True) if is_set_aside
     ]
-    run = trial._tuning_run("bpe", 1e-2, FIRST_SEED)
+    run = trial.tuning_run("bpe", 1e-2, FIRST_SEED)
     assert read_metrics(run.folder)[-1].step == 8
     scorer = DocumentScorer(parted.validation, parted.entry_bytes, run.model.context, run.vocab_size)
     assert scorer.score(load_model(run, parted.entries)).bits_per_byte == found.bits_per_byte["bpe"]["0.01"][0]

@@ -15,6 +15,7 @@ import numpy as np
 
 from toktrial.artifact import MANIFEST, file_sha256, fingerprint, read_json, read_manifest
 from toktrial.errors import TrialError
+from toktrial.evaluation.run_files import DOCUMENT_NATS_FILE, EVALUATION_FILES, FINAL_FILE, SAMPLES_FILE, is_evaluated
 from toktrial.evaluation.votes import VOTES_FILE, read_votes
 from toktrial.report.accounts import (
     Corpus,
@@ -33,7 +34,7 @@ from toktrial.report.evaluated import EvaluatedRun, FinalMeasures, JudgedPairs, 
 from toktrial.report.verdict import Floats
 from toktrial.training.rates import OTHER_RATE_FOLDER, RATES_FILE, RATES_FOLDER, TUNING_FOLDER, read_tuned_rates
 
-RUN_FILES = ("record.json", "metrics.jsonl", "final.json", "document_nats.npy")
+RUN_FILES = ("record.json", "metrics.jsonl", *EVALUATION_FILES)
 SAMPLE_MEASURES_FILE = "evaluation/samples/measures.json"
 FLOORS_FILE = "evaluation/floors/floors.json"
 OVERLAP_FILE = "evaluation/overlap/overlap.json"
@@ -43,7 +44,7 @@ INPUT_FILES = (
     "protocol.toml", "corpus/manifest.json", "tokenizers/*/manifest.json", "graphs/*/manifest.json",
     "tokens/*/manifest.json", "tokens/*/val_bytes.bin", "evaluation/*/manifest.json", VOCABULARY_FILE,
     SAMPLE_MEASURES_FILE, FLOORS_FILE, OVERLAP_FILE, KNOWN_PAIRS_FILE, AMENDMENTS_FILE, VOTES_FILE,
-    "runs/*/seed-*/samples.json", "runs/*/seed-*/minimal_pairs.json",
+    "runs/*/seed-*/minimal_pairs.json",
     f"{RATES_FOLDER}/{RATES_FILE}",
     *(f"{folder}/*/seed-*/{name}" for folder in ("runs", OTHER_RATE_FOLDER) for name in RUN_FILES),
 )  # fmt: skip
@@ -145,7 +146,7 @@ def _read_protocol(path: Path) -> tuple[dict[str, Any], Design]:
 def _finished_seeds(folder: Path) -> list[int]:
     names = [re.fullmatch(r"seed-(\d+)", path.name) for path in folder.glob("seed-*")]
     seeds = sorted(int(name[1]) for name in names if name)
-    return [seed for seed in seeds if all((folder / f"seed-{seed}" / name).is_file() for name in RUN_FILES)]
+    return [seed for seed in seeds if is_evaluated(folder / f"seed-{seed}")]
 
 
 def _check_seeds(trial_folder: Path, seeds: dict[str, list[int]]) -> None:
@@ -162,11 +163,11 @@ def _check_seeds(trial_folder: Path, seeds: dict[str, list[int]]) -> None:
 
 
 def _read_run(folder: Path, seed: int, documents: int) -> EvaluatedRun:
-    final, record = read_final(folder / "final.json"), _read(folder / "record.json", RunRecord)
-    document_nats = np.load(folder / "document_nats.npy").astype(np.float64)
+    final, record = read_final(folder / FINAL_FILE), _read(folder / "record.json", RunRecord)
+    document_nats = np.load(folder / DOCUMENT_NATS_FILE).astype(np.float64)
     if document_nats.shape != (documents,):
         raise TrialError(
-            f"{folder / 'document_nats.npy'} must hold one number for each of the {documents} validation documents, "
+            f"{folder / DOCUMENT_NATS_FILE} must hold one number for each of the {documents} validation documents, "
             f"but its shape is {document_nats.shape}: delete {folder} and run again"
         )
     return EvaluatedRun(
@@ -175,14 +176,14 @@ def _read_run(folder: Path, seed: int, documents: int) -> EvaluatedRun:
         final=final,
         curve=Curve(_read_curve(folder / "metrics.jsonl"), record.shared_device),
         document_nats=document_nats,
-        samples=_read_if_there(folder / "samples.json", list[Sample]) or [],
+        samples=_read(folder / SAMPLES_FILE, list[Sample]),
         minimal_pairs=_read_if_there(folder / "minimal_pairs.json", JudgedPairs),
     )
 
 
 def _read_curve(path: Path) -> dict[str, Floats]:
     try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        rows = [json.loads(line) for line in _existing(path).read_text(encoding="utf-8").splitlines() if line.strip()]
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise TrialError(f"{path} is damaged ({error}): delete its folder and run again") from None
     if not rows:
