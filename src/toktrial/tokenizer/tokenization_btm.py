@@ -1,6 +1,6 @@
 """BTM's exact ids within `transformers`: loaded by `AutoTokenizer.from_pretrained(folder, trust_remote_code=True)`.
 
-toktrial copies this file, as it is, into the folder of every BTM tokenizer that it writes. It stands alone: it needs
+toktrial copies this file, unchanged, into the folder of every BTM tokenizer that it writes. It stands alone: it needs
 `transformers` and `tokenizers`, and reads primitive/tokenizer.json and btm_merges.json beside it.
 """
 
@@ -41,7 +41,7 @@ class ExactBTMTokenizer(PreTrainedTokenizer):
         clean_up_tokenization_spaces: bool = False,
         **settings: Any,
     ) -> None:
-        """The files are paths; `tokenizer_file` is the flat form of the same tokenizer, kept only to be saved again.
+        """Takes paths of files; `tokenizer_file` is the flat form of the same tokenizer, kept only to be saved again.
 
         Raises ValueError for a scope that this file does not know.
         """
@@ -84,7 +84,7 @@ class ExactBTMTokenizer(PreTrainedTokenizer):
     def _merge(self, primitives: Sequence[int]) -> list[int]:
         """Applies the merges in order of rank, each leftmost first.
 
-        Always the merge of lowest rank that any pair allows: a pair that arises from a merge has a higher rank.
+        It always takes the merge of lowest rank that any pair allows: a pair that arises from a merge has a higher rank.
         """
         size = len(primitives)
         tokens = list(primitives)
@@ -128,7 +128,7 @@ class ExactBTMTokenizer(PreTrainedTokenizer):
         return self._spellings[index]
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
-        """Returns the text of tokens; bytes that are no UTF-8 (a cut character) become U+FFFD."""
+        """Returns the text of tokens; bytes that are not UTF-8 (a cut character) become U+FFFD."""
         known = (self._entries[self._ids[token]] if token in self._ids else token.encode() for token in tokens)
         return b"".join(known).decode(errors="replace")
 
@@ -143,7 +143,7 @@ class ExactBTMTokenizer(PreTrainedTokenizer):
         return tuple(map(str, paths))
 
     def save_pretrained(self, save_directory: Any, *arguments: Any, **settings: Any) -> tuple[str, ...]:
-        """Saves a folder that AutoTokenizer reads as it reads the first one: the flat form without trust_remote_code."""
+        """Saves a folder that AutoTokenizer reads like the original: without trust_remote_code, it takes the flat form."""
         written: tuple[str, ...] = super().save_pretrained(save_directory, *arguments, **settings)
         path = Path(save_directory) / CONFIG_FILE
         if FLAT_FILE in self._texts and path.is_file():
@@ -190,7 +190,7 @@ def _read(path: str | Path) -> str:
 
 
 def _bytes_of(spelling: str) -> bytes:
-    """The bytes that an entry of GPT-2's alphabet stands for: printable ones for themselves, the others from U+0100 on."""
+    """Returns the bytes that characters of GPT-2's alphabet stand for: printable ones for themselves, others from U+0100 on."""
     return bytes(_BYTE_OF[character] for character in spelling)
 
 
