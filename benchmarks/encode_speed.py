@@ -29,7 +29,7 @@ from toktrial.corpus.documents import Documents
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
-from toktrial.tokenizer.flat import spell
+from toktrial.tokenizer.transformers_files import spell
 
 ROUNDS = 3
 

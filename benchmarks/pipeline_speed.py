@@ -42,9 +42,8 @@ from toktrial.corpus.source import read_documents
 from toktrial.corpus.split import document_hash
 from toktrial.corpus.stage import open_documents
 from toktrial.tokenizer import btm, load, stage, transformers_files
-from toktrial.tokenizer.bpe import BPETokenizer
+from toktrial.tokenizer.bpe import BPETokenizer, ByteLevelTokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
-from toktrial.tokenizer.byte_level import ByteLevelTokenizer
 from toktrial.tokenizer.config import TOKENIZERS_FOLDER
 from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
 from toktrial.tokens import store
@@ -63,7 +62,7 @@ WATCHED: list[tuple[Any, str, str]] = [
     (TknMiner, "mine", "TknMiner"),
     (SyncStream, "feed", "counting pairs for the graph"),
     (PairGraph, "save", "writing the graph"),
-    (stage, "encode_documents_to_file", "all primitives, for merging"),
+    (stage, "encode_documents", "all primitives, for merging"),
     (stage, "learn_merges_of_stream", "learning the merges"),
     (stage, "load_tokenizer", "loading a tokenizer"),
     (load, "load_tokenizer", "loading a tokenizer"),
