@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -120,7 +119,7 @@ def test_threads_find_what_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     documents: list[list[int]] = [(rng.zipf(1.3, size=400).clip(max=6) - 1).tolist() for _ in range(30)]
     assert_equal_to_reference(documents, LETTERS, 60, 2)
     monkeypatch.setattr(stream, "CELLS_PER_THREAD", 1000)
-    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 3)
+    monkeypatch.setattr(stream, "USABLE_CORES", 3)
     assert_equal_to_reference(documents, LETTERS, 60, 2)
 
 

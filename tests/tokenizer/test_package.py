@@ -10,7 +10,7 @@ import pytest
 
 from toktrial import tokenizer
 
-OF_TRIALS = ("torch", "datasets", "transformers", "polars", "scipy", "tyro", "jinja2", "msgspec", "safetensors", "vl_convert")
+OF_TRIALS = ("torch", "datasets", "transformers", "polars", "tyro", "jinja2", "msgspec", "safetensors", "vl_convert")
 ALLOWED = {
     "toktrial",
     "toktrial.artifact",

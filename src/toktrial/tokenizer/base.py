@@ -41,12 +41,12 @@ class Tokenizer(ABC):
 
     @property
     def vocab_size(self) -> int:
-        """Number of entries, `<|endoftext|>` among them; less than was asked for where the corpus held no more."""
+        """Number of entries, `<|endoftext|>` among them; fewer than were asked for if the corpus held no more."""
         return len(self.token_bytes)
 
     @property
     def parts(self) -> npt.NDArray[np.int64]:
-        """(entries, 2): the left and right entry of the first merge that makes each entry; -1 where no merge is known."""
+        """(entries, 2): the left and right entry of the first merge that makes each entry; -1 if no merge is known."""
         return np.full((self.vocab_size, 2), -1, dtype=np.int64)
 
     @abstractmethod
@@ -92,7 +92,7 @@ class Tokenizer(ABC):
         """Writes the tokenizer as a folder that `load_tokenizer` and `transformers.AutoTokenizer` read, whole or not at all.
 
         held_out: documents that the tokenizer was not learned from; the folder's README.md says for how many of them
-        (1,000 at most) the ids that transformers gives differ. Raises TrialError where `folder` holds something else.
+        (1,000 at most) the ids that transformers gives differ. Raises TrialError if `folder` holds something else.
         """
         identity = {"recipe": self.recipe, "entries": [entry.hex() for entry in self.token_bytes]}
         with artifact.publish(Path(folder), artifact.fingerprint("tokenizer", identity), self.manifest()) as partial:

@@ -91,7 +91,7 @@ class ByteLevelTokenizer(Tokenizer):
 
     @functools.cached_property
     def _joinable(self) -> npt.NDArray[np.bool_] | None:
-        """Which bytes some entry holds side by side; None where long runs must stay whole."""
+        """Which bytes some entry holds side by side; None if long runs must stay whole."""
         return joinable_bytes(self.token_bytes[1:]) if keeps_parts_of_runs(self.tokenizer_json) else None
 
     @functools.cached_property
@@ -105,7 +105,7 @@ class ByteLevelTokenizer(Tokenizer):
 
     @functools.cached_property
     def _gigatoken(self) -> "gigatoken.Tokenizer | None":
-        """The fast encoder; None, after a warning, where it does not give HF's ids on a sample of awkward texts."""
+        """The fast encoder; None, after a warning, if it does not give HF's ids on a sample of awkward texts."""
         import gigatoken
 
         content = json.loads(self.tokenizer_json)
@@ -116,7 +116,7 @@ class ByteLevelTokenizer(Tokenizer):
         try:
             fast = gigatoken.Tokenizer.from_json(json.dumps(content, ensure_ascii=False))
             ids, offsets = _encode_with_gigatoken(fast, *flat_buffers(pa.array(sample, type=pa.large_string())))
-        except Exception as error:  # whatever it makes of a file that it does not know, there is the slower way
+        except Exception as error:  # whatever it raises for a file that it does not know, the slower way remains
             _warn_of_gigatoken(f"cannot read this tokenizer ({str(error).partition(chr(10))[0]})")
             return None
         found = [ids[start:end].tolist() for start, end in itertools.pairwise(offsets.tolist())]
@@ -143,15 +143,11 @@ class BPETokenizer(ByteLevelTokenizer):
 
     @classmethod
     def train(
-        cls,
-        documents: Iterable[str],
-        vocab_size: int,
-        min_frequency: int = 2,
-        on_progress: Progress | None = None,
+        cls, documents: Iterable[str], vocab_size: int, min_frequency: int = 2, on_progress: Progress | None = None
     ) -> "BPETokenizer":
         """Learns `vocab_size` entries, `<|endoftext|>` and the 256 bytes among them, from any iterable of str.
 
-        Ends with fewer entries where no pair is left that occurs `min_frequency` times. `on_progress` hears the bytes
+        Stops with fewer entries when no pair is left that occurs `min_frequency` times. `on_progress` is told the bytes
         read. Raises TrialError for a vocabulary too small to hold every byte, ValueError for a lone surrogate.
         """
         from tokenizers import Tokenizer as HFTokenizer
@@ -201,7 +197,7 @@ def _check_vocab_size(vocab_size: int) -> None:
 
 
 def read_batches(documents: Documents, on_progress: Progress | None) -> Iterator[pa.LargeStringArray]:
-    """Yields the batches of documents, and reports the bytes read when each is done with."""
+    """Yields the batches of documents, and reports the bytes read after each."""
     bytes_read = 0
     for batch in documents.batches():
         yield batch

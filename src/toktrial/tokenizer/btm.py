@@ -44,17 +44,17 @@ class BTMTokenizer(Tokenizer):
     recipe = "btm"
 
     def __init__(self, primitive: BPETokenizer, merges: npt.NDArray[np.int64], scope: str = ANY) -> None:
-        """`merges`: (n, 4) int64 of left id, right id, id, count when chosen; ids run on from primitive.vocab_size.
+        """`merges`: (n, 4) int64 of left id, right id, id, count when chosen; ids continue from primitive.vocab_size.
 
         `scope`: which positions may merge, as when the merges were learned; see merge_rules.py. Raises TrialError for an
-        unknown scope, and where the merges do not belong to the primitives.
+        unknown scope, or if the merges do not belong to the primitives.
         """
         check_scope(scope)
         merges = np.asarray(merges, dtype=np.int64).reshape(-1, 4)
         expected = primitive.vocab_size + np.arange(len(merges))
         parts = merges[:, :2]
         if not np.array_equal(merges[:, 2], expected) or (parts < 0).any() or (parts >= expected[:, None]).any():
-            raise TrialError("the merges do not belong to this primitive tokenizer: their ids must run on from its own")
+            raise TrialError("the merges do not belong to this primitive tokenizer: their ids must continue its own")
         self.primitive = primitive
         self.merges = merges
         self.scope = scope
@@ -78,9 +78,9 @@ class BTMTokenizer(Tokenizer):
     ) -> "BTMTokenizer":
         """Learns a primitive tokenizer (or takes a ready one) and merges its tokens to `vocab_size` entries.
 
-        documents: any iterable of str; a one-shot one is spooled to disk. Ends with fewer entries where no pair is left
-        that occurs `min_frequency` times. `score` and `scope` say which pair is merged next, and where: see merge_rules.py.
-        Raises ValueError for a lone surrogate, TrialError where the primitives alone are more than `vocab_size`.
+        documents: any iterable of str; one that can be read only once is spooled to disk. Stops with fewer entries when no
+        pair is left that occurs `min_frequency` times. `score` and `scope` say which pair is merged next, and where: see
+        merge_rules.py. Raises ValueError for a lone surrogate, TrialError if the primitives alone are more than `vocab_size`.
         """
         documents = Documents.of(documents)
         if primitive is None:
@@ -138,9 +138,9 @@ class BTMTokenizer(Tokenizer):
 
 
 def encode_documents(tokenizer: Tokenizer, documents: Documents, spool_folder: Path | None = None) -> tuple[IntArray, Offsets]:
-    """Encodes a whole corpus: flat ids (uint16 where the vocabulary fits) and offsets (documents + 1,).
+    """Encodes a whole corpus: flat ids (uint16 if the vocabulary fits, otherwise uint32) and offsets (documents + 1,).
 
-    The ids lie in a nameless file, memory-mapped, in `spool_folder` or where temporary files go; the offsets are in memory.
+    The ids are memory-mapped from an unnamed temporary file, in `spool_folder` if one is given; the offsets are in memory.
     """
     dtype = np.uint16 if tokenizer.vocab_size <= np.iinfo(np.uint16).max + 1 else np.uint32
     lengths = [np.zeros(1, dtype=np.int64)]

@@ -20,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from toktrial.errors import TrialError
-from toktrial.tokenizer.merge_rules import NO_TOKEN, WORDS, WordFlags, check_scope, may_merge, word_flags
+from toktrial.tokenizer.merge_rules import NO_TOKEN, WordFlags, may_merge, word_flags
 from toktrial.tokenizer.pairs import EMPTY, GOLDEN, HALF, Longs, Token
+from toktrial.tokenizer.stream import USABLE_CORES
 
 _RIGHT_BITS, _ANSWER_BITS = np.uint64(21), np.uint64(22)
 _ANSWER_MASK = np.uint64((1 << 22) - 1)
@@ -58,9 +59,8 @@ def merge_tables(merges: Longs, entries: Sequence[bytes], scope: str) -> MergeTa
 
     Raises TrialError for an unknown scope, and for more entries than the table of merges can hold.
     """
-    check_scope(scope)
-    flags = word_flags(entries, len(entries), scope) if scope == WORDS else None
-    return MergeTables(merge_table(merges, len(entries)), flags)
+    flags = word_flags(entries, len(entries), scope)
+    return MergeTables(merge_table(merges, len(entries)), flags if flags.size else None)
 
 
 def merge_table(merges: Longs, vocab_size: int) -> Table:
@@ -130,7 +130,7 @@ def encode_stream(ids: Ids, offsets: Longs, tables: MergeTables) -> tuple[Ids, L
         return _encode_share(ids, offsets, tables)
     cuts = np.searchsorted(offsets, np.linspace(offsets[0], offsets[-1], shares + 1).astype(np.int64))
     cuts[-1] = offsets.size - 1
-    with ThreadPoolExecutor(min(numba.config.NUMBA_NUM_THREADS, shares)) as pool:
+    with ThreadPoolExecutor(min(USABLE_CORES, shares)) as pool:
         parts = list(pool.map(lambda cut: _encode_share(ids, offsets[cut[0] : cut[1] + 1], tables), itertools.pairwise(cuts)))
     begins = np.cumsum([0, *(part.size for part, _ in parts)])
     ends = [part_offsets[1:] + begin for (_, part_offsets), begin in zip(parts, begins, strict=False)]
@@ -243,8 +243,8 @@ def _encode_long_piece(piece: Ids, before: Token, after: Token, tables: MergeTab
     heapq.heapify(candidates)
     while candidates:
         candidate = heapq.heappop(candidates)
-        result, place = candidate >> _PLACE_BITS, candidate & _PLACE_MASK
-        # A candidate is stale where either token has been merged since.
+        result, place = candidate >> _PLACE_BITS, int(candidate & _PLACE_MASK)
+        # A candidate is stale if either token has been merged since.
         if tokens[place] == _GONE or _merged_in_list(tables, tokens, previous, following, place) != result:
             continue
         right = following[place]

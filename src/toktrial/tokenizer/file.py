@@ -30,7 +30,7 @@ class FileTokenizer(ByteLevelTokenizer):
     def from_file(cls, path: Path | str) -> "FileTokenizer":
         """Reads a tokenizer.json of HF `tokenizers`.
 
-        Raises TrialError where there is no such file, and where its tokenizer does not give every text back byte for byte.
+        Raises TrialError if there is no such file, or if its tokenizer does not give every text back byte for byte.
         The message says why: a model other than BPE, entries other than byte strings, a normalizer, a prefixed space.
         """
         path = Path(path)
@@ -53,7 +53,7 @@ class FileTokenizer(ByteLevelTokenizer):
 
 
 def file_fingerprint(path: Path | str, vocab_size: int) -> str:
-    """Returns what identifies a FileTokenizer's folder in a trial. Raises TrialError where the file is missing."""
+    """Returns what identifies a FileTokenizer's folder in a trial. Raises TrialError if the file is missing."""
     path = Path(path)
     if not path.is_file():
         raise TrialError(f"there is no tokenizer at {path}: a track's `path` must lead from {Path.cwd()} to a tokenizer.json")
@@ -95,7 +95,7 @@ def _with_our_ids(content: dict[str, Any], path: Path) -> str:
     added = {token["content"] for token in content["added_tokens"]}
     merges: list[list[str]] = model["merges"]
     merged = {part for left, right in merges for part in (left, right, left + right)}
-    # A special token may be in the vocabulary too, where nothing reaches it; what merges reach is an entry like any other.
+    # A special token may be in the vocabulary too, out of reach of the merges; what merges reach is an entry like any other.
     left_out = (added | {END_OF_TEXT}) - merged
     vocabulary: dict[str, int] = model["vocab"]
     kept = [entry for entry in sorted(vocabulary, key=vocabulary.__getitem__) if entry not in left_out]
@@ -127,7 +127,7 @@ def _check_model(model: dict[str, Any], path: Path) -> None:
 
 
 def _check_pipeline(content: dict[str, Any], path: Path) -> None:
-    """Raises TrialError where something changes the text on its way to the BPE, other than from bytes to their characters."""
+    """Raises TrialError if something changes the text on its way to the BPE, other than from bytes to their characters."""
     normalizers = _parts(content["normalizer"], "normalizers")
     if normalizers:
         raise _refused(path, f"its normalizer ({_types(normalizers)}) may change the text")

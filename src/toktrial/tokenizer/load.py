@@ -13,7 +13,7 @@ KINDS: dict[str, type[Tokenizer]] = {kind.recipe: kind for kind in (BPETokenizer
 
 
 def load_tokenizer(folder: Path | str) -> Tokenizer:
-    """Returns the tokenizer that `save` wrote. Raises TrialError where the folder holds none, or a damaged one."""
+    """Returns the tokenizer that `save` wrote. Raises TrialError if the folder holds none, or a damaged one."""
     folder = Path(folder)
     recipe = artifact.read_manifest(folder).get("recipe")
     if recipe not in KINDS:

@@ -112,8 +112,8 @@ def learn_merges(
 
     The pair with the highest score is merged, by default the one with the highest count: the number of its adjacent
     positions in the current stream, within documents. Of equals, the one with the smallest left id, then the smallest
-    right id, goes first. A pair whose joined bytes already name an entry is passed over. Ends at `vocab_size` entries, or when
-    no pair with a count of `min_frequency` is left.
+    right id, goes first. A pair whose joined bytes already name an entry is passed over. Learning stops at `vocab_size`
+    entries, or when no pair with a count of `min_frequency` is left.
 
     documents: each a list or an integer array of ids below len(token_bytes); token_bytes: bytes of each primitive;
     on_merge: called after each merge with the number of entries and the count of the merged pair; score, scope: which pair

@@ -58,10 +58,10 @@ class MergeEngine:
         self._position_dtype: Any = np.uint32 if cells.size < np.iinfo(np.uint32).max else np.int64
         self._positions: Positions = np.zeros(0, dtype=self._position_dtype)
         self._heap_size = 0
-        self.recounts = -1  # the first count is not one
+        self.recounts = -1  # the first count is not a recount
 
     def take_best(self, merges_left: int) -> tuple[int, int, int] | None:
-        """Takes the best pair: left id, right id, count. None where no pair of `min_frequency` is left."""
+        """Takes the best pair: left id, right id, count. None if no pair of `min_frequency` is left."""
         while True:
             if self._threshold:
                 best = self._take_from_heap()

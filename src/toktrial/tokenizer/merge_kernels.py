@@ -56,7 +56,7 @@ class Scratch(NamedTuple):
 def new_scratch(merges_at_once: int, vocab_size: int, cells_dtype: Any) -> Scratch:
     cells = [np.empty(size, dtype=cells_dtype) for size in (merges_at_once, merges_at_once, FETCHED_AT_ONCE)]
     counts = np.zeros((6, vocab_size), dtype=np.int64)
-    return Scratch(*cells, *counts, np.zeros(2 * vocab_size, dtype=np.uint64))
+    return Scratch._make([*cells, *counts, np.zeros(2 * vocab_size, dtype=np.uint64)])
 
 
 @numba.njit(cache=True, nogil=True)

@@ -87,7 +87,7 @@ SCORES: dict[str, PairScore] = {FREQUENCY: frequency, "pmi": pmi, "npmi": npmi, 
 def resolve_score(name: str) -> Score:
     """Returns the score of that name, or a user's own by its import path `package.module:function`.
 
-    Raises TrialError where there is none, or it does not return a number for four counts.
+    Raises TrialError if there is none, or it does not return a number for four counts.
     """
     if name in SCORES:
         return Score(name, SCORES[name], _for_many(SCORES[name]))

@@ -135,7 +135,7 @@ def rescore_first(heap: Heap, heap_size: int, keys: Keys, pairs: Longs, score: f
     """Gives the pair at the top of the heap a new score, computed from its present count."""
     slot = find_slot(keys, heap.keys[0])
     pairs[slot, SCORED_COUNT] = pairs[slot, COUNT]
-    heap.scores[0] = score  # where it rises, the pair stays at the top
+    heap.scores[0] = score  # if it rises, the pair stays at the top
     _sift_down(heap, heap_size)
 
 

@@ -43,7 +43,7 @@ def prepare_tokenizers(
 ) -> dict[str, str]:
     """Makes what is missing of the tracks' tokenizers and pair graphs. Returns each track's tokenizer fingerprint.
 
-    held_out: the validation documents; what a tokenizer's folder says of itself for other programs is measured on them.
+    held_out: the validation documents; each tokenizer's README.md says for how many of them other programs get other ids.
     """
     held_out = list(itertools.islice(held_out, HELD_OUT_DOCUMENTS))
     stage = _Stage(vocab_size, documents, corpus_fingerprint, trial_folder, held_out)
@@ -181,7 +181,7 @@ class _Stage:
         return fingerprint
 
     def _publish(self, name: str, fingerprint: str, tokenizer: Tokenizer, requested: int, **about: Any) -> None:
-        """Writes a tokenizer's folder, and says so where it has fewer entries than were requested."""
+        """Writes a tokenizer's folder, and says so if it has fewer entries than were requested."""
         manifest = tokenizer.manifest() | {"requested": requested} | about
         with artifact.publish(self.folder(name), fingerprint, manifest) as partial:
             tokenizer.write_files(partial, self.held_out)

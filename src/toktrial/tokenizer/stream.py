@@ -23,6 +23,7 @@ from toktrial.tokenizer.pairs import EMPTY, HALF, Keys, Longs, Token, empty_tabl
 # 64 MiB of 32-bit counts: 4,096 primitives. In a stream of fewer cells, zeroing such a table takes longer than hashing.
 DENSE_SLOTS = 1 << 24
 CELLS_PER_DENSE_SLOT = 1 / 16
+USABLE_CORES: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]  # those that this process may run on
 # Each thread has a table of its own, and so needs enough cells to pay for it.
 MOST_THREADS = 4
 CELLS_PER_THREAD = 4_000_000
@@ -175,7 +176,7 @@ def count_stream_pairs(stream: Stream, tokens: int, position_dtype: Any) -> Stre
         keys, counts, _ = count_into_table(stream, *empty_table(0, 1), 0)
         slots = np.flatnonzero(keys != EMPTY)
         return StreamPairs(keys[slots], counts[slots, 0], slots, counts.T.astype(position_dtype), keys, 0)
-    threads = max(1, min(numba.config.NUMBA_NUM_THREADS, MOST_THREADS, cells // CELLS_PER_THREAD))
+    threads = max(1, min(USABLE_CORES, MOST_THREADS, cells // CELLS_PER_THREAD))
     tables = np.zeros((threads, tokens**2), dtype=position_dtype)
     _in_threads(stream, threads, lambda thread, start, end: _count_dense(stream, tokens, tables[thread], start, end))
     total = tables.sum(axis=0, dtype=position_dtype) if threads > 1 else tables[0]

@@ -27,7 +27,7 @@ Window = tuple[int, ...]
 
 GRAPH_FILE = "graph.parquet"
 EDGE_COLUMNS = ("left", "right", "count")
-MOST_IDS = 2**32 - 1  # of 32 bits, one number stands for the wall between documents
+MOST_IDS = 2**32 - 1  # one of the 32-bit numbers stands for the wall between documents
 TABLE_WRITERS = {".csv": "write_csv", ".parquet": "write_parquet"}
 
 
@@ -145,7 +145,7 @@ class PairGraph:
 
     @classmethod
     def load(cls, folder: Path) -> "PairGraph":
-        """Reads what `save` wrote. Raises TrialError where there is no graph."""
+        """Reads what `save` wrote. Raises TrialError if there is no graph."""
         import pyarrow.parquet as pq
 
         path = folder / GRAPH_FILE

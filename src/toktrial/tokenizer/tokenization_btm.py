@@ -86,38 +86,31 @@ class ExactBTMTokenizer(PreTrainedTokenizer):
 
         It always takes the merge of lowest rank that any pair allows: a pair that arises from a merge has a higher rank.
         """
-        size = len(primitives)
-        tokens = list(primitives)
-        following, previous = list(range(1, size + 1)), list(range(-1, size - 1))
-        waiting: list[tuple[int, int]] = []  # (merged id, position of the left token): lowest rank, then leftmost
+        tokens: list[Any] = [None, *primitives, None]  # None: the text begins or ends here, or a token was merged away
+        following, previous = list(range(1, len(tokens) + 1)), list(range(-1, len(tokens) - 1))
+        waiting: list[tuple[int, int]] = []  # (merged id, place of the left token): lowest rank, then leftmost
 
-        def consider(position: int) -> None:
-            after = following[position] if position >= 0 else size
-            if after >= size:
-                return
-            merged = self._merges.get((tokens[position], tokens[after]))
-            if merged is None:
-                return
-            outer_left = tokens[previous[position]] if previous[position] >= 0 else None
-            outer_right = tokens[following[after]] if following[after] < size else None
-            if self._scope.may_merge(outer_left, tokens[position], tokens[after], outer_right):
-                heapq.heappush(waiting, (merged, position))
+        def consider(place: int) -> None:
+            right = following[place]
+            merged = self._merges.get((tokens[place], tokens[right]))
+            if merged is not None and self._scope.may_merge(
+                tokens[previous[place]], tokens[place], tokens[right], tokens[following[right]]
+            ):
+                heapq.heappush(waiting, (merged, place))
 
-        for position in range(size - 1):
-            consider(position)
+        for place in range(1, len(primitives)):
+            consider(place)
         while waiting:
-            merged, position = heapq.heappop(waiting)
-            after = following[position]
-            # Stale where either token has been merged since; a token that was merged away is -1.
-            if after >= size or self._merges.get((tokens[position], tokens[after])) != merged:
-                continue
-            tokens[position], tokens[after] = merged, -1
-            following[position] = following[after]
-            if following[position] < size:
-                previous[following[position]] = position
-            consider(previous[position])
-            consider(position)
-        return [token for token in tokens if token >= 0]
+            merged, place = heapq.heappop(waiting)
+            right = following[place]
+            if self._merges.get((tokens[place], tokens[right])) != merged:
+                continue  # either token has been merged since
+            tokens[place], tokens[right] = merged, None
+            following[place] = following[right]
+            previous[following[place]] = place
+            consider(previous[place])
+            consider(place)
+        return [token for token in tokens if token is not None]
 
     def _convert_token_to_id(self, token: str) -> int | None:
         return self._ids.get(token)
