@@ -104,7 +104,7 @@ def test_wide_ids_give_the_same_merges_as_narrow_ones() -> None:
 @settings(max_examples=60, deadline=None)
 @given(documents, st.sampled_from([6, 5000]), st.sampled_from(SCOPES))
 def test_the_counts_that_it_starts_from_are_the_references(documents: list[list[int]], entries: int, scope: str) -> None:
-    """In a dense table, and in the hash table that many entries ask for, which the pair graph counts in too."""
+    """In a dense table, and in the hash table that many entries ask for."""
     token_bytes = [b"a", b" b", b" ", b"c."]
     cells = lay_out_documents(*flatten(documents), entries, np.uint16)
     counted = count_stream_pairs(stream_of(cells, word_flags(token_bytes, entries, scope), entries), entries, np.uint32)

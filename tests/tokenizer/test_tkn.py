@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from toktrial.errors import TrialError
 from toktrial.tokenizer import reference
-from toktrial.tokenizer.stream import IntArray
+from toktrial.tokenizer.pairs import IntArray
 from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner, Window
 
 Documents = list[list[int]]

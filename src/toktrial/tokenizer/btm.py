@@ -23,7 +23,7 @@ from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.encode_kernels import MergeTables, encode_stream, merge_tables
 from toktrial.tokenizer.merge import learn_merges_of_stream
 from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, check_scope
-from toktrial.tokenizer.stream import IntArray
+from toktrial.tokenizer.pairs import IntArray
 from toktrial.tokenizer.transformers_files import (
     HELD_OUT_DOCUMENTS,
     TOKENIZER_FILE,

@@ -18,8 +18,8 @@ from toktrial import progress
 from toktrial.errors import TrialError
 from toktrial.tokenizer.merge_engine import MergeEngine, MergeRule
 from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, resolve_score
-from toktrial.tokenizer.pairs import PAIR_COLUMNS, empty_table, grown
-from toktrial.tokenizer.stream import Cells, IntArray, cell_type, lay_out_documents
+from toktrial.tokenizer.pairs import PAIR_COLUMNS, IntArray, empty_table, grown
+from toktrial.tokenizer.stream import Cells, cell_type, lay_out_documents
 
 # Pairs that keep positions, for each merge still to be made: enough that the best count rarely falls below the threshold.
 PAIRS_KEPT_PER_MERGE = 4

@@ -166,9 +166,10 @@ class MergeEngine:
             if self._merges_done % self._rule.refresh_every == 0:
                 self._fill_heap()
                 return
-        keys = self._scratch.new_keys[:new_pairs]
-        scores = self._scores(keys, pairs.counts_of(self._keys, self._pairs, keys))
-        self._heap_size = pairs.push_all(self._heap, self._heap_size, scores, keys)
+        if new_pairs:
+            keys = self._scratch.new_keys[:new_pairs]
+            scores = self._scores(keys, pairs.counts_of(self._keys, self._pairs, keys))
+            self._heap_size = pairs.push_all(self._heap, self._heap_size, scores, keys)
 
     def _make_room(self, new_pairs: int) -> None:
         if 2 * (self._used_slots + new_pairs) > self._keys.size:

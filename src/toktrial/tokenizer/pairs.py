@@ -6,7 +6,7 @@ The table uses open addressing with linear probing over arrays whose length is a
 the upper 32 bits, right id in the lower. So keys ordered as numbers are pairs ordered by left id, then right id.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -23,6 +23,7 @@ SMALLEST_CAPACITY = 1 << 12
 COUNT, SCORED_COUNT, SLICE_START, SLICE_END = 0, 1, 2, 3
 PAIR_COLUMNS = 4
 
+IntArray = npt.NDArray[np.integer[Any]]
 Keys = npt.NDArray[np.uint64]
 Longs = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from toktrial.errors import TrialError
 from toktrial.tokenizer.merge_rules import NO_TOKEN, WordFlags, may_merge
-from toktrial.tokenizer.pairs import EMPTY, HALF, Keys, Longs, Token, empty_table, find_slot, grown, pair_key
+from toktrial.tokenizer.pairs import EMPTY, HALF, IntArray, Keys, Longs, Token, empty_table, find_slot, grown, pair_key
 
 # 64 MiB of 32-bit counts: 4,096 primitives. In a stream of fewer cells, zeroing such a table takes longer than hashing.
 DENSE_SLOTS = 1 << 24
@@ -28,7 +28,6 @@ USABLE_CORES: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
 MOST_THREADS = 4
 CELLS_PER_THREAD = 4_000_000
 
-IntArray = npt.NDArray[np.integer[Any]]
 Positions = npt.NDArray[np.integer[Any]]
 Cells = npt.NDArray[np.integer[Any]]
 Spans = npt.NDArray[np.int32]
@@ -173,9 +172,7 @@ def count_stream_pairs(stream: Stream, tokens: int, position_dtype: Any) -> Stre
     """Counts the pairs of a stream whose ids are below `tokens`. Counts and positions fit into `position_dtype`."""
     cells = stream.cells.size
     if tokens**2 > DENSE_SLOTS or cells < CELLS_PER_DENSE_SLOT * tokens**2:
-        keys, counts, _ = count_into_table(stream, *empty_table(0, 1), 0)
-        slots = np.flatnonzero(keys != EMPTY)
-        return StreamPairs(keys[slots], counts[slots, 0], slots, counts.T.astype(position_dtype), keys, 0)
+        return _count_hashed(stream, position_dtype)
     threads = max(1, min(USABLE_CORES, MOST_THREADS, cells // CELLS_PER_THREAD))
     tables = np.zeros((threads, tokens**2), dtype=position_dtype)
     _in_threads(stream, threads, lambda thread, start, end: _count_dense(stream, tokens, tables[thread], start, end))
@@ -185,13 +182,14 @@ def count_stream_pairs(stream: Stream, tokens: int, position_dtype: Any) -> Stre
     return StreamPairs(keys, total[slots].astype(np.int64), slots, tables, np.zeros(0, dtype=np.uint64), tokens)
 
 
-def count_into_table(stream: Stream, keys: Keys, counts: Longs, pairs: int) -> tuple[Keys, Longs, int]:
-    """Adds the pairs of a stream to a hash table that holds so many already; returns the table, grown if need be, and pairs."""
-    pairs, cell = _count_until_half_full(stream, keys, counts, pairs, 0)
+def _count_hashed(stream: Stream, position_dtype: Any) -> StreamPairs:
+    keys, counts = empty_table(0, 1)
+    used, cell = _count_until_half_full(stream, keys, counts, 0, 0)
     while cell < stream.cells.size:
-        keys, counts = grown(keys, counts, pairs)
-        pairs, cell = _count_until_half_full(stream, keys, counts, pairs, cell)
-    return keys, counts, pairs
+        keys, counts = grown(keys, counts, used)
+        used, cell = _count_until_half_full(stream, keys, counts, used, cell)
+    slots = np.flatnonzero(keys != EMPTY)
+    return StreamPairs(keys[slots], counts[slots, 0], slots, counts.T.astype(position_dtype), keys, 0)
 
 
 def _in_threads(stream: Stream, threads: int, work: Callable[[int, int, int], None]) -> None:

@@ -12,13 +12,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
 from toktrial.errors import TrialError
-from toktrial.tokenizer.merge_rules import ANY, word_flags
-from toktrial.tokenizer.pairs import HALF, counts_of, empty_table, enter_pairs, parts_of
-from toktrial.tokenizer.stream import IntArray, count_into_table, lay_out_documents, stream_of
+from toktrial.tokenizer.pairs import (
+    EMPTY,
+    HALF,
+    IntArray,
+    Keys,
+    Longs,
+    counts_of,
+    empty_table,
+    enter_pairs,
+    find_slot,
+    grown,
+    pair_key,
+    parts_of,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,7 +39,6 @@ Window = tuple[int, ...]
 
 GRAPH_FILE = "graph.parquet"
 EDGE_COLUMNS = ("left", "right", "count")
-MOST_IDS = 2**32 - 1  # one of the 32-bit numbers stands for the wall between documents
 TABLE_WRITERS = {".csv": "write_csv", ".parquet": "write_parquet"}
 
 
@@ -115,13 +126,15 @@ class PairGraph:
         return self._pairs
 
     def add(self, ids: IntArray, offsets: IntArray) -> None:
-        """Counts the adjacent pairs of a chunk of documents: ids flat, any integer dtype; offsets (documents + 1,).
-
-        Raises TrialError for an id that needs more than 32 bits.
-        """
-        cells = lay_out_documents(ids, offsets, MOST_IDS, np.uint32)
-        stream = stream_of(cells, word_flags((), 0, ANY), 0)
-        self._keys, self._counts, self._pairs = count_into_table(stream, self._keys, self._counts, self._pairs)
+        """Counts the adjacent pairs of a chunk of documents: ids flat, any integer dtype; offsets (documents + 1,)."""
+        walls: Longs = np.ascontiguousarray(offsets, dtype=np.int64)
+        document = position = 0
+        while document < walls.size - 1:
+            if 2 * self._pairs >= self._keys.size:
+                self._keys, self._counts = grown(self._keys, self._counts, self._pairs)
+            self._pairs, document, position = _count_until_half_full(
+                self._keys, self._counts, self._pairs, ids, walls, document, position
+            )
 
     def count(self, left: int, right: int) -> int:
         """Returns how often the pair was met; 0 for one that never was."""
@@ -159,6 +172,31 @@ class PairGraph:
         keys = left.astype(np.uint64) << HALF | right.astype(np.uint64)
         enter_pairs(graph._keys, graph._counts, keys, counts.reshape(-1, 1))
         return graph
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_until_half_full(
+    keys: Keys, counts: Longs, used: int, ids: IntArray, offsets: Longs, document: int, position: int
+) -> tuple[int, int, int]:
+    """Counts pairs from `document` on, in it from `position` on, until the end or until the table is half full.
+
+    Returns the slots used and the document and position to go on from. A position before a document is its start.
+    """
+    limit = keys.size // 2
+    while document < offsets.size - 1:
+        position = max(position, offsets[document])
+        while position + 1 < offsets[document + 1]:
+            key = pair_key(ids[position], ids[position + 1])
+            slot = find_slot(keys, key)
+            if keys[slot] == EMPTY:
+                if used >= limit:
+                    return used, document, position
+                keys[slot] = key
+                used += 1
+            counts[slot, 0] += 1
+            position += 1
+        document += 1
+    return used, document, position
 
 
 class SyncStream:
