@@ -199,11 +199,13 @@ def test_on_merge_hears_of_every_merge() -> None:
     assert heard == [(7, 3), (8, 2)]
 
 
-def test_an_id_without_an_entry_is_refused() -> None:
+def test_ids_and_numbers_that_make_no_sense_are_refused() -> None:
     with pytest.raises(TrialError, match="id 6 at position 1, but there are 6 entries"):
         learn_merges([[0, 6]], LETTERS, 10)
     with pytest.raises(TrialError, match="min_frequency"):
         learn_merges([[0, 1]], LETTERS, 10, min_frequency=0)
+    with pytest.raises(TrialError, match="vocab_size is 5, but there are 6 primitives"):
+        learn_merges([[0, 1]], LETTERS, 5)
 
 
 def test_result_is_json_ready(golden_merges: list[dict[str, Any]]) -> None:

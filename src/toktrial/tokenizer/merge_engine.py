@@ -62,27 +62,22 @@ class MergeEngine:
 
     def take_best(self, merges_left: int) -> tuple[int, int, int] | None:
         """Takes the best pair: left id, right id, count. None if no pair of `min_frequency` is left."""
-        while True:
-            if self._threshold:
-                best = self._take_from_heap()
-                if best is not None:
-                    return best
-                if self._threshold <= self._rule.min_frequency:
-                    return None
+        if not self._threshold:
             self.recount(merges_left)
-
-    def _take_from_heap(self) -> tuple[int, int, int] | None:
         while True:
             left, right, count, score_is_fresh, self._heap_size = pairs.take_best(
                 self._heap, self._heap_size, self._keys, self._pairs, self._threshold, self._by_frequency
             )
             if left < 0:
-                return None
-            if score_is_fresh:
+                if self._threshold <= self._rule.min_frequency:
+                    return None
+                self.recount(merges_left)
+            elif score_is_fresh:
                 return int(left), int(right), int(count)
-            counts = self._token_counts
-            score = self._score.of_pair(int(count), int(counts[left]), int(counts[right]), self._tokens)
-            pairs.rescore_first(self._heap, self._heap_size, self._keys, self._pairs, score)
+            else:
+                counts = self._token_counts
+                score = self._score.of_pair(int(count), int(counts[left]), int(counts[right]), self._tokens)
+                pairs.rescore_first(self._heap, self._heap_size, self._keys, self._pairs, score)
 
     @property
     def may_recount(self) -> bool:
