@@ -46,10 +46,9 @@ class Graph(Call):
         """Prints the strongest edges, and writes all of them to `output` where that is given."""
         import polars as pl
 
-        from toktrial.tokenizer.graph_table import graph_table, write_graph_table
         from toktrial.tokenizer.load import load_tokenizer
         from toktrial.tokenizer.stage import GRAPHS_FOLDER
-        from toktrial.tokenizer.tkn import PairGraph
+        from toktrial.tokenizer.tkn import PairGraph, graph_table, write_graph_table
 
         tokenizer = load_tokenizer(self.trial / TOKENIZERS_FOLDER / self.primitive)
         table = graph_table(PairGraph.load(self.trial / GRAPHS_FOLDER / self.primitive), tokenizer.token_bytes)
