@@ -26,7 +26,7 @@ from toktrial.corpus.documents import Documents
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
-from toktrial.tokenizer.flat import spell
+from toktrial.tokenizer.transformers_files import spell
 from workload import add_corpus_option, seconds_of, texts
 
 ROUNDS = 3

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from toktrial.artifact import MANIFEST
-from toktrial.trial import PROTOCOL_FILE, STAGES, Trial
+from toktrial.trial import STAGES, Trial
+from toktrial.trial_folder import PROTOCOL_FILE
 
 # Parts of the names of fields that depend on the clock or on other work (`notes` mention runs that shared their device).
 CLOCK_WORDS = ("seconds", "timestamp", "started", "times", "waited_share", "shared_device", "notes")

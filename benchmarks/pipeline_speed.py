@@ -39,9 +39,8 @@ from toktrial.corpus.documents import Documents, DocumentWriter, flat_buffers
 from toktrial.corpus.source import read_documents
 from toktrial.corpus.stage import document_hash, open_documents
 from toktrial.tokenizer import btm, load, stage, transformers_files
-from toktrial.tokenizer.bpe import BPETokenizer
+from toktrial.tokenizer.bpe import BPETokenizer, ByteLevelTokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
-from toktrial.tokenizer.byte_level import ByteLevelTokenizer
 from toktrial.tokenizer.config import TOKENIZERS_FOLDER
 from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
 from toktrial.tokens import store
@@ -61,7 +60,7 @@ WATCHED: list[tuple[Any, str, str]] = [
     (TknMiner, "mine", "TknMiner"),
     (SyncStream, "feed", "counting pairs for the graph"),
     (PairGraph, "save", "writing the graph"),
-    (stage, "encode_documents_to_file", "all primitives, for merging"),
+    (stage, "encode_documents", "all primitives, for merging"),
     (stage, "learn_merges_of_stream", "learning the merges"),
     (stage, "load_tokenizer", "loading a tokenizer"),
     (load, "load_tokenizer", "loading a tokenizer"),

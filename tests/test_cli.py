@@ -69,13 +69,13 @@ def test_every_field_of_the_protocol_is_a_flag_with_help() -> None:
         (["run", "demo", "--model.n-layers", "3"], "--model.n-layer"),
         (["run"], "a preset (demo, laptop, tinystories)"),
         (["run", "demo", "--seeds", "0"], "seeds must be at least 1"),
-        (["run", "demo", "--model.width", "130"], "model.width 130 is no multiple of model.n_head 4"),
+        (["run", "demo", "--model.width", "130"], "model.width 130 is not a multiple of model.n_head 4"),
         (["run", "nowhere.toml"], "there is no protocol at nowhere.toml"),
         (["train", "demo", "--target", "1.2"], "--target is an option of `report` and `run`, not of `train`"),
         (["report", "demo", "--target", "0"], "--target must be bits per byte, a number above 0, but is 0.0"),
         (["corpus", "demo", "--evaluation.minimal-pairs", "bl\udce9"], "evaluation.minimal_pairs must be text that UTF-8"),
         (["run", "demo", "--evaluation.minimal-pairs", "nowhere"], "nowhere"),
-        (["run", "demo", "--model.width", str(2**32)], "the memory does not suffice"),
+        (["run", "demo", "--model.width", str(2**32)], "out of memory: begin a new trial"),
         (["corpus", "demo", "--corpus.path", "nowhere.txt"], "nowhere.txt"),
         (["corpus", "demo", "--corpus.path", "empty.txt"], "empty.txt"),
         (["corpus", "demo", "--corpus.path", "latin.txt"], "byte offset 5"),
@@ -120,5 +120,5 @@ def test_run_prints_plan_table_and_report(tmp_path: Path) -> None:
     assert word == "undecided: bpe and btm have learned no more than counting pairs"
     again = toktrial("run", "trials/demo", folder=tmp_path)
     assert again.returncode == 0
-    assert "all is done already" in again.stderr
+    assert "everything is done already" in again.stderr
     assert again.stdout.splitlines()[-1] == done.stdout.splitlines()[-1]

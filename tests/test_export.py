@@ -229,7 +229,7 @@ def test_another_export_or_anything_else_is_refused(exported: Exported, trial: T
     other = next(track for track in TRACKS if track != exported.ours.run.track)
     (tmp_path / "letter.txt").write_text("dear reader")
     for folder in (exported.folder, tmp_path, tmp_path / "letter.txt", trial.corpus_folder):
-        with pytest.raises(TrialError, match="exists and is not empty, nor this export"):
+        with pytest.raises(TrialError, match="exists and holds something other than this export"):
             Export(trial.run_of(other, 1).folder, folder).execute()
     assert (tmp_path / "letter.txt").read_text() == "dear reader"
     assert load_tokenizer(exported.folder).token_bytes == exported.ours.tokenizer.token_bytes
@@ -248,10 +248,10 @@ def copied(trial: Trial, tmp_path: Path) -> Path:
     ("place", "message"),
     [
         ("", r"is a whole trial: name one of its runs \(.*/runs/bpe/seed-1, .*/runs/btm/seed-1"),
-        ("corpus", "is no folder of a run: name one such as trials/demo/runs/bpe/seed-1"),
-        ("runs/bpe", "is no folder of a run"),
+        ("corpus", "is not the folder of a run: name one such as trials/demo/runs/bpe/seed-1"),
+        ("runs/bpe", "is not the folder of a run"),
         ("runs/btn/seed-1", "has no track 'btn': did you mean 'btm'"),
-        ("runs/bpe/seed-2", "has no seed 2 of bpe: its seeds are 1 to 1"),
+        ("runs/bpe/seed-2", r"bpe has no seed 2 in the trial in .*: its seeds are 1 to 1"),
     ],
 )
 def test_what_is_no_run_is_refused(trial: Trial, tmp_path: Path, place: str, message: str) -> None:
@@ -274,7 +274,7 @@ def test_a_run_that_is_not_finished_is_refused(
     with pytest.raises(SystemExit) as stopped:
         cli.main(["export", "trial/runs/btm/seed-1", "model"])
     assert stopped.value.code == 1
-    assert f"the run in trial/runs/btm/seed-1 is not finished: `toktrial train {copied}` trains it" in capsys.readouterr().err
+    assert f"the run in trial/runs/btm/seed-1 is not finished: `toktrial train {copied}` finishes it" in capsys.readouterr().err
 
 
 def test_a_run_of_another_protocol_is_refused(copied: Path) -> None:

@@ -154,8 +154,8 @@ def test_a_cut_of_the_enumeration_is_said(trial: Trial, monkeypatch: pytest.Monk
         (["{run}", "--max-new-bytes", "0"], "evaluation.max_new_bytes must be at least 1, but is 0"),
         (["{run}", "--prompt", "a\udc80"], "prompt 1 holds the lone surrogate U+DC80"),
         (["{trial}", "--prompt", "a"], "is a whole trial: name one of its runs"),
-        (["{trial}/runs/btm", "--prompt", "a"], "is no folder of a run"),
-        (["nowhere", "--prompt", "a"], "nowhere is no folder of a run"),
+        (["{trial}/runs/btm", "--prompt", "a"], "is not the folder of a run"),
+        (["nowhere", "--prompt", "a"], "nowhere is not the folder of a run"),
         (["{trial}/runs/btm/seed-2", "--prompt", "a"], "has no seed 2"),
     ],
 )

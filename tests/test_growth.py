@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from toktrial.errors import TrialError
+from toktrial.evaluation.run_files import EVALUATION_FILES
 from toktrial.protocol import Protocol
 from toktrial.report.amendments import read_amendments
 from toktrial.report.config import VerdictConfig
@@ -74,8 +75,8 @@ def test_what_was_changed_before_a_run_was_finished_is_listed_and_not_explorator
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"seeds": 1}, "seeds: 2 there, 1 asked for"),
-        ({"training": {"steps": 10}}, "training.steps: 20 there, 10 asked for"),
+        ({"seeds": 1}, "seeds: the trial has 2, but 1 was asked for"),
+        ({"training": {"steps": 10}}, "training.steps: the trial has 20, but 10 was asked for"),
         ({"training": {"learning_rate": 1.0}}, "training.learning_rate"),
         ({"training": {"steps": 40, "schedule": "cosine"}}, "training.schedule"),
     ],
@@ -152,5 +153,7 @@ def test_a_sequential_design_asks_for_one_more_seed_while_it_is_open(
         for seed, value in enumerate(values, start=1):
             run = trial.run_folder(track, seed)
             run.mkdir(parents=True)
+            for name in EVALUATION_FILES:
+                (run / name).touch()
             (run / "final.json").write_text(json.dumps(others | {"bits_per_byte": value}))
     assert trial.seed_numbers == range(1, seeds + 1)

@@ -112,7 +112,7 @@ def test_the_tree_of_an_entry(trial: Path, story_tokenizers: dict[str, Tokenizer
     entry = btm.decode([token])
     bpe, tree = shown("entry", trial, entry).split("btm:\n")
     cut = [story_tokenizers["bpe"].decode([part]) for part in story_tokenizers["bpe"].encode(entry)]
-    assert bpe.splitlines() == ["bpe: no entry of its own; the text is cut into", "|".join(cut).replace(" ", "\u2423")]
+    assert bpe.splitlines() == ["bpe: not an entry; the text is cut into", "|".join(cut).replace(" ", "\u2423")]
     lines = tree.splitlines()
     assert lines[0] == f"{entry}  (id {token})".replace(" ", "\u2423", entry.count(" "))
     branches = re.findall(r"^[\u251c\u2514]\u2500\u2500 (.*)  \(id (\d+)\)$", tree, re.MULTILINE)
@@ -145,7 +145,7 @@ def test_the_graph_shows_entries_as_they_are(
 
 @pytest.mark.parametrize("subject", ["tokens", "entry"])
 def test_what_is_missing_is_named(trial: Path, tmp_path: Path, subject: str) -> None:
-    with pytest.raises(TrialError, match=r"is no trial: there is no protocol\.toml in it"):
+    with pytest.raises(TrialError, match=r"there is no protocol at .*protocol\.toml"):
         commands.execute(["inspect", subject, str(tmp_path), "text"])
     (tmp_path / "protocol.toml").write_bytes((trial / "protocol.toml").read_bytes())
     with pytest.raises(TrialError, match=r"track bpe has no tokenizer in .* yet: `toktrial tokenizers .*` makes it"):

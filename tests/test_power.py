@@ -5,7 +5,7 @@ import pytest
 from toktrial import commands
 from toktrial.commands.power import Question, answer, describe_noise, power_rows
 from toktrial.errors import TrialError
-from toktrial.report.power import Noise
+from toktrial.report.noise import Noise
 
 
 def test_a_noise_given_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,9 +20,9 @@ def test_a_noise_given_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ([], "name the folder of a trial"),
         (["trial", "--noise", "1"], "one of the two"),
-        (["--noise", "0"], "--noise is a percentage above 0, but is 0.0"),
-        (["--noise", "1", "--effect", "nan"], "--effect is a percentage above 0"),
-        (["--noise", "1", "--power", "100"], "--power is a percentage from 50 to below 100"),
+        (["--noise", "0"], "--noise must be a percentage above 0, but is 0.0"),
+        (["--noise", "1", "--effect", "nan"], "--effect must be a percentage above 0"),
+        (["--noise", "1", "--power", "100"], "--power must be a percentage from 50 to below 100"),
         (["--noise", "1", "--confidence", "1"], "--confidence must lie between 0 and 1"),
         (["nowhere"], r"nowhere/protocol\.toml is missing"),
     ],

@@ -73,7 +73,9 @@ def test_files_that_the_map_names_are_there() -> None:
     assert all((REPOSITORY / "docs" / link).is_file() for link in re.findall(r"\]\((\w+\.md)\)", page))
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/how_it_works.md", "docs/add_a_track.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/how_it_works.md", "docs/add_a_track.md", "src/toktrial/tokenizer/README.md"]
+)
 def test_python_examples_give_what_the_page_says(page: str, folder_with_stories: Path) -> None:
     before = Path.cwd()
     os.chdir(folder_with_stories)

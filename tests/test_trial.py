@@ -23,7 +23,7 @@ from toktrial.finished_run import open_finished_run
 from toktrial.plan import curve_positions, describe_plan, make_plan
 from toktrial.protocol import Protocol
 from toktrial.report.inputs import INPUT_FILES
-from toktrial.report.results_file import plain
+from toktrial.report.result import plain
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.store import TokenStore
@@ -173,7 +173,7 @@ def test_a_seed_begins_every_track_with_the_same_weights_and_the_control_with_ot
     assert len({began["bpe", seed] for seed in (1, 2, 3, 4)}) == 4
     assert [(pair.seed, pair.other_seed) for pair in (results.control.pairs if results.control else [])] == [(1, 3), (2, 4)]
     open_finished_run(trial.run_of("bpe", 4).folder)
-    with pytest.raises(TrialError, match="no seed 4 of btm: its seeds are 1 to 2"):
+    with pytest.raises(TrialError, match=r"btm has no seed 4 in the trial in .*: its seeds are 1 to 2"):
         open_finished_run(trial.folder / "runs" / "btm" / "seed-4")
     assert "training   0 of 6 runs left (2 tracks, seeds 1, 2; as a control bpe again with 3, 4)" in "\n".join(
         describe_plan(make_plan(trial))
@@ -181,7 +181,7 @@ def test_a_seed_begins_every_track_with_the_same_weights_and_the_control_with_ot
 
 
 def test_another_protocol_is_refused_with_what_differs(finished: Trial, tiny_protocol: Protocol) -> None:
-    with pytest.raises(TrialError, match=r"(?s)another protocol.*seeds: 2 there, 1 asked for"):
+    with pytest.raises(TrialError, match=r"(?s)another protocol.*seeds: the trial has 2, but 1 was asked for"):
         Trial(finished.folder, replace(tiny_protocol, seeds=1))
 
 
@@ -198,6 +198,16 @@ def test_the_plan_knows_how_much_an_evaluation_computes(finished: Trial) -> None
         assert computed > 1.7 * int(store.validation.offsets[-1]), "or the test would say little"
 
 
+def test_the_plan_of_a_corpus_that_is_not_here_says_so(tmp_path: Path, tiny_protocol: Protocol) -> None:
+    corpus = CorpusConfig(path="hub:somebody/something")
+    far = replace(tiny_protocol, corpus=corpus, training=replace(tiny_protocol.training, epochs=1.0, match="bytes"))
+    plan = make_plan(Trial(tmp_path / "tiny", far))
+    lines = "\n".join(describe_plan(plan))
+    assert plan.is_long, "for all that is known"
+    assert "track      btm: steps known once the corpus is here" in lines
+    assert "nan" not in lines
+
+
 def test_a_run_without_its_metrics_is_an_error_that_says_so(finished: Trial, tmp_path: Path) -> None:
     folder = tmp_path / "tiny"
     shutil.copytree(finished.folder, folder)
@@ -212,7 +222,7 @@ def test_a_trial_that_lost_its_corpus_keeps_its_protocol(finished: Trial, tmp_pa
     folder = tmp_path / "tiny"
     shutil.copytree(finished.folder, folder, ignore=shutil.ignore_patterns("*.arrow", "corpus"))
     before = (folder / "protocol.toml").stat().st_mtime_ns
-    with pytest.raises(TrialError, match=r"vocab_size: 500 there, 501 asked for"):
+    with pytest.raises(TrialError, match=r"vocab_size: the trial has 500, but 501 was asked for"):
         Trial(folder, replace(tiny_protocol, vocab_size=501))
     Trial(folder, tiny_protocol)
     assert (folder / "protocol.toml").stat().st_mtime_ns == before

@@ -1,26 +1,27 @@
 """What a rater is shown: pairs of continuations whose models are not named, in an order of the rater's own.
 
-A trial's samples -> questions -> votes. Order and sides are drawn from the hash of the rater's name and the two texts: nobody
-chooses them, they differ from rater to rater, and after a reload or a restart they are the same, so that a rater goes on where
-they were. commands/rate.py serves it as a page.
+A trial's samples -> questions -> votes. Order and sides are drawn from a hash of the rater's name and the two texts: nobody
+chooses them, they differ from rater to rater, and they survive a reload or a restart, so that a rater can go on at any time.
+commands/rate.py serves the questions as a page.
 """
 
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import xxhash
 
 from toktrial import artifact
 from toktrial.errors import TrialError
+from toktrial.evaluation.run_files import SAMPLES_FILE
 from toktrial.evaluation.text_measures import cut
 from toktrial.evaluation.votes import CRITERIA, VOTES_FILE, Vote, append_vote, read_votes, texts_hash
-from toktrial.trial import Trial
+from toktrial.trial_folder import TrialFolder
 
-SAMPLES_FILE = "samples.json"  # what the evaluate stage writes into a run
-ANSWERS = ("left", "right", "equal")
+Answer = Literal["left", "right", "equal"]
+ANSWERS: tuple[Answer, ...] = get_args(Answer)
 # What is asked about each criterion, and what it means.
 QUESTIONS = {
     "coherence": ("Which text hangs together better?", "It follows from the prompt, and each sentence from those before."),
@@ -31,27 +32,29 @@ QUESTIONS = {
 
 @dataclass(frozen=True)
 class Pair:
-    """Two continuations of a prompt by models of one seed, with sides drawn."""
+    """Two continuations of a prompt by models of one seed, with their sides drawn."""
 
     seed: int
     prompt: int
+    """The prompt's place among the protocol's prompts, from 0 on."""
     prompt_text: str
     track: str
     """The track that is compared with the baseline."""
     texts: str
     """`texts_hash` of the prompt and both texts, the baseline's first."""
     left: str
+    """The track whose text is shown on the left."""
     right: str
-    """The tracks on each side."""
     shown: dict[str, dict[str, Any]]
-    """What is shown of each track: `text`, and whether the model `ended` it."""
+    """What is shown of each track: its `text`, and whether the model `ended` it."""
 
 
-def blind_pairs(trial: Trial, rater: str) -> list[Pair]:
+def blind_pairs(trial: TrialFolder, rater: str) -> list[Pair]:
     """Returns every pair of a track's and the baseline's continuation, over all prompts and seeds, in the rater's order.
 
-    Texts are shown up to the limit of bytes, for how far a model's last entry overshot it would tell its vocabulary. Raises
-    TrialError where the protocol has no prompts, or no seed has samples of two tracks yet.
+    Texts are shown up to the limit of bytes, because how far a model's last entry overshot it would reveal the vocabulary.
+
+    Raises TrialError where the protocol has no prompts, or no seed has samples of two tracks yet.
     """
     plan = trial.protocol
     if not plan.evaluation.prompts:
@@ -67,10 +70,31 @@ def blind_pairs(trial: Trial, rater: str) -> list[Pair]:
     return sorted(pairs, key=lambda pair: _draw(rater, "order", pair.texts, pair.track, str(pair.seed)))
 
 
+def _pairs(trial: TrialFolder, rater: str, seed: int, track: str) -> Iterator[Pair]:
+    """Yields what a track's and the baseline's models of one seed wrote, prompt by prompt."""
+    tracks, most_bytes = (trial.protocol.baseline, track), trial.protocol.evaluation.max_new_bytes
+    paths = [trial.run_folder(each, seed) / SAMPLES_FILE for each in tracks]
+    if not all(path.is_file() for path in paths):
+        return
+    for place, samples in enumerate(zip(*map(artifact.read_json, paths), strict=False)):
+        prompt = samples[0]["prompt"]
+        texts = texts_hash(prompt, [sample["continuation"] for sample in samples])
+        left, right = tracks if _draw(rater, "sides", texts, track, str(seed)) % 2 else tracks[::-1]
+        shown = {
+            each: {"text": cut(sample["continuation"], most_bytes), "ended": sample["ended"]}
+            for each, sample in zip(tracks, samples, strict=True)
+        }
+        yield Pair(seed, place, prompt, track, texts, left, right, shown)
+
+
+def _draw(*parts: str) -> int:
+    return xxhash.xxh3_64_intdigest("\0".join(parts).encode())
+
+
 class Questionnaire:
     """A rater's questions, numbered from 0 on: each pair by every criterion in turn. Every vote is kept at once."""
 
-    def __init__(self, trial: Trial, rater: str) -> None:
+    def __init__(self, trial: TrialFolder, rater: str) -> None:
         """Goes on from the votes that the rater has given before. Raises TrialError as `blind_pairs` and `read_votes` do."""
         self.rater, self.pairs = rater, blind_pairs(trial, rater)
         self.path = trial.folder / VOTES_FILE
@@ -93,9 +117,9 @@ class Questionnaire:
         return len(self._answers)
 
     def question(self, number: int | None = None) -> dict[str, Any]:
-        """Returns a question ready for the page, or by default the first without an answer; names no track.
+        """Returns a question ready for the page, by default the first without an answer. It names no track.
 
-        Raises IndexError where there is none of that number.
+        Raises TrialError where there is no question of that number.
         """
         if number is None:
             number = next((each for each in range(len(self)) if each not in self._answers), len(self))
@@ -118,8 +142,8 @@ class Questionnaire:
             "answer": self._answers.get(number),
         }
 
-    def vote(self, number: int, answer: str) -> None:
-        """Keeps an answer (one of ANSWERS): on return it is on the disk. Raises IndexError where there is no such question."""
+    def vote(self, number: int, answer: Answer) -> None:
+        """Keeps an answer: on return it is on the disk. Raises TrialError where there is no question of that number."""
         vote = self._vote(number, answer)
         with self._lock:
             append_vote(self.path, vote)
@@ -131,10 +155,10 @@ class Questionnaire:
 
     def _asked(self, number: int) -> tuple[Pair, str]:
         if not 0 <= number < len(self):
-            raise IndexError(f"there is no question {number}: they run from 0 to {len(self) - 1}")
+            raise TrialError(f"there is no question {number}: they run from 0 to {len(self) - 1}")
         return self.pairs[number // len(CRITERIA)], CRITERIA[number % len(CRITERIA)]
 
-    def _vote(self, number: int, answer: str) -> Vote:
+    def _vote(self, number: int, answer: Answer) -> Vote:
         pair, criterion = self._asked(number)
         return Vote(
             rater=self.rater,
@@ -148,29 +172,3 @@ class Questionnaire:
             better={"left": pair.left, "right": pair.right, "equal": ""}[answer],
             timestamp=time.time(),
         )
-
-
-def _pairs(trial: Trial, rater: str, seed: int, track: str) -> Iterator[Pair]:
-    """Yields what a track's and the baseline's models of one seed wrote, prompt by prompt."""
-    tracks = (trial.protocol.baseline, track)
-    samples = zip(*(_samples(trial, each, seed) for each in tracks), strict=False)
-    for place, of_prompt in enumerate(samples):
-        prompt = of_prompt[0]["prompt"]
-        texts = texts_hash(prompt, [sample["continuation"] for sample in of_prompt])
-        left, right = tracks if _draw(rater, "sides", texts, track, str(seed)) % 2 else tracks[::-1]
-        most_bytes = trial.protocol.evaluation.max_new_bytes
-        shown = {
-            each: {"text": cut(sample["continuation"], most_bytes), "ended": sample["ended"]}
-            for each, sample in zip(tracks, of_prompt, strict=True)
-        }
-        yield Pair(seed, place, prompt, track, texts, left, right, shown)
-
-
-def _samples(trial: Trial, track: str, seed: int) -> list[dict[str, Any]]:
-    path = trial.run_folder(track, seed) / SAMPLES_FILE
-    samples: list[dict[str, Any]] = artifact.read_json(path) if path.is_file() else []
-    return samples
-
-
-def _draw(*parts: str) -> int:
-    return xxhash.xxh3_64_intdigest("\0".join(parts).encode())

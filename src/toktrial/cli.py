@@ -1,4 +1,4 @@
-"""The command line: does what was typed, by way of commands/, and turns what went wrong into a line and an exit status."""
+"""The command line: does what was typed, by way of commands/, and turns what went wrong into a message and an exit status."""
 
 import errno
 import io
@@ -13,22 +13,22 @@ from toktrial import commands, progress
 from toktrial.errors import TrialError
 from toktrial.training.interrupt import RunStopped
 
-NO_MEMORY = re.compile("out of memory|can't allocate memory")  # of torch's messages: CUDA and MPS, CPU
-RANK = "RANK"  # the variable of torchrun that numbers its processes
+NO_MEMORY = re.compile("out of memory|can't allocate memory")  # in torch's messages: for CUDA and MPS, for the CPU
+RANK = "RANK"  # the environment variable in which torchrun numbers its processes
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command and exits: 0 done, 1 an error that the user can mend, 2 a wrong call, 130 interrupted.
+    """Runs a command. Exits with 1 for an error that the user can mend, 2 for a wrong call and 130 for an interruption.
 
-    141, and no word, where the reader of a pipe wants no more of the output (`| head`), as programs that SIGPIPE ends.
+    Exits silently with 141 where the reader of a pipe wants no more output (`| head`), like programs that SIGPIPE ends.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal of another encoding than UTF-8 cannot show becomes an escape
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that is not UTF-8 gets an escape for what it cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             commands.execute(sys.argv[1:] if arguments is None else arguments)
         finally:
-            sys.stdout.flush()  # what cannot be written is found out here, not when Python ends
+            sys.stdout.flush()  # so that a failure to write shows here, not when Python ends
     except TrialError as error:
         _fail(str(error), 2 if isinstance(error, commands.CallError) else 1)
     except BrokenPipeError:
@@ -36,30 +36,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(128 + signal.SIGPIPE) from None
     except OSError as error:
         _fail(_describe_os_error(error))
-    except (MemoryError, RuntimeError) as error:  # torch raises both, and for either kind of memory
+    except (MemoryError, RuntimeError) as error:  # torch raises either, for the device's memory and the machine's
         if not isinstance(error, MemoryError) and not NO_MEMORY.search(str(error)):
             raise
         _fail(
-            "the memory does not suffice: in a new trial, a smaller training.micro_batch_size, training.batch_size or model "
-            "needs less. What was finished is kept"
+            "out of memory: begin a new trial with a smaller training.micro_batch_size, training.batch_size or model. What "
+            "was finished is kept"
         )
     except RunStopped:
         raise SystemExit(130) from None
     except KeyboardInterrupt:
         if os.environ.get(RANK, "0") == "0":
-            progress.print_line("interrupted; the same command goes on from what is finished")
+            progress.print_line("interrupted; the same command will continue from what is finished")
         raise SystemExit(130) from None
 
 
 def _describe_os_error(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
-        return "the disk is full. What was finished is kept; make room and run the same command again"
+        return "the disk is full: make room and run the same command again. What was finished is kept"
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}. What was finished is kept"
 
 
 def _discard_output() -> None:
-    """Lets the end of Python flush to nowhere what is left in the buffers of output that nobody reads."""
+    """Lets Python, when it ends, flush what is left of output that nobody reads to nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(nowhere, stream.fileno())

@@ -1,4 +1,4 @@
-"""The one error type for what a user can cause; the command line prints its message and no traceback.
+"""The one error type for what a user can cause. The command line prints its message without a traceback.
 
 It stands outside the flow, so that every stage can raise it.
 """
@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 
 class TrialError(ValueError):
-    """Something that a user can cause and mend: the message says what was wrong, what was found and what to do."""
+    """Something that a user can cause and mend. The message says what was wrong, what was found and what to do."""
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str:
-    """Returns a hint that names the known name nearest to `name`, or all of them where none is near.
+    """Returns a hint: the known name nearest to `name`, or all known names where none is near.
 
     >>> nearest_name("lpatop", ["demo", "laptop"])
     "did you mean 'laptop'?"

@@ -1,8 +1,9 @@
 """Says what a trial is about to do, before it does it: sizes, epochs, parameters, time and disk.
 
-What finished stages know is taken from them; the rest is estimated from a sample of the text and a few measured steps.
+Where token files are finished it reads them. The rest it estimates from a sample of the text and a few measured steps.
 """
 
+import math
 import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,61 +12,56 @@ from toktrial import artifact
 from toktrial.corpus.config import HUB_PREFIX
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
+from toktrial.report.wording import plural
 from toktrial.tokenizer.config import BPERecipe, FileRecipe
-from toktrial.training.config import ModelConfig, TrainingConfig
-from toktrial.training.matching import matched_shape
+from toktrial.training.config import ModelConfig, TrainingConfig, matched_shape, steps_of
 from toktrial.training.rates import tuning_settings
-from toktrial.trial import Trial
+from toktrial.trial_folder import TrialFolder
 
 if TYPE_CHECKING:
+    from toktrial.corpus.documents import Documents
     from toktrial.tokenizer.base import Tokenizer
-    from toktrial.training.speed import Speed
+    from toktrial.training.step import Speed
 
-SAMPLE_BYTES = 2_000_000
-LONG_SECONDS = 2 * 3600.0  # above this, a trial asks before it begins
+UNKNOWN = math.nan  # whatever is computed from it is not known either
+SAMPLE_MEGABYTES = 2.0
+LONG_SECONDS = 2 * 3600.0  # a trial that takes longer asks before it begins
 BYTES_PER_TRAINED_PARAMETER = 12  # a checkpoint: weights and AdamW's two moments, in float32
 BYTES_PER_WEIGHT = 4
-# Below so many tokens for each entry of the vocabulary a budget looks too small: with 4,096 entries on TinyStories, models
-# passed their own bigram floors after 250 (BPE) to 500 (BTM) tokens an entry; LOG.md has the trials.
+# With fewer tokens for each entry of the vocabulary a budget looks too small: with 4,096 entries on TinyStories, models passed
+# their own bigram floors after 250 (BPE) to 500 (BTM) tokens per entry; LOG.md has the trials.
 FEWEST_TOKENS_PER_ENTRY = 600
 LARGEST_EVALUATION_SHARE = 0.1  # of a run's time: above it, the plan says how to spend less
 
 
 @dataclass(frozen=True)
 class TextPlan:
-    """How much training text there is, and how each track cuts it. None: not known before the corpus is here."""
+    """The training text, and how each track cuts it. Everything is UNKNOWN while the corpus is still on the hub."""
 
-    documents: int | None
-    bytes: int | None
-    bytes_per_document: float | None
-    bytes_per_token: dict[str, float]
+    documents: float
+    bytes: float
+    tokens: dict[str, float]
+    """Of one pass over the text, by track, closing ids included."""
     is_estimate: bool
-
-    def epoch_tokens(self, track: str) -> int | None:
-        """Returns the tokens of one pass over the training text, closing ids included."""
-        if self.bytes is None or self.documents is None:
-            return None
-        return round(self.bytes / self.bytes_per_token[track]) + self.documents
 
 
 @dataclass(frozen=True)
 class TrackPlan:
-    """What one run of a track is about to do. None: not known before the corpus is here."""
+    """What one run of a track is about to do. What is not known before the corpus is here is UNKNOWN."""
 
-    epoch_tokens: int | None
-    steps: int | None
-    epochs: float | None
-    seconds: float | None
-    """Of training and its evaluations."""
+    steps: float
+    epochs: float
+    seconds: float
+    """Of training and the curve's evaluations."""
     evaluation_share: float
-    """Of that time, what the evaluations of the curve take."""
+    """Share of that time that the evaluations take."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a trial is about to do."""
 
-    trial: Trial
+    trial: TrialFolder
     text: TextPlan
     speed: "Speed"
     tracks: dict[str, TrackPlan]
@@ -73,49 +69,48 @@ class Plan:
     @property
     def left(self) -> list[str]:
         """The track of every run that is not trained yet."""
-        runs = self.trial.run_order()
-        return [track for track, seed in runs if not (self.trial.run_folder(track, seed) / artifact.MANIFEST).is_file()]
+        return [place[0] for place in self.trial.run_order() if not artifact.is_finished(self.trial.run_folder(*place))]
 
     @property
-    def seconds(self) -> float | None:
-        """Of the trainings left and the tuning before them, with their evaluations. None: not known before the corpus is here.
+    def seconds(self) -> float:
+        """Of the trainings that are left and the tuning before them, evaluations included.
 
-        Without runs at the tuned rate that does not decide: for which tracks that will be another one, nobody knows yet.
+        Runs at the tuned rate that does not decide are left out, for nobody knows yet which tracks will need them.
         """
-        return _sum_of([self.tuning_seconds, *(self.tracks[track].seconds for track in self.left)])
+        return self.tuning_seconds + sum(self.tracks[track].seconds for track in self.left)
 
     @property
-    def tuning_seconds(self) -> float | None:
-        """Of the tuning runs; 0 where rates are not tuned, or are tuned already. None: not known before the corpus is here."""
+    def tuning_seconds(self) -> float:
+        """Of the tuning runs; 0 where nothing is left to tune."""
         protocol, tuning = self.trial.protocol, self.trial.protocol.tuning
         if self.trial.is_tuned:
             return 0.0
         a_run = replace(protocol, training=tuning_settings(protocol.training, tuning, tuning.rates[0]))
-        seconds = _sum_of([_plan_track(a_run, self.text, self.speed, track).seconds for track in self.tracks])
-        return None if seconds is None else len(tuning.rates) * tuning.seeds * seconds
+        seconds = sum(_plan_track(a_run, self.text, self.speed, track).seconds for track in self.tracks)
+        return len(tuning.rates) * tuning.seeds * seconds
 
     @property
     def is_long(self) -> bool:
-        return self.seconds is None or self.seconds > LONG_SECONDS
+        return not self.seconds <= LONG_SECONDS  # as is what is UNKNOWN
 
     @property
-    def disk_bytes(self) -> int:
-        """What the trial's folder will hold at its largest."""
-        id_bytes = 2 if self.trial.protocol.vocab_size <= 1 << 16 else 4
-        tokens = sum(id_bytes * (track.epoch_tokens or 0) for track in self.tracks.values())
-        checkpoints = 3 * BYTES_PER_TRAINED_PARAMETER * self.speed.parameters  # two are kept while the third is written
-        runs = sum(len(self.trial.protocol.run_seeds(track)) for track in self.tracks)
-        weights = BYTES_PER_WEIGHT * self.speed.parameters * runs
-        return (self.text.bytes or 0) + tokens + checkpoints + weights
+    def disk_bytes(self) -> float:
+        """What the trial's folder will hold at its largest, as far as is known."""
+        protocol, parameters = self.trial.protocol, self.speed.parameters
+        id_bytes = 2 if protocol.vocab_size <= 1 << 16 else 4
+        text_bytes = self.text.bytes + id_bytes * sum(self.text.tokens.values())
+        checkpoints = 3 * BYTES_PER_TRAINED_PARAMETER * parameters  # two are kept while the third is written
+        weights = BYTES_PER_WEIGHT * parameters * sum(len(protocol.run_seeds(track)) for track in self.tracks)
+        return (0 if math.isnan(text_bytes) else text_bytes) + checkpoints + weights
 
     @property
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.trial.folder).free
 
 
-def make_plan(trial: Trial) -> Plan:
-    """Measures and estimates. Raises TrialError where the disk has not room enough."""
-    from toktrial.training.speed import measure_speed
+def make_plan(trial: TrialFolder) -> Plan:
+    """Measures and estimates. Raises TrialError where the disk has too little room."""
+    from toktrial.training.step import measure_speed
 
     protocol = trial.protocol
     text = _known_text(trial) or _sampled_text(protocol)
@@ -130,171 +125,73 @@ def make_plan(trial: Trial) -> Plan:
 
 
 def _plan_track(protocol: Protocol, text: TextPlan, speed: "Speed", track: str) -> TrackPlan:
-    from toktrial.training.run import steps_of
-
     model, training = _shape(protocol, text, track)
     step_tokens = training.batch_size * model.context
     training_seconds = speed.step_seconds * step_tokens / _step_tokens(protocol)
     evaluation_seconds = speed.forward_seconds_per_token * curve_positions(protocol, text, track) / training.log_every
     step_seconds = training_seconds + evaluation_seconds
-    epoch_tokens = text.epoch_tokens(track)
-    if training.epochs and epoch_tokens is None:
-        return TrackPlan(None, None, None, None, evaluation_seconds / step_seconds)
-    steps = steps_of(training, epoch_tokens or 0, model.context)
-    epochs = steps * step_tokens / epoch_tokens if epoch_tokens else None
-    return TrackPlan(epoch_tokens, steps, epochs, steps * step_seconds, evaluation_seconds / step_seconds)
+    epoch_tokens = text.tokens[track]
+    if training.epochs and math.isnan(epoch_tokens):
+        steps = UNKNOWN
+    else:
+        steps = steps_of(training, round(epoch_tokens) if training.epochs else 0, model.context)
+    return TrackPlan(steps, steps * step_tokens / epoch_tokens, steps * step_seconds, evaluation_seconds / step_seconds)
 
 
 def _shape(protocol: Protocol, text: TextPlan, track: str) -> tuple[ModelConfig, TrainingConfig]:
     """Returns the configs that a track is trained with, as far as its tokens are known."""
-    if protocol.training.match == "tokens" or not text.bytes_per_token:
+    if protocol.training.match == "tokens" or math.isnan(text.bytes):
         return protocol.model, protocol.training
-    ratio = text.bytes_per_token[track] / text.bytes_per_token[protocol.baseline]
-    return matched_shape(protocol.model, protocol.training, ratio)
+    return matched_shape(protocol.model, protocol.training, text.tokens[protocol.baseline] / text.tokens[track])
 
 
 def curve_positions(protocol: Protocol, text: TextPlan, track: str) -> float:
     """Returns how many positions of the model one evaluation of the curve computes, by the mean length of a document.
 
-    Windows overlap by half a context, so what a document has beyond its first window counts twice. Where the text is not
-    known, each document is taken to be as long as the context.
+    Windows overlap by half a context, so what a document has beyond its first window counts twice. While the text is not
+    known, every document is taken to be as long as the context.
     """
     documents, context = protocol.evaluation.eval_documents, _shape(protocol, text, track)[0].context
-    if text.bytes_per_document is None:
-        return float(documents * context)
-    tokens = text.bytes_per_document / text.bytes_per_token[track] + 1
+    tokens = context if math.isnan(text.bytes) else text.tokens[track] / text.documents
     return documents * (tokens + max(0.0, tokens - context))
 
 
-def describe_plan(plan: Plan) -> list[str]:
-    """Returns the plan as lines of text."""
-    protocol, speed, about = plan.trial.protocol, plan.speed, "about " if plan.text.is_estimate else ""
-    size = "size known once it is here"
-    if plan.text.bytes is not None:
-        size = f"{about}{plan.text.documents:,} documents, {plan.text.bytes / 1e6:,.1f} MB for training"
-    runs = len(list(plan.trial.run_order()))
-    return [
-        f"trial      {protocol.name}, in {plan.trial.folder}",
-        f"corpus     {protocol.corpus.path}: {size}",
-        f"model      {speed.parameters / 1e6:.1f} million parameters; {_step_tokens(protocol):,} tokens a step",
-        *(f"track      {name}: {_describe_track(track, about)}" for name, track in plan.tracks.items()),
-        *_describe_tuning(plan, protocol),
-        f"training   {len(plan.left)} of {runs} runs left ({len(plan.tracks)} tracks, seeds {_seeds(protocol)})",
-        f"device     {speed.device}: {speed.step_seconds * 1000:,.0f} ms a step, measured uncompiled (long runs are compiled)",
-        f"time       {duration(plan.seconds)} of training and evaluation",
-        f"evaluation {_describe_evaluation(plan, protocol)}",
-        f"disk       {plan.disk_bytes / 1e9:.2f} GB at most, {plan.free_bytes / 1e9:.0f} GB free",
-        *_on_the_budget(plan, protocol),
-    ]
-
-
-def _on_the_budget(plan: Plan, protocol: Protocol) -> list[str]:
-    """Warns where the models will hardly have learned more than a count of pairs, so that nothing will be decided."""
-    fewest = min((track.steps for track in plan.tracks.values() if track.steps is not None), default=None)
-    wanted = -(-FEWEST_TOKENS_PER_ENTRY * protocol.vocab_size // _step_tokens(protocol))
-    if fewest is None or fewest >= wanted:
-        return []
-    per_entry = fewest * _step_tokens(protocol) / protocol.vocab_size
-    return [
-        f"WARNING    {per_entry:,.0f} tokens an entry. With fewer than {FEWEST_TOKENS_PER_ENTRY}, models have seldom learned",
-        "           more than counting pairs of entries knows, and the verdict is then 'undecided':",
-        f"           {wanted:,} steps, or a smaller vocab_size, are safer",
-    ]
-
-
-def duration(seconds: float | None) -> str:
-    """Returns seconds as a person says them.
-
-    >>> duration(100), duration(8000), duration(700_000)
-    ('about 2 minutes', 'about 2.2 hours', 'about 8.1 days')
-    """
-    if seconds is None:
-        return "known once the corpus is here"
-    for unit, size, digits in (("days", 86400.0, 1), ("hours", 3600.0, 1), ("minutes", 60.0, 0)):
-        if seconds >= 1.5 * size:
-            return f"about {seconds / size:.{digits}f} {unit}"
-    return f"about {seconds:.0f} seconds"
-
-
-def _describe_track(track: TrackPlan, about: str) -> str:
-    steps = f"{track.steps:,} steps" if track.steps else "steps known once the corpus is here"
-    if track.epoch_tokens is None or track.epochs is None:
-        return steps
-    return f"{about}{track.epoch_tokens:,} tokens, {steps} = {about}{track.epochs:.2f} epochs, {duration(track.seconds)} a run"
-
-
-def _describe_tuning(plan: Plan, protocol: Protocol) -> list[str]:
-    if plan.trial.is_tuned:
-        return []
-    tuning, tracks = protocol.tuning, len(plan.tracks)
-    runs = len(tuning.rates) * tracks * tuning.seeds
-    what = f"{len(tuning.rates)} learning rates, {tracks} tracks, {tuning.seeds} run{'s' if tuning.seeds > 1 else ''} each"
-    also = ["           then the tracks whose own best rate is another than the shared one are trained at both"]
-    return [f"tuning     {runs} runs first: {what}; {duration(plan.tuning_seconds)}", *(also if tuning.both_verdicts else [])]
-
-
-def _describe_evaluation(plan: Plan, protocol: Protocol) -> str:
-    share = max(track.evaluation_share for track in plan.tracks.values())
-    line = (
-        f"{protocol.evaluation.eval_documents:,} documents every {protocol.training.log_every:,} steps: {share:.1%} of the time"
-    )
-    if share > LARGEST_EVALUATION_SHARE:
-        line += "; a lower evaluation.eval_documents or a higher training.log_every saves of it"
-    return line
-
-
-def _seeds(protocol: Protocol) -> str:
-    seeds = ", ".join(map(str, protocol.seed_numbers))
-    if not protocol.control:
-        return seeds
-    return f"{seeds}; as a control {protocol.baseline} again with {', '.join(map(str, protocol.control_seeds))}"
-
-
-def _known_text(trial: Trial) -> TextPlan | None:
-    """What the token files say, where all of them are there."""
-    folders = {track: trial.tokens_folder(track) for track in trial.protocol.tracks}
-    if not all((folder / artifact.MANIFEST).is_file() for folder in folders.values()):
+def _known_text(trial: TrialFolder) -> TextPlan | None:
+    """Returns what the token files say, where all of them are there."""
+    if not all(map(artifact.is_finished, trial.tokens_folders.values())):
         return None
-    sizes = {track: artifact.read_manifest(folder)["train"] for track, folder in folders.items()}
+    sizes = {track: artifact.read_manifest(folder)["train"] for track, folder in trial.tokens_folders.items()}
+    tokens = {track: size["tokens"] + size["documents"] for track, size in sizes.items()}
     size = sizes[trial.protocol.baseline]
-    bytes_per_token = {track: each["bytes"] / each["tokens"] for track, each in sizes.items()}
-    return TextPlan(size["documents"], size["bytes"], size["bytes"] / size["documents"], bytes_per_token, False)
+    return TextPlan(size["documents"], size["bytes"], tokens, is_estimate=False)
 
 
 def _sampled_text(protocol: Protocol) -> TextPlan:
-    """What a sample of the text says. The hub is not sampled: that would mean the download."""
+    """Returns what a sample of the text says. The hub is not sampled, as that would mean the download."""
     corpus = protocol.corpus
     if corpus.path.startswith(HUB_PREFIX):
-        return TextPlan(None, None, None, {}, True)
+        return TextPlan(UNKNOWN, UNKNOWN, dict.fromkeys(protocol.tracks, UNKNOWN), is_estimate=True)
+    from toktrial.corpus.documents import Documents
     from toktrial.corpus.source import read_documents, source_bytes
 
-    sample: list[str] = []
-    sample_bytes = 0
-    for document in read_documents(corpus):
-        sample.append(document)
-        sample_bytes += len(document.encode())
-        if sample_bytes >= SAMPLE_BYTES:
-            break
-    if not sample_bytes:
+    sample_megabytes = min(corpus.max_megabytes or SAMPLE_MEGABYTES, SAMPLE_MEGABYTES)
+    sample = Documents.of(read_documents(replace(corpus, max_megabytes=sample_megabytes)))
+    if not sample.bytes:
         raise TrialError(f"{corpus.path} holds no text: corpus.path must name documents")
-    bytes_per_document = sample_bytes / len(sample)
-    text_bytes = source_bytes(corpus)
-    if text_bytes is not None and not corpus.validation_path:
-        text_bytes = round(text_bytes * (1 - corpus.validation_share))
-    documents = None if text_bytes is None else round(text_bytes / bytes_per_document)
-    return TextPlan(documents, text_bytes, bytes_per_document, _sampled_bytes_per_token(protocol, sample), True)
+    training_share = 1 if corpus.validation_path else 1 - corpus.validation_share
+    scale = (source_bytes(corpus) or sample.bytes) * training_share / sample.bytes
+    tokens = {track: scale * count for track, count in sampled_tokens(protocol, sample).items()}
+    return TextPlan(scale * len(sample), scale * sample.bytes, tokens, is_estimate=True)
 
 
-def _sampled_bytes_per_token(protocol: Protocol, sample: list[str]) -> dict[str, float]:
-    """Trains each track's tokenizer on the sample, or reads it where it is there already."""
-    from toktrial.corpus.documents import Documents
+def sampled_tokens(protocol: Protocol, documents: "Documents") -> dict[str, int]:
+    """Returns how many tokens each track makes of documents, closing ids included, with a tokenizer learned from them alone."""
     from toktrial.tokenizer.bpe import BPETokenizer
     from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
     from toktrial.tokenizer.file import load_file_track
 
-    documents = Documents.of(sample)
     full = BPETokenizer.train(documents, protocol.vocab_size)
-    found: dict[str, float] = {}
+    found: dict[str, int] = {}
     for track, recipe in protocol.tracks.items():
         tokenizer: Tokenizer
         if isinstance(recipe, BPERecipe):
@@ -306,12 +203,92 @@ def _sampled_bytes_per_token(protocol: Protocol, sample: list[str]) -> dict[str,
             tokenizer = BTMTokenizer.train(
                 documents, protocol.vocab_size, primitive=primitive, score=recipe.score, scope=recipe.scope
             )
-        found[track] = documents.bytes / encode_documents(tokenizer, documents)[0].size
+        found[track] = encode_documents(tokenizer, documents)[0].size + len(documents)
     return found
 
 
-def _sum_of(parts: list[float | None]) -> float | None:
-    return None if None in parts else sum(filter(None, parts))
+def describe_plan(plan: Plan) -> list[str]:
+    """Returns the plan as lines of text."""
+    protocol, speed, text = plan.trial.protocol, plan.speed, plan.text
+    about = "about " if text.is_estimate else ""
+    size = f"{about}{text.documents:,.0f} documents, {text.bytes / 1e6:,.1f} MB for training"
+    if math.isnan(text.bytes):
+        size = "its size is known once it is here"
+    runs = len(list(plan.trial.run_order()))
+    return [
+        f"trial      {protocol.name}, in {plan.trial.folder}",
+        f"corpus     {protocol.corpus.path}: {size}",
+        f"model      {speed.parameters / 1e6:.1f} million parameters; {_step_tokens(protocol):,} tokens a step",
+        *(f"track      {name}: {_describe_track(track, text.tokens[name], about)}" for name, track in plan.tracks.items()),
+        *_describe_tuning(plan),
+        f"training   {len(plan.left)} of {runs} runs left ({len(plan.tracks)} tracks, seeds {_seeds(protocol)})",
+        f"device     {speed.device}: {speed.step_seconds * 1000:,.0f} ms a step, measured uncompiled (long runs are compiled)",
+        f"time       training and evaluation: {duration(plan.seconds)}",
+        f"evaluation {_describe_evaluation(plan)}",
+        f"disk       {plan.disk_bytes / 1e9:.2f} GB at most, {plan.free_bytes / 1e9:.0f} GB free",
+        *_warn_of_budget(plan),
+    ]
+
+
+def _describe_track(track: TrackPlan, tokens: float, about: str) -> str:
+    steps = "steps known once the corpus is here" if math.isnan(track.steps) else f"{track.steps:,} steps"
+    if math.isnan(tokens):
+        return steps
+    return f"{about}{tokens:,.0f} tokens, {steps} = {about}{track.epochs:.2f} epochs, {duration(track.seconds)} a run"
+
+
+def _describe_tuning(plan: Plan) -> list[str]:
+    if plan.trial.is_tuned:
+        return []
+    tuning, tracks = plan.trial.protocol.tuning, len(plan.tracks)
+    runs = len(tuning.rates) * tracks * tuning.seeds
+    what = f"{len(tuning.rates)} learning rates, {tracks} tracks, {plural(tuning.seeds, 'run')} each"
+    also = ["           then tracks whose own best rate differs from the shared one are trained at both"]
+    return [f"tuning     {runs} runs first: {what}; {duration(plan.tuning_seconds)}", *(also if tuning.both_verdicts else [])]
+
+
+def _seeds(protocol: Protocol) -> str:
+    seeds = ", ".join(map(str, protocol.seed_numbers))
+    if not protocol.control:
+        return seeds
+    return f"{seeds}; as a control {protocol.baseline} again with {', '.join(map(str, protocol.control_seeds))}"
+
+
+def _describe_evaluation(plan: Plan) -> str:
+    protocol, share = plan.trial.protocol, max(track.evaluation_share for track in plan.tracks.values())
+    documents, steps = protocol.evaluation.eval_documents, protocol.training.log_every
+    advice = "; a lower evaluation.eval_documents or a higher training.log_every makes it less"
+    line = f"{documents:,} documents every {steps:,} steps: {share:.1%} of the time"
+    return line + (advice if share > LARGEST_EVALUATION_SHARE else "")
+
+
+def _warn_of_budget(plan: Plan) -> list[str]:
+    """Warns where models will hardly learn more than a count of pairs knows, so that nothing will be decided."""
+    vocab_size, step_tokens = plan.trial.protocol.vocab_size, _step_tokens(plan.trial.protocol)
+    fewest = min(track.steps for track in plan.tracks.values())
+    wanted = -(-FEWEST_TOKENS_PER_ENTRY * vocab_size // step_tokens)
+    if not fewest < wanted:  # as where it is UNKNOWN
+        return []
+    found = f"{fewest * step_tokens / vocab_size:,.0f} tokens per entry. With fewer than {FEWEST_TOKENS_PER_ENTRY}"
+    return [
+        f"WARNING    {found}, models have seldom learned",
+        "           more than a count of pairs of entries knows, and the verdict is then 'undecided'.",
+        f"           {wanted:,} steps or a smaller vocab_size would be safer.",
+    ]
+
+
+def duration(seconds: float) -> str:
+    """Returns seconds as a person says them.
+
+    >>> duration(100), duration(8000), duration(700_000)
+    ('about 2 minutes', 'about 2.2 hours', 'about 8.1 days')
+    """
+    if math.isnan(seconds):
+        return "known once the corpus is here"
+    for unit, size, digits in (("days", 86400.0, 1), ("hours", 3600.0, 1), ("minutes", 60.0, 0)):
+        if seconds >= 1.5 * size:
+            return f"about {seconds / size:.{digits}f} {unit}"
+    return f"about {seconds:.0f} seconds"
 
 
 def _step_tokens(protocol: Protocol) -> int:

@@ -1,4 +1,4 @@
-"""Ready protocols at three sizes; each derives from another, so that what differs is what is written."""
+"""Ready protocols at three sizes. Each derives from another, so that only what differs is written."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +13,7 @@ from toktrial.training.config import ModelConfig
 def tinystories() -> Protocol:
     """The research plan to the letter: 16,384 entries over 4,096 primitives, 40.2 million parameters, 50,000 steps.
 
-    50,000 tokens for each entry: a hundred times what smaller models took to pass what counting pairs of entries reaches.
+    50,000 tokens for each entry: a hundred times what smaller models needed to do better than a count of pairs of entries.
     """
     return Protocol(name="tinystories")
 
@@ -21,8 +21,8 @@ def tinystories() -> Protocol:
 def laptop() -> Protocol:
     """8,192 entries over 2,048 primitives and 15.0 million parameters, for a machine with 8 GB.
 
-    2,500 tokens for each entry: five times what smaller models took to pass what counting pairs of entries reaches. Whether the
-    sign of its verdict would survive twice the budget, the report's curve of the difference tells.
+    2,500 tokens for each entry: five times what smaller models needed to do better than a count of pairs of entries. The
+    report's curve of the difference shows whether the sign of its verdict would survive twice the budget.
     """
     plan = tinystories()
     return replace(
@@ -39,7 +39,7 @@ def laptop() -> Protocol:
 def demo() -> Protocol:
     """A whole trial on the built-in storybook in a few minutes on two CPU cores.
 
-    1,000 tokens for each entry: BPE passes its bigram floor after some 500 of the 1,000 steps, BTM after 500 to 710.
+    800 tokens for each entry: BPE passes its bigram floor after some 500 of the 800 steps, BTM after 500 to 710.
     """
     small = laptop()
     return replace(
@@ -49,24 +49,12 @@ def demo() -> Protocol:
         corpus=CorpusConfig(path=STORYBOOK, max_megabytes=4.0),
         tracks={"bpe": BPERecipe(), "btm": BTMRecipe(primitive_vocab_size=512)},
         model=ModelConfig(n_layer=2, n_head=4, width=128, context=64),
-        training=replace(
-            small.training,
-            batch_size=16,
-            steps=800,
-            learning_rate=2e-3,
-            warmup_steps=80,
-            log_every=40,
-            checkpoint_every=400,
-        ),
+        training=replace(small.training, steps=800, learning_rate=2e-3, warmup_steps=80, log_every=40, checkpoint_every=400),
         evaluation=replace(small.evaluation, eval_documents=16, max_new_bytes=240),
     )
 
 
-PRESETS: dict[str, Callable[[], Protocol]] = {
-    "demo": demo,
-    "laptop": laptop,
-    "tinystories": tinystories,
-}
+PRESETS: dict[str, Callable[[], Protocol]] = {"demo": demo, "laptop": laptop, "tinystories": tinystories}
 
 
 def preset(name: str) -> Protocol:

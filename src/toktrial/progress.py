@@ -1,12 +1,13 @@
-"""Shows how far long work has come: a bar with rate and ETA at a terminal, plain lines elsewhere.
+"""Shows how far long work has come: a bar with its rate and time left at a terminal, plain lines elsewhere.
 
-It stands outside the flow. Where `rich` is not installed (a bare machine that only trains), lines are printed.
+It stands outside the flow. Where `rich` is not installed (a bare machine that only trains), it prints lines.
 """
 
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Protocol as Interface
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -17,35 +18,6 @@ class Progress(Interface):
 
     def update(self, done: float, note: str = "") -> None:
         """Says how much is done, in the unit of the total, and what is worth showing beside it."""
-
-
-class _Bar:
-    def __init__(self, title: str, total: float | None, unit: str) -> None:
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-
-        self._unit = unit
-        self._started = time.monotonic()
-        self._bar = RichProgress(
-            TextColumn("{task.description:<34}"),
-            BarColumn(bar_width=28),
-            TextColumn("{task.percentage:>3.0f}%" if total else ""),
-            TextColumn("{task.fields[rate]:>16}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn() if total else TextColumn(""),
-            TextColumn("{task.fields[note]}"),
-        )
-        self._bar.start()
-        self._task = self._bar.add_task(title, total=total, rate="", note="")
-
-    def update(self, done: float, note: str = "") -> None:
-        rate = _rate(done, time.monotonic() - self._started, self._unit)
-        self._bar.update(self._task, completed=done, rate=rate)
-        if note:
-            self._bar.update(self._task, note=note)
-
-    def close(self) -> None:
-        self._bar.stop()
 
 
 class _Lines:
@@ -72,13 +44,41 @@ class _Lines:
         self._print([f"{seconds:.1f} s", _rate(self._done, seconds, self._unit), self._note])
 
     def _print(self, parts: list[str]) -> None:
-        print_line(f"{self._title}: " + ", ".join(part for part in parts if part))
+        print_line(f"{self._title}: " + ", ".join(filter(None, parts)))
+
+
+class _Bar(_Lines):
+    def __init__(self, title: str, total: float | None, unit: str) -> None:
+        from rich import progress as rich
+
+        self._unit, self._started = unit, time.monotonic()
+        self._bar = rich.Progress(
+            rich.TextColumn("{task.description:<34}"),
+            rich.BarColumn(bar_width=28),
+            rich.TextColumn("{task.percentage:>3.0f}%" if total else ""),
+            rich.TextColumn("{task.fields[rate]:>16}"),
+            rich.TimeElapsedColumn(),
+            rich.TimeRemainingColumn() if total else rich.TextColumn(""),
+            rich.TextColumn("{task.fields[note]}"),
+        )
+        self._bar.start()
+        self._task = self._bar.add_task(title, total=total, rate="", note="")
+
+    def update(self, done: float, note: str = "") -> None:
+        rate = _rate(done, time.monotonic() - self._started, self._unit)
+        self._bar.update(self._task, completed=done, rate=rate)
+        if note:
+            self._bar.update(self._task, note=note)
+
+    def close(self) -> None:
+        self._bar.stop()
 
 
 @contextmanager
 def progress(title: str, total: float | None = None, unit: str = "") -> Iterator[Progress]:
-    """Yields what long work reports to; `total` in `unit`s, None where it is not known."""
-    shown = _Bar(title, total, unit) if _has_terminal() else _Lines(title, total, unit)
+    """Yields what long work reports to. `total` is in `unit`s, and None where it is not known."""
+    can_draw = sys.stderr.isatty() and find_spec("rich")
+    shown = (_Bar if can_draw else _Lines)(title, total, unit)
     try:
         yield shown
     finally:
@@ -86,19 +86,9 @@ def progress(title: str, total: float | None = None, unit: str = "") -> Iterator
 
 
 def print_line(text: str) -> None:
-    """Prints a line of information for the person who waits; results go to standard output elsewhere."""
+    """Prints a line for the person who waits. Results go to standard output instead."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
-
-
-def _has_terminal() -> bool:
-    if not sys.stderr.isatty():
-        return False
-    try:
-        import rich.progress  # noqa: F401  # only whether it is there
-    except ImportError:
-        return False
-    return True
 
 
 def _rate(done: float, seconds: float, unit: str) -> str:

@@ -1,15 +1,14 @@
-"""The protocol: the whole trial written down before it runs. Composes the stages' configs; TOML in and out.
+"""The protocol: the whole trial, written down before it runs. It is made of the stages' configs, and is kept as TOML.
 
-Every stage reads its own part of it; `trial.py` keeps it as the trial folder's protocol.toml.
+Every stage reads its own part of it. `trial.py` keeps it in the trial's folder as protocol.toml.
 """
 
 import math
 import re
 import tomllib
-import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,29 +20,41 @@ from toktrial.tokenizer.config import RECIPES, SMALLEST_VOCAB_SIZE, BPERecipe, B
 from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
 
 ConfigT = TypeVar("ConfigT")
-FEWEST_SEEDS_OF_A_LOOK = 2  # one difference has no interval
-LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")  # also what a byte of a file name becomes that is no UTF-8
+FEWEST_SEEDS_OF_A_LOOK = 2  # a single difference has no interval
+LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")  # Python also reads undecodable bytes of a file name as these
+# What a trial may change after it has begun, as no finished stage becomes wrong; `is_amendable` knows two more. Finished curves
+# were measured on evaluation.eval_documents, so that is not one of them.
+AMENDABLE = (
+    "most_seeds", "control", "verdict.confidence", "verdict.budget", "verdict.floor",
+    "evaluation.prompts", "evaluation.max_new_bytes", "evaluation.temperature", "evaluation.top_k", "evaluation.top_p",
+    "evaluation.sample_seed", "evaluation.minimal_pairs",
+)  # fmt: skip
+KINDS = {
+    bool: "true or false", int: "a whole number", float: "a number", str: "text",
+    tuple[str, ...]: "a list of texts", tuple[float, ...]: "a list of numbers",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """Everything that a trial is. The first track is the baseline, with which every other is compared."""
+    """Everything that defines a trial. The first track is the baseline, and every other track is compared with it."""
 
     name: str = "tinystories"
-    """Name of the trial; its folder is trials/NAME unless --trial names another."""
+    """Name of the trial. Its folder is trials/NAME unless --trial names another."""
     seeds: int = 3
-    """Trainings of every track, with the seeds 1, 2, ...; the verdict needs two or more."""
+    """Trainings of every track, with seeds 1, 2, and so on. The verdict needs at least two."""
     most_seeds: int = 0
-    """A planned sequential design where above `seeds`: from `seeds` on, the trial looks after every seed, at boundaries that
-    keep the error rate, and trains another only while the verdict is open, up to so many. 0: `seeds`, and one look."""
+    """If above `seeds`, a planned sequential design: from `seeds` on, the trial looks at the verdict after every seed, at
+    boundaries that keep the error rate, and trains one more seed, up to this many, only while the verdict is open.
+    0: train `seeds` seeds and look once."""
     control: bool = False
-    """A/A control: train the baseline again under as many other seeds, to show what a difference from nothing looks like."""
+    """A/A control: train the baseline again under as many other seeds, to show how far chance alone makes runs differ."""
     vocab_size: int = 16_384
     """Entries of every track's tokenizer, and rows of the model's embedding."""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     """Where the documents come from."""
     tracks: dict[str, Recipe] = field(default_factory=lambda: {"bpe": BPERecipe(), "btm": BTMRecipe()})
-    """The arms of the trial: name and tokenizer recipe."""
+    """The arms of the trial: the name and tokenizer recipe of each."""
     model: ModelConfig = field(default_factory=ModelConfig)
     """The model's shape."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -60,8 +71,8 @@ class Protocol:
             raise TrialError(f"seeds must be at least 1, but is {self.seeds}")
         if self.most_seeds and not FEWEST_SEEDS_OF_A_LOOK <= self.seeds <= self.most_seeds:
             raise TrialError(
-                f"most_seeds is {self.most_seeds} with seeds {self.seeds}: the first look needs {FEWEST_SEEDS_OF_A_LOOK} seeds "
-                "or more, and most_seeds as many or more (0 for one look alone)"
+                f"most_seeds is {self.most_seeds} and seeds is {self.seeds}: the first look needs "
+                f"{FEWEST_SEEDS_OF_A_LOOK} or more, and most_seeds must not be below seeds (set it to 0 for a single look)"
             )
         if self.vocab_size < SMALLEST_VOCAB_SIZE:
             raise TrialError(
@@ -75,7 +86,8 @@ class Protocol:
             if isinstance(value, float) and not math.isfinite(value):
                 raise TrialError(f"{name} must be a finite number, but is {value}")
             for text in value if isinstance(value, list) else [value]:
-                _check_encodable(name, text)
+                if isinstance(text, str) and LONE_SURROGATE.search(text):  # TOML could not hold it
+                    raise TrialError(f"{name} must be text that UTF-8 can hold, but is {text!r}: rename the file, or retype it")
 
     @property
     def baseline(self) -> str:
@@ -84,7 +96,7 @@ class Protocol:
 
     @property
     def seed_numbers(self) -> range:
-        """Seeds that every track is trained with in any case; a sequential design may go on to `most_seeds`."""
+        """Seeds that every track is always trained with; a sequential design may go on to `most_seeds`."""
         return range(1, self.seeds + 1)
 
     @property
@@ -94,36 +106,32 @@ class Protocol:
 
     @property
     def control_seeds(self) -> range:
-        """Seeds of the baseline's second trainings, none without an A/A control; seed n is paired with last_seed + n."""
+        """Seeds of the baseline's second trainings, if there is an A/A control: seed n is paired with last_seed + n."""
         return range(self.last_seed + 1, self.last_seed + self.seeds + 1) if self.control else range(0)
 
     def run_seeds(self, track: str) -> list[int]:
-        """Returns every seed that a track is trained with, those of the control among them."""
+        """Returns every seed that a track may be trained with, including those of the control."""
         return [*range(1, self.last_seed + 1), *(self.control_seeds if track == self.baseline else [])]
 
 
-def to_dict(config: Any) -> dict[str, Any]:
-    """Returns a config dataclass as nested dicts, lists and scalars, as protocol.toml and results.json hold it."""
-    plain: dict[str, Any] = {}
-    if isinstance(config, Recipe):
-        plain["recipe"] = config.recipe
-    for item in fields(config):
-        value = getattr(config, item.name)
-        if is_dataclass(value):
-            plain[item.name] = to_dict(value)
-        elif isinstance(value, dict):
-            plain[item.name] = {name: to_dict(recipe) for name, recipe in value.items()}
-        else:
-            plain[item.name] = list(value) if isinstance(value, tuple) else value
+def to_dict(protocol: Protocol) -> dict[str, Any]:
+    """Returns the protocol as nested dicts, lists and scalars, as protocol.toml and results.json hold it."""
+
+    def with_lists(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in items}
+
+    plain = asdict(protocol, dict_factory=with_lists)
+    for name, recipe in protocol.tracks.items():
+        plain["tracks"][name] = {"recipe": recipe.recipe, **plain["tracks"][name]}
     return plain
 
 
 def from_dict(plain: Mapping[str, Any]) -> Protocol:
-    """Returns the protocol that `to_dict` wrote down; what is absent has its default.
+    """Returns the protocol that `to_dict` wrote; missing fields take their defaults.
 
-    Raises TrialError for an unknown field (naming the nearest), a value of the wrong type or one out of range.
+    Raises TrialError for an unknown field (naming the nearest one), a value of the wrong type or a value out of range.
     """
-    return _config_from_dict(Protocol, plain, "")
+    return _config_from(plain, Protocol)
 
 
 def save(protocol: Protocol, path: Path) -> None:
@@ -134,16 +142,13 @@ def save(protocol: Protocol, path: Path) -> None:
 
 
 def load(path: Path) -> Protocol:
-    """Reads a protocol from a TOML file.
-
-    Raises TrialError where the file is missing, is no TOML, or names what is no field of the protocol.
-    """
+    """Reads a protocol from a TOML file. Raises TrialError where the file is missing, is not TOML, or `from_dict` does."""
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise TrialError(f"there is no protocol at {path}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TrialError(f"{path} is no TOML: {error}") from None
+        raise TrialError(f"{path} is not valid TOML: {error}") from None
     try:
         return from_dict(plain)
     except TrialError as error:
@@ -157,93 +162,72 @@ def differences(ours: Protocol, theirs: Protocol) -> list[tuple[str, Any, Any]]:
     return [(name, left.get(name), right.get(name)) for name in names if left.get(name) != right.get(name)]
 
 
+def is_amendable(name: str, old: Any, new: Any, asked: Protocol) -> bool:
+    """Whether a trial that has begun may take over a change of one field (by its dotted name) from the protocol `asked`."""
+    if name == "seeds":  # leaving out runs that exist would be choosing among results
+        return bool(new > old)
+    if name == "training.steps":
+        tunes_for_all_steps = bool(asked.tuning.rates) and not asked.tuning.steps  # more steps would need another tuning
+        can_grow = asked.training.schedule == "constant" and not asked.training.epochs and not tunes_for_all_steps
+        return bool(new > old and can_grow)
+    return name in AMENDABLE
+
+
 def _check_track(name: str, recipe: Recipe, vocab_size: int) -> None:
     if not name or not all(letter.isalnum() or letter in "-_" for letter in name):
-        raise TrialError(f"a track's name names a folder: letters, digits, - and _ alone, but found {name!r}")
+        raise TrialError(f"a track's name is also a folder's: use only letters, digits, - and _, not {name!r}")
     if isinstance(recipe, BTMRecipe) and recipe.primitive_vocab_size > vocab_size:
         raise TrialError(
-            f"tracks.{name}.primitive_vocab_size is {recipe.primitive_vocab_size}, above vocab_size {vocab_size}: "
+            f"tracks.{name}.primitive_vocab_size is {recipe.primitive_vocab_size}, which is above vocab_size {vocab_size}: "
             "the primitives are part of the vocabulary"
         )
-
-
-def _check_encodable(name: str, value: object) -> None:
-    if isinstance(value, str) and LONE_SURROGATE.search(value):  # no protocol.toml could hold it
-        raise TrialError(f"{name} must be text that UTF-8 can hold, but is {value!r}: rename the file, or retype it")
 
 
 def _flatten(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in plain.items():
-        if isinstance(value, Mapping):
-            flat.update(_flatten(value, f"{prefix}{name}."))
-        else:
-            flat[prefix + name] = value
+        flat.update(_flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value})
     return flat
 
 
-def _config_from_dict(kind: type[ConfigT], plain: Mapping[str, Any], where: str) -> ConfigT:
-    hints = typing.get_type_hints(kind)
-    known = [item.name for item in fields(kind)]  # type: ignore[arg-type]  # every kind here is a dataclass
-    values: dict[str, Any] = {}
-    for name, value in plain.items():
-        if name not in known:
-            raise TrialError(f"unknown field {where}{name}: {nearest_name(name, known)}")
-        values[name] = _value_from_plain(hints[name], value, f"{where}{name}")
+def _config_from(plain: Any, kind: type[ConfigT], where: str = "") -> ConfigT:
+    """Returns the config dataclass that a table holds; `where` is the table's dotted name, "" for the whole protocol."""
+    hints = {item.name: item.type for item in fields(kind)}  # type: ignore[arg-type]  # every kind here is a dataclass
+    values = {}
+    for name, value in _table(plain, where).items():
+        dotted = f"{where}.{name}".lstrip(".")
+        if name not in hints:
+            raise TrialError(f"unknown field {dotted}: {nearest_name(name, hints)}")
+        values[name] = _value_from(value, hints[name], dotted)
     return kind(**values)
 
 
-def _value_from_plain(hint: Any, value: Any, where: str) -> Any:
+def _value_from(value: Any, hint: Any, where: str) -> Any:
+    import msgspec
+
     if is_dataclass(hint):
-        return _config_from_dict(typing.cast(type[Any], hint), _table(value, where), f"{where}.")
-    origin = typing.get_origin(hint)
-    if origin is dict:
-        parts = _table(value, where)
-        return {name: _recipe(_table(part, f"{where}.{name}"), f"{where}.{name}") for name, part in parts.items()}
-    if origin is tuple:
-        return _tuple(typing.get_args(hint)[0], value, where)
-    if origin is typing.Literal:
-        options = typing.get_args(hint)
-        if value not in options:
-            raise TrialError(f"{where} is {value!r}: {nearest_name(str(value), options)}")
-        return value
-    assert not isinstance(hint, types.UnionType), f"no protocol field is a bare union: {where}"
-    return _scalar(hint, value, where)
-
-
-def _scalar(kind: type, value: Any, where: str) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise TrialError(f"{where} must be of type {kind.__name__}, but is {value!r}")
-    return value
-
-
-def _tuple(kind: type, value: Any, where: str) -> tuple[Any, ...]:
+        return _config_from(value, typing.cast(type[Any], hint), where)
+    if hint == dict[str, Recipe]:
+        return {name: _recipe_from(part, f"{where}.{name}") for name, part in _table(value, where).items()}
     try:
-        return tuple(_scalar(kind, item, where) for item in _listed(value, where))
-    except TrialError:
-        items = {str: "texts", float: "numbers"}[kind]
-        raise TrialError(f"{where} must be a list of {items}, but is {value!r}") from None
+        return msgspec.convert(value, hint)
+    except msgspec.ValidationError:
+        if hint in KINDS:
+            raise TrialError(f"{where} must be {KINDS[hint]}, but is {value!r}") from None
+        raise TrialError(f"{where} is {value!r}: {nearest_name(str(value), typing.get_args(hint))}") from None
 
 
-def _listed(value: Any, where: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise TrialError(f"{where} must be a list, but is {value!r}")
-    return value
+def _recipe_from(plain: Any, where: str) -> Recipe:
+    parts = dict(_table(plain, where))
+    name = parts.pop("recipe", None)
+    if name is None:
+        raise TrialError(f'{where} has no recipe: add recipe = "bpe" or another of {", ".join(RECIPES)}')
+    if name not in list(RECIPES):  # which compares, so that the name may be anything
+        raise TrialError(f"{where}.recipe is {name!r}: {nearest_name(str(name), RECIPES)}")
+    return _config_from(parts, RECIPES[name], where)
 
 
 def _table(value: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise TrialError(f"{where} must be a table of fields, but is {value!r}")
     return value
-
-
-def _recipe(plain: Mapping[str, Any], where: str) -> Recipe:
-    parts = dict(plain)
-    name = parts.pop("recipe", None)
-    if name is None:
-        raise TrialError(f'{where} names no recipe: add recipe = "bpe" or another of {", ".join(RECIPES)}')
-    if name not in RECIPES:
-        raise TrialError(f"{where}.recipe is {name!r}: {nearest_name(str(name), RECIPES)}")
-    return _config_from_dict(RECIPES[name], parts, f"{where}.")

@@ -1,55 +1,76 @@
-"""A trial: a protocol and the folder that its stages fill, in order; what is done is not done again.
+"""A trial: a protocol and the folder that its stages fill, in order. What is finished is not done again.
 
-This file alone sees every stage. It hands each what it needs, and the trainer its evaluator.
+Only this file sees every stage. It hands each stage what that needs, and the trainer its evaluator.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toktrial import artifact, progress, protocol
+from toktrial import artifact, progress
 from toktrial.errors import TrialError
-from toktrial.protocol import Protocol
-from toktrial.trial_folder import TrialFolder
+from toktrial.evaluation.run_files import FINAL_FILE, is_evaluated
+from toktrial.protocol import Protocol, differences, is_amendable, load, save
+from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder
 
 if TYPE_CHECKING:
+    from toktrial.corpus.documents import Documents
+    from toktrial.corpus.stage import Split
     from toktrial.report.result import TrialResult
 
-PROTOCOL_FILE = "protocol.toml"
-EVALUATION_FILES = ("samples.json", "document_nats.npy", "final.json")  # what the evaluate stage writes into a run
-MEASURES_FILE = "evaluation/samples/measures.json"  # and, last, into the trial
 STAGES = ("corpus", "tokenizers", "tokens", "tune", "train", "evaluate", "report")
 
 
 class Trial(TrialFolder):
-    """The stages of one trial, each of which first makes what it needs of those before it.
+    """The stages of one trial. Each first makes what it needs of the stages before it.
 
     Nothing heavy is imported before a stage has work to do.
     """
 
-    def __init__(self, folder: Path | str, plan: Protocol) -> None:
+    def __init__(self, folder: Path | str, protocol: Protocol) -> None:
         """Opens or begins the trial in `folder`.
 
-        A protocol that differs in what a trial can take, more seeds for example, amends it.
+        A protocol that differs only in what a trial may still change, such as more seeds, amends the trial's own.
 
         Raises TrialError where the folder holds a trial of another protocol (naming what differs), or something else.
         """
-        super().__init__(Path(folder), plan)
+        super().__init__(folder, protocol)
         path = self.folder / PROTOCOL_FILE
         has_begun = any((self.folder / stage).is_dir() for stage in ("corpus", "tokenizers", "tokens", "runs"))
         if path.is_file() and has_begun:
             self._amend(path)
         elif not path.is_file() and self.folder.exists() and any(self.folder.iterdir()):
-            raise TrialError(f"{self.folder} holds no trial, but is not empty: name another folder with --trial")
-        else:  # until its first stage is finished, a trial may still change its mind
+            raise TrialError(f"{self.folder} is not empty, but holds no trial: name another folder with --trial")
+        else:  # until its first stage is finished, a trial may take any other protocol
             self.folder.mkdir(parents=True, exist_ok=True)
-            protocol.save(plan, path)
+            save(protocol, path)
 
-    @classmethod
-    def open(cls, folder: Path | str) -> "Trial":
-        """Opens the trial in `folder` with the protocol that it has."""
-        return cls(folder, protocol.load(Path(folder) / PROTOCOL_FILE))
+    def _amend(self, path: Path) -> None:
+        """Writes the new protocol over the one at `path` where they differ, and lists what changed.
+
+        A protocol is fixed before its trial runs. What changes after a result could be seen makes the verdict exploratory.
+        """
+        from toktrial.report.amendments import Amendment, append_amendments, describe_amendment
+
+        changed = differences(load(path), self.protocol)
+        refused = [change for change in changed if not is_amendable(*change, self.protocol)]
+        if refused:
+            lines = [f"  {name}: the trial has {old!r}, but {new!r} was asked for" for name, old, new in refused]
+            raise TrialError(
+                f"{self.folder} holds a trial of another protocol:\n" + "\n".join(lines) + "\n"
+                "A protocol is fixed before its trial runs: name another folder with --trial, or delete this one. A trial can "
+                "still take more seeds and, under a constant learning rate, more steps."
+            )
+        if not changed:
+            return
+        seen = any(self.folder.glob(f"runs/*/seed-*/{artifact.MANIFEST}"))
+        amendments = [Amendment(name, old, new, seen, time.time()) for name, old, new in changed]
+        append_amendments(self.folder, amendments)
+        for amendment in amendments:
+            progress.print_line(f"amended: {describe_amendment(amendment)}")
+        save(self.protocol, path)
 
     def run(self, last_stage: str = STAGES[-1]) -> None:
         """Does every stage up to `last_stage` that is not done."""
@@ -65,97 +86,86 @@ class Trial(TrialFolder):
         do[last_stage]()
 
     def make_minimal_pairs(self) -> None:
-        """Keeps the minimal pairs that the protocol names, if any, in the trial."""
+        """Copies the minimal pairs that the protocol names, if any, into the trial."""
         if self.protocol.evaluation.minimal_pairs:
             from toktrial.evaluation.minimal_pairs import prepare_minimal_pairs
 
             prepare_minimal_pairs(self.protocol.evaluation.minimal_pairs, self.folder)
 
     def make_corpus(self) -> dict[str, Any]:
-        """Reads and splits the corpus, the minimal pairs before it; returns its manifest."""
+        """Reads and splits the corpus, after the minimal pairs. Returns its manifest."""
         from toktrial.corpus.stage import prepare_corpus
 
         self.make_minimal_pairs()
         return prepare_corpus(self.protocol.corpus, self.corpus_folder)
 
     def make_tokenizers(self) -> dict[str, str]:
-        """Makes every track's tokenizer; returns their fingerprints by track."""
+        """Makes every track's tokenizer. Returns their fingerprints by track."""
         manifest = self.make_corpus()
-        from toktrial.corpus.stage import open_documents
         from toktrial.tokenizer.stage import prepare_tokenizers
 
         return prepare_tokenizers(
             self.protocol.tracks,
             self.protocol.vocab_size,
-            open_documents(self.corpus_folder, "train"),
+            self._documents("train"),
             manifest["fingerprint"],
             self.folder,
-            held_out=open_documents(self.corpus_folder, "validation"),
+            held_out=self._documents("validation"),
         )
 
     def make_tokens(self) -> dict[str, str]:
-        """Encodes the corpus for every track; returns the fingerprints by track."""
+        """Encodes the corpus for every track. Returns the fingerprints by track."""
         fingerprints = self.make_tokenizers()
-        from toktrial.corpus.stage import open_documents
         from toktrial.tokenizer.load import load_tokenizer
         from toktrial.tokens.store import write_tokens
 
-        splits = {split: open_documents(self.corpus_folder, split) for split in ("train", "validation")}
+        splits = self._splits()
         return {
-            track: write_tokens(
-                self.tokens_folder(track),
-                load_tokenizer(self.tokenizer_folder(track)),
-                fingerprints[track],
-                splits,
-                self.tokenizer_folder(track).name,
-            )
-            for track in self.protocol.tracks
+            track: write_tokens(self.tokens_folder(track), load_tokenizer(folder), fingerprints[track], splits, folder.name)
+            for track, folder in self.tokenizer_folders.items()
         }
 
     def tune(self) -> None:
-        """Tries the grid of learning rates, where the protocol names one, on training documents but for some set aside."""
+        """Tries the learning rates that the protocol names, if any, with some training documents set aside to judge by."""
         self.make_tokens()
         if not self.protocol.tuning.rates:
             return
-        from toktrial.training.tuning import tune
+        from toktrial.training.rates import tune
 
         self._set_documents_aside()
-        tracks, documents = list(self.protocol.tracks), self.protocol.evaluation.eval_documents
-        folders = {track: self._tuning_tokens_folder(track) for track in tracks}
-        evaluators = {track: self._evaluator(track, folder, documents) for track, folder in folders.items()}
-        judges = {track: self._evaluator(track, folder) for track, folder in folders.items()}
-        tune(self.folder, self.protocol.tuning, tracks, self._tuning_run, evaluators, judges)
+        evaluators = self._evaluators(self.tuning_tokens_folders, self.protocol.evaluation.eval_documents)
+        judges = self._evaluators(self.tuning_tokens_folders)
+        tune(self.folder, self.protocol.tuning, list(self.protocol.tracks), self.tuning_run, evaluators, judges)
 
     def _set_documents_aside(self) -> None:
-        """Parts every track's training documents, all tracks alike, for the tuning."""
-        from toktrial.corpus.stage import open_documents, set_aside
-        from toktrial.tokens.set_aside import write_parted_tokens
-        from toktrial.tokens.store import TokenStore
+        """Splits every track's training documents for the tuning, all tracks alike."""
+        from toktrial.corpus.stage import set_aside
+        from toktrial.tokens.store import TokenStore, write_parted_tokens
 
-        documents = self.protocol.tuning.documents
-        stores = {track: TokenStore.open(self.tokens_folder(track)) for track in self.protocol.tracks}
+        documents, folders = self.protocol.tuning.documents, self.tuning_tokens_folders
+        stores = {track: TokenStore.open(folder) for track, folder in self.tokens_folders.items()}
         inputs = {track: {"tokens": of.manifest["fingerprint"], "documents": documents} for track, of in stores.items()}
         fingerprints = {track: artifact.fingerprint("parted", of) for track, of in inputs.items()}
-        if all(artifact.is_finished(self._tuning_tokens_folder(track), of) for track, of in fingerprints.items()):
+        if all(artifact.is_finished(folders[track], of) for track, of in fingerprints.items()):
             return
-        is_set_aside = set_aside(open_documents(self.corpus_folder, "train"), documents)
+        is_set_aside = set_aside(self._documents("train"), documents)
         for track, store in stores.items():
-            write_parted_tokens(self._tuning_tokens_folder(track), store, fingerprints[track], is_set_aside)
+            write_parted_tokens(folders[track], store, fingerprints[track], is_set_aside)
 
     def train(self) -> None:
-        """Trains every run that is not trained. The tracks take turns in going first, seed by seed."""
+        """Trains every run that is not trained yet. Seed by seed, the tracks take turns in going first."""
         self.tune()
-        from toktrial.corpus.stage import open_documents
         from toktrial.training.loop import train
 
-        texts = open_documents(self.corpus_folder, "train")
-        for run in [*(self.run_of(*place) for place in self.run_order()), *self.runs_at_other_rate()]:
-            train(run, self._evaluators[run.track], texts.__getitem__)
+        texts = self._documents("train")
+        for place in self.all_runs():
+            run = self.run_of(*place)
+            train(run, self._curve_evaluators[run.track], texts.__getitem__)
 
     def evaluate(self) -> None:
-        """Evaluates every run on all validation documents, prompts and minimal pairs; describes the vocabularies.
+        """Evaluates every run on all validation documents, prompts and minimal pairs, and describes the vocabularies.
 
-        A sequential design looks then, and trains and evaluates another seed of every track while its verdict is open.
+        A sequential design then looks, and trains and evaluates another seed of every track while its verdict is open.
         """
         evaluated: set[tuple[str, int]] = set()
         while not evaluated.issuperset(runs := list(self.run_order())):
@@ -164,25 +174,19 @@ class Trial(TrialFolder):
 
     def _evaluate_runs(self, runs: Sequence[tuple[str, int]]) -> None:
         self.train()
-        from toktrial.corpus.stage import open_documents
         from toktrial.evaluation.count_models import measure_floors
         from toktrial.evaluation.overlap import account_overlap
         from toktrial.evaluation.stage import evaluate_run
         from toktrial.evaluation.vocabulary import describe_vocabularies
 
-        tracks = list(self.protocol.tracks)
-        tokenizer_folders = {track: self.tokenizer_folder(track) for track in tracks}
-        tokens_folders = {track: self.tokens_folder(track) for track in tracks}
-        describe_vocabularies(self.folder, tokenizer_folders, tokens_folders, self.protocol.vocab_size)
-        measure_floors(self.folder, tokens_folders, self.protocol.evaluation.eval_documents)
-        splits = {split: open_documents(self.corpus_folder, split) for split in ("train", "validation")}
-        corpus = artifact.read_manifest(self.corpus_folder)["fingerprint"]
-        contexts = {track: self.shape_of(track)[0].context for track in tracks}
-        account_overlap(self.folder, splits, corpus, tokens_folders, contexts)
+        describe_vocabularies(self.folder, self.tokenizer_folders, self.tokens_folders, self.protocol.vocab_size)
+        measure_floors(self.folder, self.tokens_folders, self.protocol.evaluation.eval_documents)
+        contexts = {track: self.shape_of(track)[0].context for track in self.protocol.tracks}
+        account_overlap(self.folder, self._splits(), self._corpus_fingerprint(), self.tokens_folders, contexts)
         paired = [(track, seed) for track, seed in runs if seed <= self.protocol.last_seed]
         if self.protocol.evaluation.minimal_pairs:
             self._judge_minimal_pairs(paired)
-        trained = [*(self.run_of(*place) for place in runs), *self.runs_at_other_rate()]
+        trained = [self.run_of(*place) for place in self.all_runs()]
         with progress.progress("final evaluation and samples", len(trained), "run") as shown:
             for done, run in enumerate(trained, start=1):
                 evaluate_run(run, self.tokenizer_folder(run.track), self.protocol.evaluation)
@@ -190,12 +194,10 @@ class Trial(TrialFolder):
         self._measure_samples(sorted({seed for _, seed in paired}))
 
     def _judge_minimal_pairs(self, runs: Sequence[tuple[str, int]]) -> None:
-        """Has the runs judge the pairs; those of the control are not asked, for nothing compares them."""
-        from toktrial.corpus.stage import open_documents
+        """Has the runs judge the pairs. Those of the control are not asked, because nothing compares their answers."""
         from toktrial.evaluation.minimal_pairs import MINIMAL_PAIRS_FOLDER, account_known_pairs, score_run
 
-        corpus = artifact.read_manifest(self.corpus_folder)["fingerprint"]
-        account_known_pairs(self.folder, corpus, open_documents(self.corpus_folder, "train"))
+        account_known_pairs(self.folder, self._corpus_fingerprint(), self._documents("train"))
         pairs = artifact.read_manifest(self.folder / MINIMAL_PAIRS_FOLDER)["pairs"]
         with progress.progress("minimal pairs", len(runs) * pairs, "pair") as shown:
             for done, (track, seed) in enumerate(runs):
@@ -206,29 +208,31 @@ class Trial(TrialFolder):
                 score_run(self.run_of(track, seed), self.tokenizer_folder(track), self.folder, tell)
                 shown.update((done + 1) * pairs)
 
-    def report(self, target: float | None = None) -> "TrialResult":
-        """Does all that is not done, and writes the report; returns its result.
+    def _measure_samples(self, seeds: Sequence[int]) -> None:
+        from toktrial.evaluation.sample_measures import measure_samples
 
-        Where all is evaluated, the report is made from these files alone, whatever became of the corpus. `target`: bits per
-        byte whose cost is told for each track, beside that of the baseline's final value.
+        runs = {seed: {track: self.run_of(track, seed) for track in self.protocol.tracks} for seed in seeds}
+        measure_samples(self.folder, runs, self.tokenizer_folders, self._documents("train"), self._documents("validation"))
+
+    def report(self, target: float | None = None) -> "TrialResult":
+        """Does all that is not done yet and writes the report. Returns its result.
+
+        Once everything is evaluated, the report is made from those files alone, whatever became of the corpus. `target`: bits
+        per byte whose cost is reported for each track, beside that of the baseline's final value.
         """
         if not self._is_evaluated():
             self.evaluate()
-        return self.write_report(target)
-
-    def write_report(self, target: float | None = None) -> "TrialResult":
-        """Writes the report from the files that are there; returns its result."""
         from toktrial.report.page import write_report
 
         return write_report(self.folder, target)
 
     def finished_result(self, target: float | None = None) -> "TrialResult | None":
-        """Returns the result where every run is evaluated and the report is of these files and this target; else None.
+        """Returns the result where every run is evaluated and the report is of these files and this target, else None.
 
-        None, too, where the report is of another version, whose results.json says something else.
+        It is None, too, where another version wrote the report and its results.json cannot be read in this one's terms.
         """
         from toktrial.report.inputs import report_fingerprint
-        from toktrial.report.results_file import typed
+        from toktrial.report.result import typed
 
         if not self._is_evaluated():
             return None
@@ -239,56 +243,43 @@ class Trial(TrialFolder):
         except (ValueError, LookupError):
             return None
 
-    def _amend(self, path: Path) -> None:
-        from toktrial.amendments import amend
-        from toktrial.report.amendments import describe_amendment
-
-        for amendment in (made := amend(self.folder, protocol.load(path), self.protocol)):
-            progress.print_line(f"amended: {describe_amendment(amendment)}")
-        if made:
-            protocol.save(self.protocol, path)
-
     def _is_evaluated(self) -> bool:
-        """Whether the evaluate stage came to its end; the measures of the samples are the last that it writes."""
-        if not self.is_tuned:
-            return False
-        runs = [self.run_folder(*run) for run in self.run_order()]
-        runs += [run.folder for run in self.runs_at_other_rate()]
-        paths = [folder / name for folder in runs for name in EVALUATION_FILES]
-        if not all(path.is_file() for path in [*paths, self.folder / MEASURES_FILE]):
-            return False
-        return all(self._is_what_the_protocol_asks(artifact.read_json(folder / "final.json")) for folder in runs)
+        """Whether the evaluate stage is finished, by its own files. It writes the measures of the samples last."""
+        from toktrial.report.inputs import SAMPLE_MEASURES_FILE
 
-    def _is_what_the_protocol_asks(self, final: Mapping[str, Any]) -> bool:
-        """Whether a run's final evaluation is that of the protocol as it may have been amended."""
-        training, at_equal_bytes = self.protocol.training, self.protocol.verdict.budget == "bytes"
-        has_all_steps = bool(training.epochs) or final["step"] == training.steps
-        return has_all_steps and (not at_equal_bytes or bool(final.get("equal_bytes")))
+        if not self.is_tuned or not (self.folder / SAMPLE_MEASURES_FILE).is_file():
+            return False
+        folders = [self.run_folder(*place) for place in self.all_runs()]
+        if not all(map(is_evaluated, folders)):
+            return False
+        finals = [artifact.read_json(folder / FINAL_FILE) for folder in folders]
+        training, at_equal_bytes = self.protocol.training, self.protocol.verdict.budget == "bytes"  # as amended since, maybe
+        has_all_steps = bool(training.epochs) or all(final["step"] == training.steps for final in finals)
+        return has_all_steps and (not at_equal_bytes or all(final.get("equal_bytes") for final in finals))
 
-    def _measure_samples(self, seeds: Sequence[int]) -> None:
+    def _documents(self, split: "Split") -> "Documents":
         from toktrial.corpus.stage import open_documents
-        from toktrial.evaluation.sample_measures import measure_samples
 
-        tracks = list(self.protocol.tracks)
-        measure_samples(
-            self.folder,
-            {seed: {track: self.run_of(track, seed) for track in tracks} for seed in seeds},
-            {track: self.tokenizer_folder(track) for track in tracks},
-            open_documents(self.corpus_folder, "train"),
-            open_documents(self.corpus_folder, "validation"),
-        )
+        return open_documents(self.corpus_folder, split)
+
+    def _splits(self) -> "dict[str, Documents]":
+        return {"train": self._documents("train"), "validation": self._documents("validation")}
+
+    def _corpus_fingerprint(self) -> str:
+        return str(artifact.read_manifest(self.corpus_folder)["fingerprint"])
 
     @cached_property
-    def _evaluators(self) -> dict[str, Any]:
-        """What measures each track's curve: its scorer, on the same documents for all tracks."""
-        documents = self.protocol.evaluation.eval_documents
-        return {track: self._evaluator(track, self.tokens_folder(track), documents) for track in self.protocol.tracks}
+    def _curve_evaluators(self) -> dict[str, Any]:
+        return self._evaluators(self.tokens_folders, self.protocol.evaluation.eval_documents)
 
-    def _evaluator(self, track: str, tokens_folder: Path, documents: int = 0) -> Any:
-        """Returns what scores a track's model on so many of a token folder's validation documents; 0: on all."""
+    def _evaluators(self, tokens_folders: dict[str, Path], documents: int = 0) -> dict[str, Any]:
+        """Returns what scores each track's model on the first `documents` validation documents of token folders; 0: on all."""
         from toktrial.evaluation.bits_per_byte import DocumentScorer
         from toktrial.tokens.store import TokenStore
 
-        store = TokenStore.open(tokens_folder)
-        context = self.shape_of(track)[0].context
-        return DocumentScorer(store.validation, store.entry_bytes, context, self.protocol.vocab_size, documents).score
+        evaluators = {}
+        for track, folder in tokens_folders.items():
+            store, context = TokenStore.open(folder), self.shape_of(track)[0].context
+            scorer = DocumentScorer(store.validation, store.entry_bytes, context, self.protocol.vocab_size, documents)
+            evaluators[track] = scorer.score
+        return evaluators

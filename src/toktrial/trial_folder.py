@@ -1,32 +1,51 @@
-"""A trial's folder: where each stage's result stands in it, which runs the trial has, and how each of them is trained.
+"""A trial's folder: where each stage's result is, which runs the trial has, and how each of them is trained.
 
-Protocol -> trial folder -> trial.py, which fills it stage by stage.
+Protocol -> trial folder -> trial.py, which fills it stage by stage. What only reads a trial opens it as a TrialFolder.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from toktrial import artifact
-from toktrial.protocol import Protocol
-from toktrial.training.config import ModelConfig, TrainingConfig
+from toktrial.evaluation.run_files import FINAL_FILE, is_evaluated
+from toktrial.protocol import Protocol, load
+from toktrial.tokenizer.config import TOKENIZERS_FOLDER, tokenizer_names
+from toktrial.training.config import ModelConfig, TrainingConfig, matched_shape, steps_of
+from toktrial.training.rates import (
+    OTHER_RATE_FOLDER,
+    RATES_FILE,
+    RATES_FOLDER,
+    TUNING_FOLDER,
+    Policy,
+    read_tuned_rates,
+    tuning_settings,
+)
 
 if TYPE_CHECKING:
-    from toktrial.training.rates import Policy, TunedRates
     from toktrial.training.run import Run
+
+PROTOCOL_FILE = "protocol.toml"
 
 
 class TrialFolder:
-    """A protocol and the folder of its trial. Reads; nothing is written here, and nothing heavy imported before it is used."""
+    """A protocol and the folder of its trial. It writes nothing, and imports nothing heavy before that is used."""
 
-    def __init__(self, folder: Path, protocol: Protocol) -> None:
-        self.folder, self.protocol = folder, protocol
+    def __init__(self, folder: Path | str, protocol: Protocol) -> None:
+        self.folder, self.protocol = Path(folder), protocol
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Self:
+        """Opens the trial in `folder` with the protocol that it has. Raises TrialError as `protocol.load` does."""
+        return cls(folder, load(Path(folder) / PROTOCOL_FILE))
+
+    # Which runs there are
 
     def run_order(self) -> Iterator[tuple[str, int]]:
-        """Yields (track, seed) in the order of training: a seed of every track, then its run of the control, if any.
+        """Yields (track, seed) in the order of training: one seed of every track, then the control's run for it, if any.
 
-        So a trial that was interrupted holds as many pairs of the control as of the tracks.
+        So an interrupted trial holds as many pairs of the control as of the tracks.
         """
         tracks = list(self.protocol.tracks)
         for index, seed in enumerate(self.seed_numbers):
@@ -35,34 +54,49 @@ class TrialFolder:
             if index < len(self.protocol.control_seeds):
                 yield self.protocol.baseline, self.protocol.control_seeds[index]
 
+    def all_runs(self) -> list[tuple[str, int, Policy]]:
+        """Returns (track, seed, rate) of every run: those of `run_order`, then those of the verdict that does not decide.
+
+        The latter are runs of the tracks whose own rate differs from the shared one. Raises TrialError where learning rates
+        are to be tuned and are not yet.
+        """
+        tuning = self.protocol.tuning
+        runs = [(track, seed, tuning.decides) for track, seed in self.run_order()]
+        if not tuning.rates or not tuning.both_verdicts:
+            return runs
+        found = read_tuned_rates(self.folder)
+        other: Policy = "shared" if tuning.decides == "own" else "own"
+        tracks = [track for track in self.protocol.tracks if found.own[track] != found.shared]
+        return runs + [(track, seed, other) for seed in self.seed_numbers for track in tracks]
+
     @property
     def seed_numbers(self) -> range:
-        """The seeds of every track, by what is known: the protocol's, and one more while a sequential design is open."""
-        plan = self.protocol
-        seeds = plan.seeds
-        while seeds < plan.last_seed and (finals := self._finals(seeds)) is not None:
-            from toktrial.report.sequential import is_open
-
-            if not is_open(finals, plan.seeds, plan.most_seeds, plan.verdict.confidence):
-                break
+        """The seeds of every track, as far as is known: the protocol's, and one more while a sequential design is open."""
+        seeds = self.protocol.seeds
+        while seeds < self.protocol.last_seed and self._is_open_after(seeds):
             seeds += 1
         return range(1, seeds + 1)
 
-    def _finals(self, seeds: int) -> list[list[float]] | None:
-        """Returns the bits per byte that the verdict reads, track by track, the baseline's first; None where one is missing."""
+    def _is_open_after(self, seeds: int) -> bool:
+        """Whether all tracks are evaluated up to that seed and a sequential design then still asks for another."""
         from toktrial.report.evaluated import judged_bits_per_byte
         from toktrial.report.inputs import read_final
+        from toktrial.report.sequential import is_open
 
-        paths = [
-            [self.run_folder(track, seed) / "final.json" for seed in range(1, seeds + 1)] for track in self.protocol.tracks
+        plan = self.protocol
+        folders = [[self.run_folder(track, seed) for seed in range(1, seeds + 1)] for track in plan.tracks]
+        if not all(is_evaluated(folder) for of_track in folders for folder in of_track):
+            return False
+        finals = [
+            [judged_bits_per_byte(read_final(folder / FINAL_FILE), plan.verdict.budget) for folder in of_track]
+            for of_track in folders
         ]
-        if not all(path.is_file() for of_track in paths for path in of_track):
-            return None
-        budget = self.protocol.verdict.budget
-        return [[judged_bits_per_byte(read_final(path), budget) for path in of_track] for of_track in paths]
+        return is_open(finals, plan.seeds, plan.most_seeds, plan.verdict.confidence)
 
-    def run_of(self, track: str, seed: int, rate: "Policy | None" = None) -> "Run":
-        """Returns what the trainer needs for one run: at the tuned rate that decides, or at another, where rates are tuned.
+    # How each is trained
+
+    def run_of(self, track: str, seed: int, rate: Policy | None = None) -> "Run":
+        """Returns what the trainer needs for one run, at the tuned rate that decides or at another, where rates are tuned.
 
         Raises TrialError where they are to be tuned and are not yet.
         """
@@ -71,8 +105,7 @@ class TrialFolder:
         tuning = self.protocol.tuning
         model, training = self.shape_of(track)
         if tuning.rates:
-            training = replace(training, learning_rate=self._tuned_rates().rate_of(track, rate or tuning.decides))
-        is_other = rate is not None and rate != tuning.decides
+            training = replace(training, learning_rate=read_tuned_rates(self.folder).rate_of(track, rate or tuning.decides))
         return Run(
             track=track,
             seed=seed,
@@ -80,55 +113,30 @@ class TrialFolder:
             model=model,
             training=training,
             tokens_folder=self.tokens_folder(track),
-            folder=self._other_run_folder(track, seed) if is_other else self.run_folder(track, seed),
-            keep_weights_at=self.equal_bytes_step(track, seed),
+            folder=self.run_folder(track, seed, rate),
+            keep_weights_at=self._equal_bytes_step(track, seed),
             must_keep_weights=self.protocol.verdict.budget == "bytes",
         )
 
-    @property
-    def is_tuned(self) -> bool:
-        """Whether the learning rates are known: found, or not asked to be tuned."""
-        from toktrial.training.rates import RATES_FILE, RATES_FOLDER
-
-        return not self.protocol.tuning.rates or (self.folder / RATES_FOLDER / RATES_FILE).is_file()
-
-    def runs_at_other_rate(self) -> "list[Run]":
-        """Returns the runs of the verdict that does not decide: of tracks whose own rate is not the shared one."""
-        tuning = self.protocol.tuning
-        if not tuning.rates or not tuning.both_verdicts:
-            return []
-        found = self._tuned_rates()
-        other: Policy = "shared" if tuning.decides == "own" else "own"
-        tracks = [track for track in self.protocol.tracks if found.own[track] != found.shared]
-        return [self.run_of(track, seed, other) for seed in self.seed_numbers for track in tracks]
-
-    def _tuned_rates(self) -> "TunedRates":
-        from toktrial.training.rates import read_tuned_rates
-
-        return read_tuned_rates(self.folder)
-
-    def _tuning_run(self, track: str, rate: float, seed: int) -> "Run":
-        from toktrial.training.rates import TUNING_FOLDER, tuning_settings
+    def tuning_run(self, track: str, rate: float, seed: int) -> "Run":
+        """Returns what the trainer needs for one run that tries a learning rate."""
         from toktrial.training.run import Run
 
         model, training = self.shape_of(track)
-        return Run(
-            track=track,
-            seed=seed,
-            vocab_size=self.protocol.vocab_size,
-            model=model,
-            training=tuning_settings(training, self.protocol.tuning, rate),
-            tokens_folder=self._tuning_tokens_folder(track),
-            folder=self.folder / TUNING_FOLDER / "runs" / track / f"rate-{rate!r}" / f"seed-{seed}",
-        )
+        training = tuning_settings(training, self.protocol.tuning, rate)
+        folder = self.folder / TUNING_FOLDER / "runs" / track / f"rate-{rate!r}" / f"seed-{seed}"
+        return Run(track, seed, self.protocol.vocab_size, model, training, self.tuning_tokens_folders[track], folder)
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether the learning rates are known: tuned, or not to be tuned."""
+        return not self.protocol.tuning.rates or (self.folder / RATES_FOLDER / RATES_FILE).is_file()
 
     def shape_of(self, track: str) -> tuple[ModelConfig, TrainingConfig]:
-        """Returns the configs that a track is trained with; with `training.match` in bytes its token files must be there."""
+        """Returns the configs that a track is trained with. Where `training.match` is bytes, its token files must be there."""
         model, training = self.protocol.model, self.protocol.training
         if training.match == "tokens" or track == self.protocol.baseline:
             return model, training
-        from toktrial.training.matching import matched_shape
-
         return matched_shape(model, training, self._bytes_per_token(track) / self._bytes_per_token(self.protocol.baseline))
 
     def _bytes_per_token(self, track: str) -> float:
@@ -136,19 +144,18 @@ class TrialFolder:
         sizes = artifact.read_manifest(self.tokens_folder(track))["train"]
         return float(sizes["bytes"] / (sizes["tokens"] + sizes["documents"]))
 
-    def equal_bytes_step(self, track: str, seed: int) -> int:
+    def _equal_bytes_step(self, track: str, seed: int) -> int:
         """Returns the last step by which a run has read no more text than any track's run of that seed reads in all.
 
         Under one seed every track reads the same documents in the same order, so up to there all have read the same text.
-        0 where token files are still missing.
+        Returns 0 where token files are still missing.
         """
-        if not all((self.tokens_folder(each) / artifact.MANIFEST).is_file() for each in self.protocol.tracks):
+        if not all(map(artifact.is_finished, self.tokens_folders.values())):
             return 0
         from toktrial.tokens.batches import Batches
         from toktrial.tokens.store import TokenStore
-        from toktrial.training.run import steps_of
 
-        stores = {each: TokenStore.open(self.tokens_folder(each)) for each in self.protocol.tracks}
+        stores = {each: TokenStore.open(folder) for each, folder in self.tokens_folders.items()}
         batches, steps = {}, {}
         for each, store in stores.items():
             model, training = self.shape_of(each)
@@ -157,30 +164,36 @@ class TrialFolder:
         least = min(batches[each].bytes_read(steps[each], stores[each].entry_bytes) for each in stores)
         return batches[track].last_step_within(least, steps[track], stores[track].entry_bytes)
 
-    def run_folder(self, track: str, seed: int) -> Path:
-        return self.folder / "runs" / track / f"seed-{seed}"
-
-    def _other_run_folder(self, track: str, seed: int) -> Path:
-        from toktrial.training.rates import OTHER_RATE_FOLDER
-
-        return self.folder / OTHER_RATE_FOLDER / track / f"seed-{seed}"
+    # Where everything is
 
     @property
     def corpus_folder(self) -> Path:
         return self.folder / "corpus"
 
-    def tokenizer_folder(self, track: str) -> Path:
-        from toktrial.tokenizer.config import TOKENIZERS_FOLDER, tokenizer_names
+    @property
+    def tokenizer_folders(self) -> dict[str, Path]:
+        """By track; tracks with equal recipes share one."""
+        names = tokenizer_names(self.protocol.tracks)
+        return {track: self.folder / TOKENIZERS_FOLDER / name for track, name in names.items()}
 
-        return self.folder / TOKENIZERS_FOLDER / tokenizer_names(self.protocol.tracks)[track]
+    def tokenizer_folder(self, track: str) -> Path:
+        return self.tokenizer_folders[track]
+
+    @property
+    def tokens_folders(self) -> dict[str, Path]:
+        return {track: self.folder / "tokens" / track for track in self.protocol.tracks}
 
     def tokens_folder(self, track: str) -> Path:
-        return self.folder / "tokens" / track
+        return self.tokens_folders[track]
 
-    def _tuning_tokens_folder(self, track: str) -> Path:
-        from toktrial.training.rates import TUNING_FOLDER
+    @property
+    def tuning_tokens_folders(self) -> dict[str, Path]:
+        """By track: its tokens, split once more for the tuning."""
+        return {track: self.folder / TUNING_FOLDER / "tokens" / track for track in self.protocol.tracks}
 
-        return self.folder / TUNING_FOLDER / "tokens" / track
+    def run_folder(self, track: str, seed: int, rate: Policy | None = None) -> Path:
+        runs = "runs" if rate in (None, self.protocol.tuning.decides) else OTHER_RATE_FOLDER
+        return self.folder / runs / track / f"seed-{seed}"
 
     @property
     def report_folder(self) -> Path:

@@ -11,6 +11,7 @@ import torch
 
 from toktrial.artifact import MANIFEST, check_files, write_json
 from toktrial.corpus.documents import Documents
+from toktrial.evaluation.run_files import FINAL_FILE, SAMPLES_FILE
 from toktrial.evaluation.sample_measures import (
     MEASURES_FILE,
     bits_under,
@@ -18,7 +19,6 @@ from toktrial.evaluation.sample_measures import (
     measure_samples,
     texts_of_equal_bytes,
 )
-from toktrial.evaluation.stage import FINAL_FILE, SAMPLES_FILE
 from toktrial.evaluation.text_measures import Passage, count_measures, summarise
 from toktrial.evaluation.words import words_of
 from toktrial.tokenizer.base import Tokenizer

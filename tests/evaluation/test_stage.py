@@ -9,7 +9,8 @@ import pytest
 from toktrial import artifact
 from toktrial.evaluation.bits_per_byte import DocumentScorer
 from toktrial.evaluation.config import EvaluationConfig
-from toktrial.evaluation.stage import DOCUMENT_NATS_FILE, FINAL_FILE, SAMPLES_FILE, evaluate_run
+from toktrial.evaluation.run_files import DOCUMENT_NATS_FILE, FINAL_FILE, SAMPLES_FILE
+from toktrial.evaluation.stage import evaluate_run
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokens.store import TokenStore
 from toktrial.training.config import ModelConfig, TrainingConfig

@@ -99,7 +99,7 @@ def whole_trial(tmp_path_factory: pytest.TempPathFactory, shared_data: Path, tin
     questionnaire = Questionnaire(trial, "somebody")
     for number in range(len(questionnaire)):
         questionnaire.vote(number, ANSWERS[number % len(ANSWERS)])
-    trial.write_report(target=7.5)
+    trial.report(target=7.5)
     return trial.folder
 
 

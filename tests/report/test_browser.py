@@ -12,10 +12,9 @@ import pytest
 
 from toktrial.report.blocks import Chart
 from toktrial.report.charts import CUT
-from toktrial.report.document import document_of
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
-from toktrial.report.page import render_page
+from toktrial.report.page import document_of, render_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog, Page
@@ -161,7 +160,7 @@ def test_the_charts_draw_a_line_and_a_band_for_every_track(page: "Page") -> None
 
 @pytest.mark.parametrize("label", AXIS_TITLES)
 def test_the_axis_switch_changes_titles_and_names(page: "Page", label: str) -> None:
-    choose(page, "Across", label)
+    choose(page, "Horizontal axis", label)
     assert axis_titles(page) == [AXIS_TITLES[label]] * 4
     assert page.locator("#bits_per_byte").get_attribute("aria-label") == (
         f"Line chart: bits per byte of text against {AXIS_TITLES[label]}. At the end: "
@@ -173,7 +172,7 @@ def test_the_axis_switch_changes_titles_and_names(page: "Page", label: str) -> N
 def test_the_axis_switch_moves_the_points(page: "Page") -> None:
     bpe, btm = lines(page)
     assert bpe[-2] == pytest.approx(btm[-2])  # the last steps are the same
-    choose(page, "Across", "bytes of text")
+    choose(page, "Horizontal axis", "bytes of text")
     assert axis_titles(page) == [AXIS_TITLES["bytes of text"]] * 4
     bpe, btm = lines(page)
     assert bpe[-2] == pytest.approx(btm[-2] * 4 / 6, rel=1e-3)  # btm's tokens are 6 bytes long, those of bpe 4
@@ -193,8 +192,8 @@ def test_the_axis_switch_works_by_keyboard(page: "Page") -> None:
 def test_scales_are_linear_or_logarithmic(
     page: "Page", visited: Visit, results: dict[str, Any], scale: str, scaled: Any
 ) -> None:
-    choose(page, "Scale across", scale)
-    choose(page, "Scale upward", scale)
+    choose(page, "Horizontal scale", scale)
+    choose(page, "Vertical scale", scale)
     for curve, line in zip(results["mean_curves"]["all_runs"], lines(page), strict=False):
         for values, pixels in ((curve["columns"]["step"], line[::2]), (curve["columns"]["bits_per_byte"], line[1::2])):
             assert abs(np.corrcoef(scaled(values), pixels)[0, 1]) == pytest.approx(1, abs=1e-6)
@@ -227,7 +226,7 @@ def test_hovering_tells_a_run_that_lies_above_the_chart(browser: "Browser", writ
     document = document_of(gather(read_trial(trial)))
     drawn = next(block for block in document.blocks() if isinstance(block, Chart) and block.id == "bits_per_byte")
     along_steps = drawn.interactive["axes"]["step"]
-    assert along_steps["domains"]["linear"][1] < 6.5 and along_steps["caption"]["linear"] == CUT
+    assert along_steps["domains"]["linear"][1] < 6.5 and along_steps["captions"]["linear"] == CUT
     path = tmp_path / "index.html"
     path.write_text(render_page(document, {}), encoding="utf-8")
     page = visit(browser, path.as_uri(), viewport={"width": 1280, "height": 900}).page
@@ -296,7 +295,7 @@ def test_nothing_overflows_on_a_phone(browser: "Browser", any_address: str) -> N
 
 
 def test_it_prints_with_the_chosen_axis_and_without_controls(page: "Page") -> None:
-    choose(page, "Across", "FLOPs")
+    choose(page, "Horizontal axis", "FLOPs")
     assert axis_titles(page) == [AXIS_TITLES["FLOPs"]] * 4
     page.emulate_media(media="print")
     assert not page.locator("#chart-controls").is_visible()

@@ -13,18 +13,16 @@ import pytest
 
 from toktrial.report.chart_rows import POINTS_DRAWN, chart_data
 from toktrial.report.chart_specification import AXIS_TITLES
-from toktrial.report.charts import MEASURES, PICTURES, LearningCurve, charts, learning_curves
-from toktrial.report.document import document_of
+from toktrial.report.charts import MEASURES, LearningCurve, charts, learning_curves
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
-from toktrial.report.page import draw
-from toktrial.report.result import TrialResult
-from toktrial.report.result_tracks import MeanCurve, MeanCurves
-from toktrial.report.results_file import typed
+from toktrial.report.page import document_of, draw
+from toktrial.report.result import TrialResult, typed
+from toktrial.report.tracks import MeanCurve, MeanCurves
 
 from .conftest import BPE, BTM
 
-CHARTS = [f"{measure}_by_{axis}" for measure, axes in PICTURES.items() for axis in axes]
+CHARTS = [f"{measure}_by_{axis}" for measure, of in MEASURES.items() for axis in of.pictured_along]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +87,7 @@ def test_seconds_leave_out_runs_that_shared_a_device(write_trial: Any) -> None:
 def test_where_no_seconds_compare_all_runs_are_drawn_and_the_caption_says_so(write_trial: Any) -> None:
     results = gather(read_trial(write_trial({"bpe": BPE, "btm": {**BTM, "shared_device_seeds": {1, 2, 3}}})))
     assert results.mean_curves.timed_runs is None
-    captions = {chart.axis: chart.caption for chart in curves_of(results)}
+    captions = {chart.axis: chart.captions["linear"] for chart in curves_of(results)}
     assert "these seconds do not compare" in captions["training_seconds"]
     assert "these seconds do not compare" not in captions["step"]
 
@@ -102,7 +100,7 @@ def test_long_curves_are_thinned_and_the_caption_says_so(results: TrialResult) -
     steps = [row["step"] for row in chart_data(long)["all_runs"]]
     assert len(steps) <= POINTS_DRAWN
     assert (steps[0], steps[-1]) == (1, evaluations)
-    assert "One in 3 evaluations is drawn" in curves_of(long)[0].caption
+    assert "One in 3 evaluations is drawn" in curves_of(long)[0].captions["linear"]
 
 
 def test_an_evaluation_without_a_number_is_a_gap(results: TrialResult) -> None:

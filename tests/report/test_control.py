@@ -1,4 +1,4 @@
-"""The A/A control by hand: its pairs, what nothing looks like, and what is left out of the verdict for it."""
+"""The A/A control by hand: its pairs, what no difference looks like, and what is left out of the verdict for it."""
 
 import json
 from pathlib import Path
@@ -9,8 +9,8 @@ import pytest
 from toktrial.artifact import write_json
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
+from toktrial.report.noise import Control
 from toktrial.report.result import TrialResult
-from toktrial.report.result_comparisons import Control
 from toktrial.report.sections.control import control_sentences, control_table
 
 BPE = {"final_bits_per_byte": [1.500, 1.510, 1.490], "control_bits_per_byte": [1.503, 1.506, 1.490]}
@@ -48,8 +48,11 @@ def test_it_is_told_in_words_and_beside_the_tracks(write_trial: Any) -> None:
     said = " ".join(control_sentences(control_of(results), results))
     assert "The same tokenizer (bpe) trained twice differs by 0.0029 bits per byte (root mean square over 3 pairs" in said
     assert "btm differs from bpe by 17.3 times that." in said
-    assert "From seed to seed, btm minus bpe deviates by 0.0050: the noise that the verdict reckons with." in said
-    assert "the other track's own noise is not in it, and may be larger" in said
+    assert (
+        "From seed to seed, btm minus bpe has a standard deviation of 0.0050: the noise that the verdict takes into account."
+        in said
+    )
+    assert "The other track's own noise is not in this number, and may be larger" in said
     assert control_table(control_of(results), results).rows[0] == ["1 and 4", "+0.0030", "\N{MINUS SIGN}0.0500"]
 
 

@@ -1,9 +1,23 @@
-"""Interpolation, ratios and crossings by hand."""
+"""Interpolation, ratios and crossings by hand; means and standard deviations over seeds against numpy's."""
+
+import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from toktrial.report.curves import Curve, crossings, first_reached, lower, needed, reach, swapped
+from toktrial.report.axes import AXES, CURVE_COLUMNS
+from toktrial.report.curves import (
+    Curve,
+    crossings,
+    first_reached,
+    lower,
+    mean_over_seeds,
+    needed,
+    reach,
+    standard_deviation_over_seeds,
+)
 
 
 def curve(bits: list[float], seconds_per_step: float = 1.0, shared_device: bool = False) -> Curve:
@@ -29,7 +43,7 @@ def test_reach_by_hand() -> None:
     steps = reach([(baseline, other)], "bits_per_byte", "step")
     assert steps.ratios == [pytest.approx(25 / 40)]
     assert reach([(baseline, other)], "bits_per_byte", "training_seconds").median == pytest.approx(50 / 40)
-    assert reach(swapped([(baseline, other)]), "bits_per_byte", "step").ratios == [None]
+    assert reach([(other, baseline)], "bits_per_byte", "step").ratios == [None]
 
 
 def test_reach_measures_from_where_the_leader_first_had_the_value() -> None:
@@ -99,3 +113,19 @@ def test_who_is_there_at_the_first_evaluation_has_a_bound_and_no_ratio() -> None
     assert (found.median, found.at_most) == (0.25, True)
     assert not reach([(leader, late)], "bits_per_byte", "step").at_most
     assert not reach([(leader, soon), (leader, late), (leader, late)], "bits_per_byte", "step").at_most, "the median is exact"
+
+
+VALUES = st.lists(st.none() | st.just(math.nan) | st.just(math.inf) | st.floats(-1e6, 1e6), max_size=8)
+
+
+@given(VALUES)
+def test_both_are_numpys_over_the_finite_values(values: list[float | None]) -> None:
+    finite = [value for value in values if value is not None and np.isfinite(value)]
+    mean, deviation = mean_over_seeds(values), standard_deviation_over_seeds(values)
+    assert (mean is None, deviation is None) == (len(finite) == 0, len(finite) < 2)
+    assert mean is None or mean == pytest.approx(np.mean(finite), abs=1e-6)
+    assert deviation is None or deviation == pytest.approx(np.std(finite, ddof=1), abs=1e-6)
+
+
+def test_every_axis_is_a_column_of_the_metrics() -> None:
+    assert set(AXES) <= set(CURVE_COLUMNS)

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toktrial.report.curves import AXES, Curve
-from toktrial.report.differences import difference_curve, headline_clauses, movement, sign_change
+from toktrial.report.axes import COMPARED_AXES
+from toktrial.report.curves import Curve
+from toktrial.report.differences import DifferenceCurve, difference_curve, movement, sign_change
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
-from toktrial.report.result_comparisons import DifferenceCurve
 from toktrial.report.sections.tracks import budgets_table
 from toktrial.report.verdict import paired_interval
 
@@ -19,7 +19,7 @@ from .conftest import BPE, BTM
 
 def curve_of(bits: list[float], axis_step: float = 10.0, shared: bool = False) -> Curve:
     places = np.arange(len(bits), dtype=np.float64)
-    columns = dict.fromkeys(AXES, places * axis_step)
+    columns = dict.fromkeys(COMPARED_AXES, places * axis_step)
     return Curve({**columns, "step": places * 10, "bits_per_byte": np.array(bits, dtype=np.float64)}, shared)
 
 
@@ -94,10 +94,10 @@ def test_the_budgets_of_a_trial(write_trial: Any) -> None:
 
 def test_the_headline_says_that_the_sign_changed(write_trial: Any) -> None:
     tracks = {"bpe": {"final_bits_per_byte": [1.5, 1.5]}, "btm": {"final_bits_per_byte": [1.45, 1.46], "decay_steps": 75.0}}
-    said, advice = headline_clauses(gather(read_trial(write_trial(tracks, seeds=2))))
+    said, advice = gather(read_trial(write_trial(tracks, seeds=2))).verdict.clauses
     assert "changed its sign on the way: btm " in said
     assert advice == "Another budget may say another thing."
 
 
 def test_nothing_is_said_of_a_difference_that_has_settled(write_trial: Any) -> None:
-    assert headline_clauses(gather(read_trial(write_trial({"bpe": BPE, "btm": {**BTM, "decay_steps": 60.0}})))) == []
+    assert gather(read_trial(write_trial({"bpe": BPE, "btm": {**BTM, "decay_steps": 60.0}}))).verdict.clauses == []

@@ -2,8 +2,10 @@
 
 import html
 import html.parser
+import pkgutil
 import re
 from dataclasses import fields, is_dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,18 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-import toktrial.report.sections
+from toktrial.report import sections
+from toktrial.report.accounts import Cuts, CutToken, Entry, TrackCut
 from toktrial.report.blocks import (
     Block,
-    Branch,
     Bullets,
     Chart,
-    Choice,
+    ChartControls,
     CodeBlock,
-    CodeSpan,
-    Contents,
     CutText,
-    Cutting,
     Definition,
     Definitions,
     Details,
@@ -31,23 +30,18 @@ from toktrial.report.blocks import (
     Figure,
     Group,
     Heading,
-    OnPage,
     Paragraph,
-    Piece,
-    Quotation,
     Quotations,
     Section,
-    Switches,
     Table,
-    Tree,
+    Trees,
 )
-from toktrial.report.document import CONTENTS, SECTIONS, document_of
 from toktrial.report.gather import gather
-from toktrial.report.html_blocks import HtmlRenderer, element
 from toktrial.report.inputs import read_trial
 from toktrial.report.markdown import render_markdown
+from toktrial.report.page import BODY, OPENING, document_of, render_blocks
+from toktrial.report.wording import visible
 
-PAGE_ALONE = Switches | OnPage | Contents
 SILENT = ("specification", "interactive", "datasets", "id", "kind", "kinds", "tone", "language", "label")
 HOSTILE = "</script><script>alert(1)</script> <img src=x onerror=alert(2)> `| the *end* |`"
 
@@ -75,14 +69,18 @@ def letters(text: str) -> str:
 
 def said_by(part: Any) -> list[str]:
     """Every text of a block that a reader is told, wherever it is told."""
-    if isinstance(part, PAGE_ALONE) or (isinstance(part, Table) and not part.rows):
+    if isinstance(part, ChartControls) or (isinstance(part, Table) and not part.rows):
         return []
     if isinstance(part, str):
         return [part]
+    if isinstance(part, dict):
+        return said_by([*part.items()])
     if isinstance(part, list | tuple):
         return [text for each in part for text in said_by(each)]
     if isinstance(part, CutText):  # cut into pieces in either, with other marks between them
-        return [part.lead, *(text for each in part.cuttings for text in (each.name, each.summary))]
+        return [part.lead, *part.summaries(), *part.summaries().values()]
+    if isinstance(part, Trees):
+        return [visible(text) for root in part.roots for text in texts_of(root)]
     if isinstance(part, Chart):
         return said_by(part.pictures[0])
     if isinstance(part, Figure):
@@ -92,27 +90,34 @@ def said_by(part: Any) -> list[str]:
     return []
 
 
+def texts_of(entry: Entry) -> list[str]:
+    """The texts of an entry and of all its parts."""
+    return [entry.text, *(text for part in entry.parts or () for text in texts_of(part))]
+
+
 @pytest.fixture(scope="module", params=["reported_trial", "whole_trial"])
 def document(request: pytest.FixtureRequest) -> Document:
     folder: Path = request.getfixturevalue(request.param)
     return document_of(gather(read_trial(folder), target=7.5))
 
 
-def test_every_file_of_a_section_is_named_once() -> None:
-    folder = Path(toktrial.report.sections.__file__).parent
-    files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
-    assert sorted(files | {CONTENTS}) == sorted(SECTIONS)
+def test_every_section_is_named_once() -> None:
+    modules = [import_module(f"{sections.__name__}.{found.name}") for found in pkgutil.iter_modules(sections.__path__)]
+    made = [value for module in modules for name, value in vars(module).items() if name.endswith("_section")]
+    assert len(made) > 10 and sorted(made, key=id) == sorted((*OPENING, *BODY), key=id)
 
 
 def test_the_whole_trial_has_every_section_but_that_of_changes(whole_trial: Path) -> None:
-    parts = document_of(gather(read_trial(whole_trial))).parts
-    ids = ["verdict" if part.id == "" else part.id.replace("-", "_") for part in parts if isinstance(part, Section)]
-    assert ids == [name for name in SECTIONS if name not in (CONTENTS, "amendments")]
+    document = document_of(gather(read_trial(whole_trial)))
+    ids = [section.id.replace("-", "_") or "verdict" for section in document.sections]
+    assert [f"{name}_section" for name in ids] == [
+        section.__name__ for section in (*OPENING, *BODY) if section.__name__ != "amendments_section"
+    ]
 
 
 def test_page_and_markdown_say_every_text_of_every_block(document: Document) -> None:
     page = PageText()
-    page.feed(HtmlRenderer({}).document(document))
+    page.feed(render_blocks(document, {}))
     told = {letters(text) for section in document.sections for text in said_by(section.blocks)}
     assert len(told) > 200
     in_page = letters(page.text)
@@ -124,15 +129,13 @@ def test_page_and_markdown_say_every_text_of_every_block(document: Document) -> 
 def every_kind(text: str) -> tuple[Block, ...]:
     """One block of each kind, each with the text."""
     figure = Figure("a_picture", {}, text, text, text)
-    paragraph = Paragraph((text, CodeSpan(text)))
+    paragraph = Paragraph(text, quoted=(text,))
     return (
-        Heading(text), paragraph, Bullets((text,)), Definitions((Definition(text, (text,), text),)),
+        Heading(text), paragraph, Bullets((text,)), Definitions((Definition(text, text, text),)),
         Table(text, (text, text), [[text, text]], ("text", "code")), figure, Chart(text, (figure,), {}, {}),
-        Switches((Choice(text, text, {text: text}), Choice(text, text, {text: text}, is_switch=True))), CodeBlock(text),
-        Quotations(text, text, (Quotation(text, text),)),
-        CutText(text, text, (Cutting(text, text, ((Piece(text, True), Piece(text, False)),)),), text),
-        Tree((Branch(text, text, (Branch(text, text),)),)), Details(text, (paragraph,)), Group("pair", (paragraph,)),
-        OnPage((paragraph,), only_without_scripts=True),
+        ChartControls({text: text}, text), CodeBlock(text), Quotations(text, text, {text: text}),
+        CutText(text, Cuts(9, [text], {text: TrackCut(2, 4.5, [[CutToken(text, 1), CutToken(text, 2)]])})),
+        Trees((Entry(text, 7, parts=[Entry(text, 8)]),)), Details(text, (paragraph,)), Group("pair", (paragraph,)),
     )  # fmt: skip
 
 
@@ -144,7 +147,7 @@ def test_every_kind_of_block_is_tried() -> None:
 def test_no_text_can_add_an_element_to_the_page(text: str) -> None:
     def tags(text: str) -> list[str]:
         page = PageText()
-        page.feed(HtmlRenderer({}).document(Document("", (Section("a", text, every_kind(text)),))))
+        page.feed(render_blocks(Document("", (Section("a", text, every_kind(text)),)), {}))
         return page.tags
 
     assert tags(text) == tags("a")
@@ -158,6 +161,9 @@ def test_no_text_can_add_an_element_to_the_markdown(text: str) -> None:
     assert page.count("<h2>") == page.count("<h3>") == page.count("<table>") == 1
 
 
-def test_an_element_escapes_its_text_and_its_attributes() -> None:
-    made = element("p", "a < b & 'c' ", element("b", "<"), aria_label='"<x>"', class_="small", hidden=True, open=False, id=None)
-    assert made == '<p aria-label="&quot;&lt;x&gt;&quot;" class="small" hidden>a &lt; b &amp; \'c\' <b>&lt;</b></p>'
+def test_attributes_that_say_nothing_are_left_out() -> None:
+    chart = Chart("a", (Figure("a", {}, '"<x>"', ""),), {}, {})
+    page = render_blocks(Document("", (Section("s", "", (Paragraph("a < b & c"), chart, Figure("b", {}, "", ""))),)), {})
+    assert "<p>a &lt; b &amp; c</p>" in page
+    assert '<div class="chart" id="a" role="img" aria-label="&#34;&lt;x&gt;&#34;">' in page
+    assert '<div class="chart" role="img" aria-label="">' in page

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 from toktrial.errors import TrialError
-from toktrial.report.curves import Curve
-from toktrial.report.evaluated import FinalMeasures, judged_bits_per_byte
-from toktrial.report.gate import gate, steps_to_reach
+from toktrial.report.comparisons import gate
+from toktrial.report.curves import Curve, steps_to_reach
+from toktrial.report.evaluated import EqualBytes, FinalMeasures, judged_bits_per_byte
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.page import write_report
-from toktrial.report.result_tracks import EqualBytes
 
 AHEAD = {"final_bits_per_byte": [1.400, 1.412, 1.391]}
 BEHIND = {"final_bits_per_byte": [1.500, 1.510, 1.490]}

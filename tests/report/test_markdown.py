@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt  # rich, which prints at the terminal, brings it
 
-from toktrial.report.blocks import Block, Bullets, CodeSpan, Document, Paragraph, Section, Table
+from toktrial.report.blocks import Block, Bullets, Document, Paragraph, Section, Table
 from toktrial.report.markdown import code_block, render_markdown
 
 NAMES = st.text(string.ascii_letters + string.digits + string.punctuation + " ", min_size=1, max_size=30)
@@ -46,7 +46,7 @@ def test_names_are_shown_as_they_stand(name: str) -> None:
 @example(text="a``b`")
 @example(text="a|b\\|c")
 def test_what_is_quoted_stays_code(text: str) -> None:
-    page = read(Paragraph(("Among others: ", CodeSpan(text))), Table("", ("", ""), [[text, "1"]], ("code", "number")))
+    page = read(Paragraph("Among others:", quoted=(text,)), Table("", ("", ""), [[text, "1"]], ("code", "number")))
     shown = [" ".join(html.unescape(code).split()) for code in re.findall(r"<code>(.*?)</code>", page, re.DOTALL)]
     assert shown == [" ".join(text.split())] * 2 if text.strip() else len(shown) >= 0
 

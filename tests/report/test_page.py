@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from toktrial.artifact import check_files
-from toktrial.report.charts import PICTURES
-from toktrial.report.page import script_json
+from toktrial.report.blocks import Chart, Document, Figure, Section
+from toktrial.report.charts import MEASURES
+from toktrial.report.page import render_page
 
-CHARTS = [f"{measure}_by_{axis}" for measure, axes in PICTURES.items() for axis in axes]
+CHARTS = [f"{measure}_by_{axis}" for measure, of in MEASURES.items() for axis in of.pictured_along]
 LOADING = ("src", "href", "data", "action", "poster", "srcset")
 
 
@@ -119,9 +120,12 @@ def test_page_and_markdown_say_the_same(report: Path, page: Tags, results: dict[
 
 
 def test_json_in_a_script_cannot_end_it() -> None:
-    hostile = {"text": "</script><!--<script>\u2028"}
-    assert "<" not in script_json(hostile)
-    assert json.loads(script_json(hostile)) == hostile
+    hostile = [{"text": "</script><!--<script>\u2028"}]
+    chart = Chart("a", (Figure("a", {}, "", ""),), {}, {"rows": hostile})
+    page = render_page(Document("", (Section("a", "a", (chart,)),)), {})
+    found = re.search(r'<script type="application/json" id="charts">(.*?)</script>', page, re.DOTALL)
+    assert found and "<" not in found[1]
+    assert json.loads(found[1])["datasets"] == {"rows": hostile}
 
 
 def _main_table_cells(markdown: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Votes in the report: counted by hand, with an interval against its definition, and those on other texts left out."""
 
+import html
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,11 @@ import pytest
 from scipy import stats
 
 from toktrial.evaluation.votes import CRITERIA, VOTES_FILE, Vote, append_vote, texts_hash
-from toktrial.report.document import document_of
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.markdown import render_markdown
-from toktrial.report.page import write_report
-from toktrial.report.result_accounts import Votes
+from toktrial.report.page import document_of, write_report
+from toktrial.report.samples import Votes
 from toktrial.report.sections.ratings import WHAT_IT_COVERS, ratings_tables
 
 
@@ -64,18 +64,18 @@ def test_votes_on_texts_made_anew_are_left_out_and_said(rated: Path) -> None:
     results = gather(read_trial(rated))
     assert results.ratings
     assert (results.ratings.votes, results.ratings.votes_on_other_texts) == (5, 4)
-    assert "4 votes on texts that are not among the trial's samples now: left out" in render_markdown(document_of(results))
+    assert "4 votes left out: on texts that are no longer among the trial's samples" in render_markdown(document_of(results))
 
 
 def test_a_trial_without_votes_says_nothing_of_them(write_trial: Any) -> None:
     results = gather(read_trial(write_trial()))
     assert results.ratings is None
-    assert "What people said" not in render_markdown(document_of(results))
+    assert "How people rated" not in render_markdown(document_of(results))
 
 
 def test_page_and_markdown_say_the_same(rated: Path) -> None:
     results = write_report(rated)
-    page = (rated / "report" / "index.html").read_text(encoding="utf-8")
+    page = html.unescape((rated / "report" / "index.html").read_text(encoding="utf-8"))
     markdown = (rated / "report" / "report.md").read_text(encoding="utf-8").replace("\\", "")
     assert results.ratings
     (table,) = ratings_tables(results.ratings)

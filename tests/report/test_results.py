@@ -12,17 +12,16 @@ import numpy as np
 import pytest
 
 from toktrial.artifact import write_json
-from toktrial.commands.run import print_summary
+from toktrial.commands.stages import print_summary
 from toktrial.errors import TrialError
 from toktrial.protocol import to_dict
+from toktrial.report.accounts import Design, design_of
+from toktrial.report.comparisons import Comparison
 from toktrial.report.config import VerdictConfig
-from toktrial.report.design import Design, design_of
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.outcome import criterion, outcome
-from toktrial.report.result import VERSION
-from toktrial.report.result_comparisons import Comparison
-from toktrial.report.results_file import plain, schema, typed
+from toktrial.report.result import VERSION, plain, schema, typed
 
 from .conftest import protocol_with
 
@@ -231,7 +230,8 @@ def test_an_unfinished_run_is_left_out(write_trial: Any) -> None:
 
 def test_a_track_without_a_finished_run_says_what_to_run(write_trial: Any) -> None:
     trial = write_trial({"bpe": {"final_bits_per_byte": [1.5, 1.5]}, "btm": {"final_bits_per_byte": []}}, seeds=2)
-    with pytest.raises(TrialError, match=r"track btm has no finished run .*`toktrial run .*protocol\.toml` does what is left"):
+    said = r"track btm has no finished run .*`toktrial run .*protocol\.toml` trains what is missing"
+    with pytest.raises(TrialError, match=said):
         read_trial(trial)
 
 
@@ -246,8 +246,8 @@ def test_tracks_without_a_seed_in_common_say_what_to_run(write_trial: Any) -> No
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("protocol.toml", "seeds = = 3", "is no TOML"),
-        ("protocol.toml", "seeds = 3", "is no protocol .*missing required field"),
+        ("protocol.toml", "seeds = = 3", "is not valid TOML"),
+        ("protocol.toml", "seeds = 3", "is not a protocol .*missing required field"),
         ("runs/btm/seed-1/record.json", '{"steps": 3}', "is damaged .*missing required field"),
         ("runs/btm/seed-1/metrics.jsonl", '{"step": 20', "is damaged"),
         ("runs/btm/seed-1/metrics.jsonl", "", "holds no evaluation"),

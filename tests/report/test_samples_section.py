@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from toktrial.report.document import document_of
 from toktrial.report.gather import gather
 from toktrial.report.inputs import INPUT_FILES, SAMPLE_MEASURES_FILE, input_checksums, read_trial
 from toktrial.report.markdown import render_markdown
-from toktrial.report.page import write_report
+from toktrial.report.page import document_of, write_report
 from toktrial.report.result import TrialResult
-from toktrial.report.result_accounts import Continuation, Prompt, SampleMeasures
+from toktrial.report.samples import Continuation, Prompt, SampleMeasures
 from toktrial.report.sections.samples import CAVEAT, MEASURES, meanings, measures_table
 
 BACKTICKS = "````\n# no heading\n<script>alert(3)</script>"

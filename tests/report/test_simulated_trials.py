@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from toktrial.report.curves import Curve, Pair, crossings, lower
-from toktrial.report.power import power_of, smallest_effect
+from toktrial.report.noise import power_of, smallest_effect
 from toktrial.report.sequential import shared_confidence
 from toktrial.report.verdict import NO_DIFFERENCE, Floats, decide, paired_interval
 

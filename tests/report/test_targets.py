@@ -24,8 +24,8 @@ def test_the_final_value_of_the_baseline_is_told_seed_by_seed(write_trial: Any) 
     assert (found["btm"]["step"].reached, found["btm"]["step"].seeds) == (1, 3)
     assert (found["btm"]["step"].median, found["btm"]["step"].more_than) == (None, 300.0)
     (table,) = target_tables(results)
-    assert table.caption.startswith("What each track needs to reach the value at which bpe's curve of bits per byte ends.")
-    assert table.caption.endswith("linear between evaluations, on the curves' fixed subset of documents.")
+    assert table.caption.startswith("What each track needs to reach the final value of bpe's curve of bits per byte.")
+    assert table.caption.endswith("linearly between evaluations, on the curves' fixed subset of documents.")
     rows = {row[0]: row[1:] for row in table.rows}
     assert rows["steps"][2:] == ["> 300", "1 of 3"]
     assert rows["training seconds"][2:] == ["> 120", "1 of 3"]
@@ -50,7 +50,7 @@ def test_a_target_that_was_asked_for_is_found_on_the_curves(write_trial: Any) ->
         assert found["flops"].median == pytest.approx(steps * 16 * 128 * 6.5e6)
         if track == "btm":
             assert found["training_seconds"].median == pytest.approx(0.4 * steps)
-    assert "reach 2 bits per byte, asked for when the report was made" in target_tables(results)[1].caption
+    assert "reach 2 bits per byte, the target set when the report was made" in target_tables(results)[1].caption
 
 
 def test_a_target_decides_nothing_and_belongs_to_the_report(write_trial: Any) -> None:
@@ -60,4 +60,4 @@ def test_a_target_decides_nothing_and_belongs_to_the_report(write_trial: Any) ->
     assert json.loads((trial / "report/manifest.json").read_text())["fingerprint"] == report_fingerprint(trial, 2.0)
     assert len({report_fingerprint(trial, target) for target in (None, 2.0, 2.1)}) == 3
     for name in ("index.html", "report.md"):
-        assert "2 bits per byte, asked for" in (trial / "report" / name).read_text(encoding="utf-8")
+        assert "2 bits per byte, the target set" in (trial / "report" / name).read_text(encoding="utf-8")

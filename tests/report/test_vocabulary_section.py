@@ -11,27 +11,26 @@ import pytest
 from toktrial.artifact import read_json, write_json
 from toktrial.evaluation.entries import CLASSES
 from toktrial.evaluation.vocabulary import cuts_of_excerpt, describe_vocabularies
-from toktrial.report.blocks import Block, Branch, CutText, Table, Tree, every
-from toktrial.report.document import document_of
+from toktrial.report.accounts import Cuts, CutToken, Entry, TrackCut
+from toktrial.report.blocks import Block, CutText, Document, Section, Table, Trees, every
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.markdown import cut_lines, render_markdown, tree_lines
-from toktrial.report.page import render_page
+from toktrial.report.page import document_of, render_blocks, render_page
 from toktrial.report.result import TrialResult
-from toktrial.report.result_accounts import Entry
 from toktrial.report.sections.tokenizers import (
     NO_MERGES_NOTE,
     entry_tables,
     overview_tables,
-    section,
     tokenizer_table,
+    tokenizers_section,
 )
 from toktrial.tokenizer.base import Tokenizer
 
 HOSTILE = "Tom said <script>alert(1)</script> & saw | a ```dog```.\nThen he went to the \u202e park \U0001f44d."
 
 
-class Cuts(html.parser.HTMLParser):
+class PageCuts(html.parser.HTMLParser):
     """Collects the spans within paragraphs of class `cut`, and counts details elements within the tree."""
 
     def __init__(self) -> None:
@@ -92,7 +91,7 @@ def page(results: TrialResult) -> str:
 
 def blocks_of(results: TrialResult) -> list[Block]:
     """Every block of the section."""
-    return list(every(section(results).blocks))
+    return list(every(tokenizers_section(results).blocks))
 
 
 def test_there_are_tables_of_all_tracks_and_of_each(results: TrialResult) -> None:
@@ -114,7 +113,7 @@ def test_tables_say_what_there_is(results: TrialResult) -> None:
 
 
 def test_every_token_is_a_span_and_none_is_read_out(page: str, results: TrialResult) -> None:
-    cuts, found = results.cuts, Cuts()
+    cuts, found = results.cuts, PageCuts()
     assert cuts
     found.feed(page)
     documents = [document for track in cuts.tracks.values() for document in track.documents]
@@ -127,26 +126,24 @@ def test_every_token_is_a_span_and_none_is_read_out(page: str, results: TrialRes
     assert hidden and "&lt;script&gt;alert(1)&lt;/script&gt; &amp; saw" in hidden[1]
 
 
-def test_superwords_alone_are_underlined(results: TrialResult) -> None:
-    (text,) = [block for block in blocks_of(results) if isinstance(block, CutText)]
-    marked = {
-        cutting.name: [piece.text for document in cutting.documents for piece in document if piece.is_marked]
-        for cutting in text.cuttings
-    }
-    assert marked["bpe"] == []
-    assert all(len(piece.split()) > 1 for piece in marked["btm"])
+def test_superwords_alone_are_underlined() -> None:
+    tokens = [CutToken(" once", 1), CutToken(" upon a", 2), CutToken(" ti", 1), CutToken("me t", 2)]
+    text = CutText("", Cuts(18, [" once upon a time t"], {"btm": TrackCut(4, 4.75, [tokens])}))
+    page = render_blocks(Document("", (Section("a", "", (text,)),)), {})
+    assert re.findall(r'<span class="spans">(.*?)</span>', page) == [" upon a", "me t"]
+    assert re.findall(r"<span>(.*?)</span>", page) == [" once", " ti"]
 
 
 def test_bars_and_backticks_of_the_text_cannot_end_a_cut(results: TrialResult) -> None:
-    (text,) = [block for block in blocks_of(results) if isinstance(block, CutText)]
-    cutting = text.cuttings[0]
-    bars = len(re.findall(r"(?<!\\)\|", cut_lines(cutting)))
-    assert bars == sum(map(len, cutting.documents)) - 2, "two documents: one bar less than tokens in each"
-    assert "\\|" in cut_lines(cutting)
+    assert results.cuts
+    cut = results.cuts.tracks["bpe"]
+    bars = len(re.findall(r"(?<!\\)\|", cut_lines(cut)))
+    assert bars == sum(map(len, cut.documents)) - 2, "two documents: one bar less than tokens in each"
+    assert "\\|" in cut_lines(cut)
 
 
 def test_a_tree_is_nested_details(page: str, results: TrialResult) -> None:
-    found = Cuts()
+    found = PageCuts()
     found.feed(page)
 
     def merged(node: Entry) -> int:
@@ -163,14 +160,14 @@ def test_a_tokenizer_without_merges_says_so(results: TrialResult) -> None:
     assert bpe.vocabulary
     vocabulary = replace(bpe.vocabulary, entries_on_the_way=None, trees=[])
     without = replace(results, tracks={**results.tracks, "bpe": replace(bpe, vocabulary=vocabulary)})
-    assert sum(isinstance(block, Tree) for block in blocks_of(without)) == 1
+    assert sum(isinstance(block, Trees) for block in blocks_of(without)) == 1
     assert render_markdown(document_of(without)).count(NO_MERGES_NOTE) == 1
     assert NO_MERGES_NOTE not in render_markdown(document_of(results))
 
 
 def test_lines_of_a_tree() -> None:
-    parts = (Branch("\u2423", "1,200"), Branch('"', "1,200"))
-    assert tree_lines(Branch('\u2423"', "7", parts)) == '\u2423"  7\n  \u2423  1,200\n  "  1,200'
+    parts = [Entry(" ", 1200), Entry('"', 1200)]
+    assert tree_lines(Entry(' "', 7, parts=parts)) == '\u2423"  7\n  \u2423  1,200\n  "  1,200'
 
 
 def test_an_older_account_is_still_reported(reported_trial: Path) -> None:
@@ -178,11 +175,11 @@ def test_an_older_account_is_still_reported(reported_trial: Path) -> None:
     results = gather(read_trial(reported_trial))
     assert results.cuts is None
     blocks = blocks_of(results)
-    assert not any(isinstance(block, CutText | Tree) for block in blocks)
+    assert not any(isinstance(block, CutText | Trees) for block in blocks)
     shown = [block.caption.split(".")[0] for block in blocks if isinstance(block, Table) and block.rows]
     assert shown[:2] == ["What each tokenizer learned", "Entries that two tokenizers share"]
     assert not any(caption.startswith("Most used entries of each class") for caption in shown)
     assert NO_MERGES_NOTE not in render_markdown(document_of(results))
     rows = {row[0]: row[1:] for row in tokenizer_table(results).rows}
     assert rows["share of the validation text's bytes that they cover"] == ["\u2013", "\u2013"]
-    assert "The same text, cut by every track" not in (reported_trial / "report/index.html").read_text(encoding="utf-8")
+    assert "The same text, tokenized by every track" not in (reported_trial / "report/index.html").read_text(encoding="utf-8")

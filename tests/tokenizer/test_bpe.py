@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toktrial.errors import TrialError
-from toktrial.tokenizer.bpe import BPETokenizer
-from toktrial.tokenizer.byte_level import CHECKED_TEXTS
+from toktrial.tokenizer.bpe import CHECKED_TEXTS, BPETokenizer
 
 SPELLING = "<|endoftext|>"
 SPELLINGS = [

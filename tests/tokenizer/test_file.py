@@ -1,8 +1,6 @@
 """A tokenizer.json of anybody's as a track: its ids moved, its text back byte for byte, and what cannot be a track named."""
 
 import json
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from toktrial import artifact, protocol
+from toktrial import artifact, cli, protocol
+from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
-from toktrial.plan import _sampled_bytes_per_token
+from toktrial.plan import sampled_tokens
 from toktrial.protocol import Protocol
-from toktrial.tokenizer.bpe import BPETokenizer
-from toktrial.tokenizer.byte_level import CHECKED_TEXTS
+from toktrial.tokenizer.bpe import CHECKED_TEXTS, BPETokenizer
 from toktrial.tokenizer.config import FileRecipe
 from toktrial.tokenizer.file import FileTokenizer, load_file_track
 from toktrial.tokenizer.load import load_tokenizer
@@ -262,7 +260,7 @@ REFUSED: dict[str, tuple[Callable[[dict[str, Any]], dict[str, Any]], str]] = {
     "dropout": (lambda content: content | {"model": content["model"] | {"dropout": 0.1}}, r"dropout = 0\.1"),
     "a byte that is no entry": (
         lambda content: without_the_byte(content, "!"),
-        r"1 of the 256 bytes are no entries \(0x21\)",
+        r"1 of the 256 bytes are not entries \(0x21\)",
     ),
     "whole entries taken before merges, and the spelling of the end of text not cut": (
         lambda content: changed(
@@ -302,9 +300,9 @@ def test_merges_that_spell_the_end_of_text_make_one_entry_too_many(tmp_path: Pat
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"model": {"type": "BPE"}}', "\x00"])
-def test_other_files_are_no_tokenizer(content: str, tmp_path: Path) -> None:
+def test_other_files_are_not_tokenizers(content: str, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(content)
-    with pytest.raises(TrialError, match=r"tokenizer\.json is no tokenizer\.json that HF tokenizers can read: ."):
+    with pytest.raises(TrialError, match=r"tokenizer\.json is not a tokenizer\.json that HF tokenizers can read: ."):
         FileTokenizer.from_file(tmp_path / "tokenizer.json")
     with pytest.raises(TrialError, match="there is no tokenizer at"):
         FileTokenizer.from_file(tmp_path / "missing.json")
@@ -325,27 +323,30 @@ def with_a_file(plan: Protocol, tokenizer_path: str) -> Protocol:
     return replace(plan, vocab_size=700, tracks=plan.tracks | {"mine": FileRecipe(path=tokenizer_path)})
 
 
-def test_a_file_is_a_track_on_the_command_line(storybook: list[str], tmp_path: Path, tiny_protocol: Protocol) -> None:
+def test_a_file_is_a_track_on_the_command_line(
+    storybook: list[str],
+    tmp_path: Path,
+    tiny_protocol: Protocol,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
     llama3_like(storybook).save(str(tmp_path / "tokenizer.json"))
     protocol.save(with_a_file(tiny_protocol, "tokenizer.json"), tmp_path / "protocol.toml")
     written = (tmp_path / "protocol.toml").read_text()
     assert '[tracks.mine]\nrecipe = "file"\npath = "tokenizer.json"' in written
 
-    def tokens() -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "toktrial", "tokens", "protocol.toml"]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    done = tokens()
-    # 700 entries of the file and `<|endoftext|>` are one too many.
-    assert done.returncode == 1
-    assert "tokenizer.json has 701 entries" in done.stderr
-    assert "vocab_size is 700" in done.stderr
-    assert "Traceback" not in done.stderr
+    with pytest.raises(SystemExit) as stopped:  # 700 entries of the file and `<|endoftext|>` are one too many
+        cli.main(["tokens", "protocol.toml"])
+    said = capsys.readouterr().err
+    assert stopped.value.code == 1
+    assert "tokenizer.json has 701 entries" in said
+    assert "vocab_size is 700" in said
+    assert "Traceback" not in said
     protocol.save(
         replace(with_a_file(tiny_protocol, "tokenizer.json"), name="larger", vocab_size=701), tmp_path / "protocol.toml"
     )
-    done = tokens()
-    assert done.returncode == 0, done.stderr
+    cli.main(["tokens", "protocol.toml"])
     trial = tmp_path / "trials" / "larger"
     manifest = artifact.read_manifest(trial / "tokenizers" / "file_tokenizer")
     assert (manifest["recipe"], manifest["entries"], manifest["source"]) == ("file", 701, "tokenizer.json")
@@ -360,7 +361,7 @@ def test_a_file_is_a_track_on_the_command_line(storybook: list[str], tmp_path: P
         assert len(texts) == 1
     before = (trial / "tokens" / "mine" / "manifest.json").read_bytes()
     (tmp_path / "tokenizer.json").unlink()
-    assert tokens().returncode == 0, "what a trial has taken over, it needs no more"
+    cli.main(["tokens", "protocol.toml"])  # a trial no longer needs the file once it has taken it over
     assert (trial / "tokens" / "mine" / "manifest.json").read_bytes() == before
 
 
@@ -380,10 +381,10 @@ def test_another_file_under_the_same_name_is_another_tokenizer(
 def test_the_estimate_reads_the_file(storybook: list[str], tmp_path: Path, tiny_protocol: Protocol) -> None:
     path = tmp_path / "tokenizer.json"
     gpt2_like(storybook).save(str(path))
-    found = _sampled_bytes_per_token(with_a_file(tiny_protocol, str(path)), storybook[:100])
     texts = storybook[:100]
+    found = sampled_tokens(with_a_file(tiny_protocol, str(path)), Documents.of(texts))
     tokens = sum(len(ids) for ids in FileTokenizer.from_file(path).encode_batch(texts))
-    assert found["mine"] == pytest.approx(sum(len(text.encode()) for text in texts) / tokens)
+    assert found["mine"] == tokens + len(texts), "each with a closing id"
     assert set(found) == {"bpe", "btm", "mine"}
 
 

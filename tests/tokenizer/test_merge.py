@@ -12,14 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toktrial.errors import TrialError
-from toktrial.tokenizer import reference, stream_pairs
-from toktrial.tokenizer.cells import Stream
-from toktrial.tokenizer.merge import LearnedMerges, learn_merges, learn_merges_of_stream
-from toktrial.tokenizer.merge_checkpoint import MergeCheckpoint
-from toktrial.tokenizer.merge_engine import lay_out_documents
-from toktrial.tokenizer.scopes import word_flags
-from toktrial.tokenizer.stream_pairs import count_stream_pairs, parts_of
-from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
+from toktrial.tokenizer import reference, stream
+from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, learn_merges, learn_merges_of_stream
+from toktrial.tokenizer.merge_rules import SCOPES, word_flags
+from toktrial.tokenizer.pairs import parts_of
+from toktrial.tokenizer.stream import count_stream_pairs, lay_out_documents, stream_of
 
 LETTERS = [bytes([97 + i]) for i in range(6)]
 
@@ -105,19 +102,14 @@ def test_wide_ids_give_the_same_merges_as_narrow_ones() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(documents, st.sampled_from([6, 5000]))
-def test_the_counts_that_it_starts_from_are_the_graphs(documents: list[list[int]], entries: int) -> None:
+@given(documents, st.sampled_from([6, 5000]), st.sampled_from(SCOPES))
+def test_the_counts_that_it_starts_from_are_the_references(documents: list[list[int]], entries: int, scope: str) -> None:
     """In a dense table, and in the hash table that many entries ask for."""
-    ids, offsets = flatten(documents)
-    graph = PairGraph()
-    stream = SyncStream(graph)
-    stream.feed(*TknMiner(first_free_id=entries).mine(ids, offsets))
-    cells = lay_out_documents(ids, offsets, entries, entries)
-    wall = cells.dtype.type(np.iinfo(cells.dtype).max)
-    flags = word_flags([], entries, "any")
-    counted = count_stream_pairs(Stream(cells, np.ones(entries, dtype=np.int32), flags, wall, wall - 1), entries, np.uint32)
+    token_bytes = [b"a", b" b", b" ", b"c."]
+    cells = lay_out_documents(*flatten(documents), entries, np.uint16)
+    counted = count_stream_pairs(stream_of(cells, word_flags(token_bytes, entries, scope), entries), entries, np.uint32)
     left, right = parts_of(counted.keys)
-    assert {(a, b): n for a, b, n in graph.edges().tolist()} == dict(
+    assert reference.count_pairs(documents, reference.ReferenceScope(scope, token_bytes)) == dict(
         zip(zip(left.tolist(), right.tolist(), strict=True), counted.counts.tolist(), strict=True)
     )
 
@@ -126,8 +118,8 @@ def test_threads_find_what_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(11)
     documents: list[list[int]] = [(rng.zipf(1.3, size=400).clip(max=6) - 1).tolist() for _ in range(30)]
     assert_equal_to_reference(documents, LETTERS, 60, 2)
-    monkeypatch.setattr(stream_pairs, "CELLS_PER_THREAD", 1000)
-    monkeypatch.setattr(stream_pairs, "usable_cores", lambda: 3)
+    monkeypatch.setattr(stream, "CELLS_PER_THREAD", 1000)
+    monkeypatch.setattr(stream, "USABLE_CORES", 3)
     assert_equal_to_reference(documents, LETTERS, 60, 2)
 
 
@@ -207,11 +199,13 @@ def test_on_merge_hears_of_every_merge() -> None:
     assert heard == [(7, 3), (8, 2)]
 
 
-def test_an_id_without_an_entry_is_refused() -> None:
+def test_ids_and_numbers_that_make_no_sense_are_refused() -> None:
     with pytest.raises(TrialError, match="id 6 at position 1, but there are 6 entries"):
         learn_merges([[0, 6]], LETTERS, 10)
     with pytest.raises(TrialError, match="min_frequency"):
         learn_merges([[0, 1]], LETTERS, 10, min_frequency=0)
+    with pytest.raises(TrialError, match="vocab_size is 5, but there are 6 primitives"):
+        learn_merges([[0, 1]], LETTERS, 5)
 
 
 def test_result_is_json_ready(golden_merges: list[dict[str, Any]]) -> None:

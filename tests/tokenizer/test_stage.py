@@ -10,9 +10,9 @@ from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
-from toktrial.tokenizer.config import BPERecipe, BTMRecipe, Recipe, tokenizer_names
+from toktrial.tokenizer.config import BPERecipe, BTMRecipe, Recipe, primitive_names, tokenizer_names
 from toktrial.tokenizer.load import load_tokenizer
-from toktrial.tokenizer.stage import prepare_tokenizers, primitive_names
+from toktrial.tokenizer.stage import prepare_tokenizers
 from toktrial.tokenizer.tkn import PairGraph
 
 VOCAB_SIZE, PRIMITIVES = 600, 400

@@ -15,7 +15,7 @@ from toktrial.corpus.documents import BATCH_BYTES, Documents, flat_buffers
 from toktrial.errors import TrialError
 from toktrial.tokenizer.base import END_OF_TEXT, Ids, Offsets, Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
-from toktrial.tokens.store import TokenSplit, TokenStore, write_tokens
+from toktrial.tokens.store import TokenSplit, TokenStore, write_parted_tokens, write_tokens
 
 AWKWARD = [
     "",
@@ -199,6 +199,23 @@ def test_documents_of_several_batches_join_without_a_seam(tmp_path: Path, story_
         assert tokenizer.decode(split.document(index)[:6].tolist()).startswith(f"Story {index}")
         assert split.document(index)[-1] == 0
         assert np.count_nonzero(split.document(index) == 0) == 1
+
+
+def test_parted_tokens_are_the_same_documents_in_two_splits(tmp_path: Path, story_tokens: dict[str, Path]) -> None:
+    store = TokenStore.open(story_tokens["btm"])
+    is_set_aside = np.random.default_rng(0).random(store.train.documents) < 0.3
+    write_parted_tokens(tmp_path / "parted", store, "fingerprint", is_set_aside)
+    parted = TokenStore.open(tmp_path / "parted", check=True)
+    for split, chosen in ((parted.train, ~is_set_aside), (parted.validation, is_set_aside)):
+        wanted = np.flatnonzero(chosen)
+        assert split.documents == len(wanted)
+        assert np.array_equal(split.byte_lengths, store.train.byte_lengths[wanted])
+        for place, document in enumerate(wanted.tolist()):
+            assert np.array_equal(split.document(place), store.train.document(document))
+    counts = [parted.manifest[split]["tokens"] for split in ("train", "validation")]
+    assert sum(counts) == store.manifest["train"]["tokens"]
+    with pytest.raises(TrialError, match="leaves none to train on"):
+        write_parted_tokens(tmp_path / "none", store, "fingerprint", np.ones(store.train.documents, dtype=bool))
 
 
 # Done, unfinished, damaged

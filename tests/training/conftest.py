@@ -1,8 +1,8 @@
 """Settings of the training tests, and the processes in which they train what may be killed."""
 
 import json
+import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +16,10 @@ import pytest
 from toktrial.training.loop import train
 from toktrial.training.run import Run
 
-from .small_runs import Evaluator, Trained, run_in
+from .small_runs import Evaluator, Trained, free_port, run_in
+
+# torch.compile then compiles in its own process, here and in children. Else it starts others that import torch for that.
+os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
 
 
 class Children:
@@ -40,7 +43,7 @@ class Children:
         """
         request: dict[str, Any] = asdict(run) | {"tokens_folder": str(run.tokens_folder), "folder": str(run.folder)}
         request |= {"moment": moment, "count": count, "signal": int(number), "log": str(self._log)}
-        request |= {"processes": processes, "port": _free_port(), "without_compiler": without_compiler}
+        request |= {"processes": processes, "port": free_port(), "without_compiler": without_compiler}
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -83,10 +86,3 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tokens: Path) -> Trained:
     started = time.perf_counter()
     train(run, evaluator)
     return Trained(run, evaluator, time.perf_counter() - started)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port

@@ -1,6 +1,7 @@
 """Runs small enough for a test, the evaluator that they are handed, and what they left."""
 
 import os
+import socket
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -102,6 +103,13 @@ def assert_equal_runs(folder: Path, expected: Path) -> None:
 def files_but_the_last_checkpoint(folder: Path) -> set[str]:
     """A longer training goes on from the last checkpoint, which therefore stays where the schedule is constant."""
     return {path.name for path in folder.iterdir()} - {path.name for path in checkpoints(folder)[-1:]}
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 def flip_a_bit(path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_run_trains_and_is_evaluated_up_to_the_final_weights(tmp_path: Path, s
     code = """
         from pathlib import Path
         import torch
-        import toktrial.training.speed
+        import toktrial.training.rates
         from toktrial.evaluation.bits_per_byte import DocumentScorer
         from toktrial.tokens.store import TokenStore
         from toktrial.training.config import ModelConfig, TrainingConfig

@@ -15,7 +15,6 @@ from toktrial import cli, presets
 from toktrial.commands import stages
 from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import TrialError
-from toktrial.protocol import Protocol
 from toktrial.tokenizer.config import BPERecipe
 from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
 from toktrial.training.distributed import Processes
@@ -23,7 +22,7 @@ from toktrial.training.metrics import read_metrics
 from toktrial.training.run import Run
 from toktrial.trial import Trial
 
-from .small_runs import FILES_AT_THE_END, assert_equal_runs, files_but_the_last_checkpoint
+from .small_runs import FILES_AT_THE_END, assert_equal_runs, files_but_the_last_checkpoint, free_port
 
 if TYPE_CHECKING:
     from tests.training.conftest import Children
@@ -120,11 +119,11 @@ def test_rows_that_do_not_share_out_end_all_of_them(
     run = run_in(tmp_path / "run", story_tokens["btm"], batch_size=7, micro_batch_size=0)
     code, said = children.train(run, processes=2)
     assert code == 1
-    assert "training.batch_size 7 cannot be shared out evenly among 2 processes" in said
+    assert "training.batch_size 7 cannot be shared evenly among 2 processes" in said
 
 
-def test_torchrun_trains_a_trial_and_ctrl_c_stops_it(tmp_path: Path) -> None:
-    """Ctrl-C comes to torchrun, which passes it on to its processes; then the same command finishes the trial."""
+def tuned_trial(folder: Path) -> Trial:
+    """A trial of two tracks whose learning rates must be tuned before they are trained."""
     demo = presets.demo()
     plan = replace(
         demo,
@@ -133,10 +132,32 @@ def test_torchrun_trains_a_trial_and_ctrl_c_stops_it(tmp_path: Path) -> None:
         corpus=CorpusConfig(path="storybook", max_megabytes=0.2, validation_share=0.05),
         tracks={"bpe": BPERecipe(), "short": BPERecipe(min_frequency=50)},
         model=MODEL,
-        training=replace(TRAINING, steps=200),
+        training=replace(TRAINING, steps=100),
+        tuning=TuningConfig(rates=(1e-3, 3e-3), steps=2, documents=9, both_verdicts=False),
         evaluation=replace(demo.evaluation, eval_documents=3),
     )
-    trial = Trial(tmp_path / "trial", plan)
+    return Trial(folder, plan)
+
+
+def test_rates_are_not_tuned_under_torchrun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every process would write what is set aside, and the rates. This is the one process that such a torchrun starts."""
+    trial = tuned_trial(tmp_path / "trial")
+    started = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    for name, value in ({stages.STARTED_BY_TORCHRUN: "some id"} | started).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["train", str(trial.folder)])
+    assert stopped.value.code == 1
+    assert f"first `toktrial tune {trial.folder}`, then this" in capsys.readouterr().err
+    assert not (trial.folder / "tuning").exists()
+
+
+def test_torchrun_trains_a_tuned_trial_and_ctrl_c_stops_it(tmp_path: Path) -> None:
+    """Ctrl-C comes to torchrun, which passes it on to its processes; then the same command finishes the trial."""
+    trial = tuned_trial(tmp_path / "trial")
+    trial.tune()
     command = [*TORCHRUN, "-m", "toktrial", "train", str(trial.folder)]
     run: Run = trial.run_of("bpe", 1)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as torchrun:
@@ -152,22 +173,10 @@ def test_torchrun_trains_a_trial_and_ctrl_c_stops_it(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "going on from step" in done.stderr
-    assert [line.step for line in read_metrics(run.folder)] == list(range(201))
-    assert json.loads((run.folder / "record.json").read_text())["processes"] == 2
-
-
-def test_rates_are_not_tuned_under_torchrun(tmp_path: Path, tiny_protocol: Protocol) -> None:
-    """Every process would write what is set aside, and the rates."""
-    trial = Trial(tmp_path / "trial", replace(tiny_protocol, tuning=TuningConfig(rates=(1e-3, 3e-3), steps=2, documents=9)))
-    command = [*TORCHRUN, "-m", "toktrial", "train", str(trial.folder)]
-    refused = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert refused.returncode != 0
-    assert f"first `toktrial tune {trial.folder}`, then this" in refused.stderr
-    assert not (trial.folder / "tuning").exists()
-    trial.tune()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert json.loads((trial.run_folder("bpe", 1) / "record.json").read_text())["processes"] == 2
+    for track in ("bpe", "short"):
+        folder = trial.run_folder(track, 1)
+        assert [line.step for line in read_metrics(folder)] == list(range(101))
+        assert json.loads((folder / "record.json").read_text())["processes"] == 2
 
 
 def test_other_commands_refuse_torchrun(
@@ -177,7 +186,7 @@ def test_other_commands_refuse_torchrun(
     with pytest.raises(SystemExit) as stopped:
         cli.main(["run", "demo", "--trial", str(tmp_path / "trial")])
     assert stopped.value.code == 2
-    assert "torchrun is for training alone" in capsys.readouterr().err
+    assert "torchrun is only for training" in capsys.readouterr().err
     assert not (tmp_path / "trial").exists()
 
 
@@ -193,5 +202,5 @@ def test_rows_are_shared_out_without_gap_or_overlap(batch_size: int, count: int,
 @pytest.mark.parametrize(("batch_size", "count", "micro_batch_size"), [(7, 2, 0), (2, 3, 0), (8, 2, 8)])
 def test_rows_that_do_not_share_out_are_an_error(batch_size: int, count: int, micro_batch_size: int) -> None:
     config = TrainingConfig(batch_size=batch_size, micro_batch_size=micro_batch_size)
-    with pytest.raises(TrialError, match=rf"training\.batch_size {batch_size} cannot be shared out evenly"):
+    with pytest.raises(TrialError, match=rf"training\.batch_size {batch_size} cannot be shared evenly"):
         Processes(0, count).rows(config)

@@ -19,11 +19,10 @@ from safetensors.torch import load_file
 from toktrial.errors import TrialError
 from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
-from toktrial.training.clock import LARGEST_WAITED_SHARE
 from toktrial.training.loop import train
-from toktrial.training.metrics import Metrics, read_metrics
+from toktrial.training.metrics import LARGEST_WAITED_SHARE, Metrics, read_metrics
 from toktrial.training.model import GPT
-from toktrial.training.run import load_weights, steps_of
+from toktrial.training.run import load_model
 from toktrial.training.step import TrainingStep
 
 from .small_runs import (
@@ -154,8 +153,7 @@ def test_the_record_says_where_other_work_shared_the_cores(tmp_path: Path, token
 
 
 def test_weights_give_the_logits_that_the_evaluator_saw_last(trained: Trained) -> None:
-    model = GPT(MODEL, VOCAB_SIZE, TokenStore.open(trained.run.tokens_folder).entries)
-    load_weights(trained.run.folder, model)
+    model = load_model(trained.run, TokenStore.open(trained.run.tokens_folder).entries)
     assert torch.equal(trained.evaluator.logits_of(model), trained.evaluator.logits)
 
 
@@ -239,14 +237,6 @@ def test_micro_batches_change_nothing_but_rounding(tmp_path: Path, tokens: Path,
 # Budgets
 
 
-@pytest.mark.parametrize(
-    ("epochs", "epoch_tokens", "expected"),
-    [(0.0, 1000, 30), (1.0, 1280, 10), (2.5, 1280, 25), (1.0, 1343, 10), (1.0, 1345, 11), (0.001, 1280, 1)],
-)
-def test_steps_of_a_budget(epochs: float, epoch_tokens: int, expected: int) -> None:
-    assert steps_of(replace(TRAINING, epochs=epochs), epoch_tokens, MODEL.context) == expected
-
-
 def test_an_epoch_of_either_track_reads_all_its_text_once(tmp_path: Path, story_tokens: dict[str, Path]) -> None:
     for track, folder in story_tokens.items():
         train_bytes = TokenStore.open(folder).manifest["train"]["bytes"]
@@ -328,11 +318,11 @@ def test_a_damaged_token_file_is_an_error_that_names_it(
 
 
 def test_weights_that_are_missing_damaged_or_of_another_shape_are_errors(tmp_path: Path, trained: Trained) -> None:
-    model = GPT(MODEL, VOCAB_SIZE, 600)
+    empty_run = replace(trained.run, folder=tmp_path)
     with pytest.raises(TrialError, match="is missing: the run is not finished"):
-        load_weights(tmp_path, model)
+        load_model(empty_run, 600)
     with pytest.raises(TrialError, match="does not fit the model"):
-        load_weights(trained.run.folder, GPT(MODEL, VOCAB_SIZE + 1, 600))
+        load_model(replace(trained.run, vocab_size=VOCAB_SIZE + 1), 600)
     (tmp_path / "weights.safetensors").write_bytes(weights_of(trained.run.folder)[:1000])
     with pytest.raises(TrialError, match="does not fit the model"):
-        load_weights(tmp_path, model)
+        load_model(empty_run, 600)

@@ -86,8 +86,8 @@ def test_what_may_change_the_last_bits_of_a_run_that_goes_on_is_said(
     torch.save(torch.load(path, weights_only=True) | {"threads": 2, "compiled": True}, path)
     train(run, Evaluator(run))
     said = capsys.readouterr().err
-    assert "bpe, seed 1: 1 threads where 2 trained before: the last bits may differ" in said
-    assert "bpe, seed 1: uncompiled where it trained compiled before: the last bits may differ" in said
+    assert "bpe, seed 1: trained with threads = 2 before and 1 from now on: the last bits may differ" in said
+    assert "bpe, seed 1: trained with compiled = True before and False from now on: the last bits may differ" in said
 
 
 def test_a_checkpoint_of_an_earlier_version_is_gone_on_from(tmp_path: Path, tokens: Path, trained: Trained) -> None:

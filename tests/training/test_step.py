@@ -5,7 +5,6 @@ import shutil
 import pytest
 import torch
 
-from toktrial.training.compilation import resolve_compile
 from toktrial.training.config import ModelConfig, TrainingConfig
 from toktrial.training.device import determinism
 from toktrial.training.distributed import Processes
@@ -78,25 +77,3 @@ def test_micro_batches_give_the_mean_over_the_batch(size: int) -> None:
         (loss, norm), (cut_loss, cut_norm) = whole(ids_of(step), 3e-3), cut(ids_of(step), 3e-3)
         assert float(cut_loss) == pytest.approx(float(loss), rel=1e-5)
         assert float(cut_norm) == pytest.approx(float(norm), rel=1e-4)
-
-
-def test_auto_compiles_long_runs_alone() -> None:
-    assert not resolve_compile("auto", CPU, 2e12)
-    assert resolve_compile("auto", CPU, 1e15)
-    assert not resolve_compile("auto", torch.device("cuda"), 1e15)
-    assert not resolve_compile("auto", torch.device("mps"), 1e20)
-    assert resolve_compile("on", CPU, 1.0)
-    assert not resolve_compile("off", CPU, 1e20)
-
-
-def test_determinism_is_for_the_block_alone() -> None:
-    before = torch.are_deterministic_algorithms_enabled()
-    for setting, device, expected in (
-        ("auto", "cpu", True),
-        ("auto", "cuda", False),
-        ("on", "cuda", True),
-        ("off", "cpu", False),
-    ):
-        with determinism(setting, torch.device(device)) as is_deterministic:
-            assert is_deterministic == torch.are_deterministic_algorithms_enabled() == expected
-        assert torch.are_deterministic_algorithms_enabled() == before

@@ -1,6 +1,6 @@
-"""The commands of `toktrial`, as its help lists them: each is a file of this folder and a line of COMMANDS.
+"""The commands of `toktrial`, as its help lists them: each is a class in a file of this folder and a line of COMMANDS.
 
-cli.py -> a command -> trial.py. Above all else but cli.py; a command's file is imported once that command is called.
+cli.py -> a command -> trial.py. A command's file is imported only when that command is called.
 """
 
 import sys
@@ -8,7 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
 from toktrial import __version__
 from toktrial.errors import TrialError, nearest_name
@@ -16,16 +17,16 @@ from toktrial.errors import TrialError, nearest_name
 
 @dataclass(frozen=True)
 class Command:
-    """A command as the list has it."""
+    """A line of the list of commands."""
 
     name: str
-    """What is typed; two words where the first alone says too little."""
+    """What is typed: two words where one would say too little."""
     about: str
     """What it makes or shows."""
     place: str = "stages.Stage"
-    """Its file in this folder, and the Call in it."""
+    """Its file in this folder, and the Call in that file."""
     example: str = ""
-    """What may follow the name, of a trial in trials/demo; empty: what follows the name of a stage."""
+    """What may follow the name, for a trial in trials/demo. Empty for a stage, which takes what every stage takes."""
 
     @property
     def typed(self) -> str:
@@ -34,18 +35,23 @@ class Command:
 
 COMMANDS = (
     Command("corpus", "documents, split by the hash of their content"),
-    Command("tokenizers", "byte-level BPE, and BTM: a small BPE whose tokens are merged on along the graph of neighbours"),
-    Command("tokens", "both corpora as integer files"),
-    Command("tune", "the learning rates that serve each track, and all of them, best, where --tuning.rates names some to try"),
-    Command("train", "one model for each track and seed, with metrics every so many steps"),
-    Command("evaluate", "bits per byte of all validation documents, samples, minimal pairs, an account of the vocabularies"),
-    Command("report", "verdict, charts and page"),
-    Command("run", "all of them, after saying what it will cost", "run.Run"),
-    Command("inspect graph", "which token follows which, how often", "inspect.Graph", "trials/demo"),
+    Command("tokenizers", "byte-level BPE, and BTM: a small BPE whose tokens are merged further along the graph of neighbours"),
+    Command("tokens", "the corpus as integer files, once for each track"),
+    Command("tune", "the best learning rate for each track and for all of them, where --tuning.rates names some to try"),
+    Command("train", "one model for each track and seed, with metrics along the way"),
+    Command("evaluate", "bits per byte of all validation documents, samples, minimal pairs and an account of the vocabularies"),
+    Command("report", "the verdict, its charts and the page"),
+    Command("run", "all of them, after saying what they will cost", "stages.Run"),
+    Command("inspect graph", "which token follows which, and how often", "inspect.Graph", "trials/demo"),
     Command("inspect tokens", "how every track cuts a text", "inspect.Tokens", 'trials/demo "some text"'),
     Command("inspect entry", "how every track built an entry", "inspect.Entry", 'trials/demo " of the"'),
     Command("export", "a folder that transformers loads", "export.Export", "trials/demo/runs/bpe/seed-1 model"),
-    Command("generate", "how a model goes on", "generate.Generate", 'trials/demo/runs/bpe/seed-1 --prompt "Once upon a time"'),
+    Command(
+        "generate",
+        "what a model writes",
+        "generate.Generate",
+        'trials/demo/runs/bpe/seed-1 --prompt "Once upon a time"',
+    ),
     Command("rate", "a page that asks which of two unnamed texts is better", "rate.Rate", "trials/demo"),
     Command("power", "how many seeds it takes to see a difference of 1%", "power.Power", "trials/demo --effect 1"),
 )
@@ -55,13 +61,13 @@ toktrial: does another tokenizer make a language model learn faster?
 
 It trains the same small GPT on the same documents tokenized two ways, and says with error bars which learned faster.
 
-  toktrial run demo           a whole trial on built-in stories, some minutes on two CPU cores
+  toktrial run demo           a whole trial on built-in stories, a few minutes on two CPU cores
   toktrial run laptop         8,192 entries, 15 million parameters, 200 MB of TinyStories
   toktrial run tinystories    the research plan: 16,384 entries, 40 million parameters, 50,000 steps
   toktrial run demo --corpus.path my_texts.txt        the same on your own text
-  toktrial run protocol.toml                          a protocol that you wrote, or that a report shows
+  toktrial run protocol.toml                          a protocol that you wrote, or one that a report shows
 
-What a trial does, and the command that goes so far:
+The stages of a trial, and the command that does everything up to each:
 
 {stages}
 
@@ -72,16 +78,16 @@ Each takes a preset, a protocol.toml or the folder of a trial, and any field of 
 
 {others}
 
-What is finished is not done again; interrupted, the same command goes on. Results are in trials/NAME/report.
+Finished work is never repeated: after an interruption, the same command goes on. Results are in trials/NAME/report.
 """
 
 
 class CallError(TrialError):
-    """A call that names what there is not, or leaves out what there must be."""
+    """A call that names something unknown, or leaves out something that is needed."""
 
 
 class Call(ABC):
-    """What a command's dataclass derives from: its fields are the flags, its docstrings their help."""
+    """The base of every command's dataclass, whose fields are the flags and whose docstrings are their help."""
 
     @classmethod
     def parse(cls, name: str, arguments: Sequence[str]) -> Self:
@@ -93,11 +99,25 @@ class Call(ABC):
 
     @abstractmethod
     def execute(self) -> None:
-        """Does it. Raises TrialError for what a user can mend."""
+        """Does what the command is for. Raises TrialError for what a user can mend."""
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Returns what a template in this folder makes of the values; escapes them in HTML."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=lambda name: name is not None and ".html" in name,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(values)
 
 
 def execute(arguments: Sequence[str]) -> None:
-    """Does what a whole command line asks for. Raises CallError where it is wrong, TrialError where the command does."""
+    """Does what a command line asks for. Raises CallError where that is wrong, and TrialError where the command does."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(_overview())
     elif arguments[0] == "--version":
@@ -110,7 +130,7 @@ def execute(arguments: Sequence[str]) -> None:
 
 
 def _named(arguments: Sequence[str]) -> tuple[Command, Sequence[str]]:
-    """Returns the command that the first word names, or the first two, and what follows."""
+    """Returns the command that the first one or two words name, and what follows them."""
     first, *rest = arguments
     subjects = {command.name.partition(" ")[2]: command for command in COMMANDS if command.name.split()[0] == first}
     if "" in subjects:

@@ -1,6 +1,6 @@
 """`toktrial export`: a finished run as a folder that `transformers` loads, model and tokenizer together.
 
-The model is GPT-2 already; only names, layout and what `transformers` must be told change. Needs no `transformers` itself.
+The model is a GPT-2 already: only names and layout change. The export itself does not need `transformers`.
 """
 
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toktrial import artifact, progress
-from toktrial.commands import Call
+from toktrial.commands import Call, rendered
 from toktrial.errors import TrialError
 from toktrial.finished_run import FinishedRun, open_finished_run
 
@@ -23,7 +23,8 @@ WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 GENERATION_FILE = "generation_config.json"
 CARD_FILE = "README.md"
-# The modules that are linear layers here and Conv1D in `transformers`, which keeps (inputs, outputs), as GPT-2's own code did.
+CARD_TEMPLATE = "export.md.jinja"
+# Linear layers here, which are Conv1D in `transformers`: that keeps (inputs, outputs), as GPT-2's own code did.
 CONV1D = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 
 
@@ -34,19 +35,21 @@ class Export(Call):
     run: Path
     """Folder of a finished run, such as trials/demo/runs/bpe/seed-1."""
     folder: Path
-    """The folder to write, which is absent or empty."""
+    """The folder to write, which must not exist yet or be empty."""
 
     def execute(self) -> None:
         """Writes the run in TRIAL/runs/<track>/seed-<n> into `folder`, whole or not at all, unless that is done.
 
         `AutoModelForCausalLM` and `AutoTokenizer` load the folder, with the logits of the run's own model; `load_tokenizer`
-        reads it too. Rows of the embedding without an entry, which the model masks and GPT-2 could not, are left out: the
-        exported model has as many rows as the tokenizer has entries, so that no text can hold an id without one.
+        reads it too. The model masks rows of the embedding that have no entry. GPT-2 cannot, so they are left out, and the
+        exported model can never produce such an id.
 
-        Raises TrialError where the run is not finished, and where `folder` holds anything other than this very export.
+        Raises TrialError where the run is not finished, or `folder` holds anything but this very export.
         """
+        from toktrial.tokenizer import transformers_files
+
         folder, finished = self.folder, open_finished_run(self.run)
-        evaluation = _final_evaluation(finished)
+        evaluation = finished.evaluation()
         inputs = {
             "run": artifact.read_manifest(finished.run.folder)["fingerprint"],
             "bits_per_byte": evaluation and evaluation["bits_per_byte"],
@@ -54,20 +57,25 @@ class Export(Call):
         fingerprint = artifact.fingerprint("export", inputs)
         if folder.is_dir() and artifact.is_finished(folder, fingerprint):
             artifact.check_files(folder)
-            return progress.print_line(f"{folder} holds this export already")
-        _check_readable(finished)
+            return progress.print_line(f"{folder} already holds this export")
+        if not (finished.tokenizer_folder / transformers_files.CONFIG_FILE).is_file():
+            raise TrialError(
+                f"transformers cannot read {finished.tokenizer_folder}, so there is nothing to export: the recipe "
+                f"{finished.tokenizer.recipe!r} must also write {transformers_files.TOKENIZER_FILE} and call "
+                "write_transformers_files"
+            )
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-            raise TrialError(f"{folder} exists and is not empty, nor this export: name another folder, or delete it")
-        # With the recipe in its manifest, load_tokenizer reads the folder as it does a tokenizer's own.
+            raise TrialError(f"{folder} exists and holds something other than this export: name another folder, or delete it")
+        # With the recipe in its manifest, load_tokenizer reads the folder as it reads a tokenizer's own.
         with artifact.publish(folder.resolve(), fingerprint, finished.tokenizer.manifest()) as partial:
             _write_files(finished, evaluation, partial)
-        return progress.print_line(f"{folder}: a GPT-2 that transformers loads, with its tokenizer; README.md there shows how")
+        return progress.print_line(f"{folder}: a GPT-2 with its tokenizer; README.md there shows how transformers loads it")
 
 
 def gpt2_weights(model: "GPT") -> "dict[str, Tensor]":
     """Returns a model's weights, float32, under the names and in the layout of `transformers`' GPT2LMHeadModel.
 
-    The tied head is not listed twice. `transformer.wte.weight` is (entries, width): rows without an entry are left out.
+    The tied head is not listed twice. `transformer.wte.weight` is (entries, width), without the rows that have no entry.
     """
     weights = {}
     for name, tensor in model.state_dict().items():
@@ -80,7 +88,7 @@ def gpt2_weights(model: "GPT") -> "dict[str, Tensor]":
 
 
 def gpt2_config(model: "GPT") -> dict[str, Any]:
-    """Returns what config.json says of a model; nothing that decides its logits is left to a default."""
+    """Returns what config.json says about a model. Nothing that decides its logits is left to a default."""
     from toktrial.tokenizer.base import END_OF_TEXT_ID
     from toktrial.training.model import INITIAL_STD, NORM_EPSILON
 
@@ -109,121 +117,41 @@ def gpt2_config(model: "GPT") -> dict[str, Any]:
     }
 
 
-def _check_readable(finished: FinishedRun) -> None:
-    from toktrial.tokenizer import transformers_files
-
-    if not (finished.tokenizer_folder / transformers_files.CONFIG_FILE).is_file():
-        raise TrialError(
-            f"transformers cannot read {finished.tokenizer_folder}, so there is nothing to export: the recipe "
-            f"{finished.tokenizer.recipe!r} must also write {transformers_files.TOKENIZER_FILE} and call "
-            "write_transformers_files"
-        )
-
-
 def _write_files(finished: FinishedRun, evaluation: dict[str, Any] | None, folder: Path) -> None:
     from safetensors.torch import save
 
     from toktrial.tokenizer.base import END_OF_TEXT_ID
 
-    # All that a tokenizer's folder holds, but for its manifests and the READMEs, of which the export has its own.
+    # Everything in the tokenizer's folder except manifests and READMEs, for the export has its own.
     leave_out = shutil.ignore_patterns(artifact.MANIFEST, CARD_FILE)
     shutil.copytree(finished.tokenizer_folder, folder, ignore=leave_out, dirs_exist_ok=True)
     taken = [name for name in (WEIGHTS_FILE, CONFIG_FILE, GENERATION_FILE) if (folder / name).exists()]
     assert not taken, f"the tokenizer has files of a model's names: {taken}"
     weights = gpt2_weights(finished.model)
-    # transformers 4 refuses a file without that format; save_file would make one that its owner alone can read.
+    # transformers 4 refuses a file without that format. save_file would make one that only its owner can read.
     (folder / WEIGHTS_FILE).write_bytes(save(weights, metadata={"format": "pt"}))
     artifact.write_json(folder / CONFIG_FILE, gpt2_config(finished.model))
-    # Greedy by default; a batch's texts that have ended are filled up with id 0.
+    # Greedy by default. Texts of a batch that have ended are filled up with id 0.
     ids = dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), END_OF_TEXT_ID)
     artifact.write_json(folder / GENERATION_FILE, ids | {"do_sample": False})
-    (folder / CARD_FILE).write_text(_model_card(finished, weights, evaluation), encoding="utf-8")
+    parameters = sum(tensor.numel() for tensor in weights.values())
+    (folder / CARD_FILE).write_text(_model_card(finished, evaluation, parameters), encoding="utf-8")
 
 
-def _final_evaluation(finished: FinishedRun) -> dict[str, Any] | None:
-    """Returns what the run's final.json says, None where the run was not evaluated."""
-    from toktrial.evaluation.stage import FINAL_FILE, is_evaluated, run_evaluation_fingerprint
-
-    run = finished.run
-    fingerprint = run_evaluation_fingerprint(run, finished.tokens_fingerprint, finished.trial.protocol.evaluation)
-    if not is_evaluated(run, fingerprint):
-        return None
-    final: dict[str, Any] = artifact.read_json(run.folder / FINAL_FILE)
-    return final
-
-
-def _model_card(finished: FinishedRun, weights: "dict[str, Tensor]", evaluation: dict[str, Any] | None) -> str:
+def _model_card(finished: FinishedRun, evaluation: dict[str, Any] | None, parameters: int) -> str:
     from toktrial.tokenizer import transformers_files
-    from toktrial.training.record import RECORD_FILE
+    from toktrial.training.metrics import RECORD_FILE
 
-    run, model = finished.run, finished.model
-    record = artifact.read_json(run.folder / RECORD_FILE)
-    total = sum(tensor.numel() for tensor in weights.values())
-    embeddings = sum(weights[f"transformer.{name}.weight"].numel() for name in ("wte", "wpe"))
-    score = "not measured: the run was not evaluated"
-    if evaluation is not None:
-        score = f"{evaluation['bits_per_byte']:.4f}, over all {evaluation['documents']:,} validation documents"
-    about_rows = ""
-    if model.entries < model.vocab_size:
-        about_rows = _ABOUT_ROWS.format(rows=model.vocab_size, entries=model.entries, trained=record["parameters"])
-    needs_code = "auto_map" in artifact.read_json(finished.tokenizer_folder / transformers_files.CONFIG_FILE)
     of_tokenizer = (finished.tokenizer_folder / transformers_files.README_FILE).read_text(encoding="utf-8")
-    return _MODEL_CARD.format(
-        name=finished.trial.protocol.name,
-        track=run.track,
-        seed=run.seed,
-        shape=model.config,
+    return rendered(
+        CARD_TEMPLATE,
+        trial=finished.trial.protocol.name,
+        run=finished.run,
+        model=finished.model,
         recipe=finished.tokenizer.recipe,
-        entries=model.entries,
-        steps=record["steps"],
-        tokens=record["steps"] * record["tokens_per_step"],
-        parameters=total,
-        without_embeddings=total - embeddings,
-        bits_per_byte=score,
-        versions=f"toktrial {record['versions']['toktrial']}, torch {record['versions']['torch']}",
-        about_rows=about_rows,
-        trust=", trust_remote_code=True" if needs_code else "",
+        record=artifact.read_json(finished.run.folder / RECORD_FILE),
+        final=evaluation,
+        parameters=parameters,
+        needs_code="auto_map" in artifact.read_json(finished.tokenizer_folder / transformers_files.CONFIG_FILE),
         of_tokenizer=re.sub(r"^#", "##", of_tokenizer, flags=re.MULTILINE).strip(),
     )
-
-
-_MODEL_CARD = """\
-# {name}: track {track}, seed {seed}
-
-A small GPT-2, trained by toktrial in a comparison of tokenizers: every track of the trial `{name}` trained the same model on
-the same documents, and this is the model of track `{track}`, seed {seed}. It is there to be examined, not to be relied on.
-
-| | |
-|---|---|
-| tokenizer | recipe `{recipe}`, {entries:,} entries |
-| shape | {shape.n_layer} layers, {shape.n_head} heads, width {shape.width}, context {shape.context} |
-| parameters | {parameters:,}; {without_embeddings:,} without token and position embeddings |
-| trained for | {steps:,} steps, {tokens:,} tokens |
-| bits per byte | {bits_per_byte} |
-| trained with | {versions} |
-{about_rows}
-## Loading it
-
-```python
-import torch
-import transformers
-
-folder = "."  # this folder
-tokenizer = transformers.AutoTokenizer.from_pretrained(folder{trust})
-model = transformers.AutoModelForCausalLM.from_pretrained(folder)
-prompt = [tokenizer.bos_token_id, *tokenizer("Once upon a time")["input_ids"]]
-ids = model.generate(torch.tensor([prompt]), max_new_tokens=50)
-print(tokenizer.decode(ids[0], skip_special_tokens=True))
-```
-
-Begin every prompt with id 0, as above: it preceded every document in training. Prompt and continuation together hold at most
-{shape.context} ids. A prompt that ends within an entry (in the middle of a word, say) asks for what the model has never seen.
-
-{of_tokenizer}
-"""
-
-_ABOUT_ROWS = """
-The model was trained with {rows:,} rows in its embedding ({trained:,} parameters), as every track of the trial, but the
-tokenizer has {entries:,} entries. The other rows were masked in training and are left out here; the logits of all entries are
-the same.
-"""

@@ -1,6 +1,6 @@
 """`toktrial generate`: a finished run continues prompts, and the text appears as it is written. Changes nothing.
 
-What a model writes is not to be trusted: no control character of it reaches the terminal as it is.
+What a model writes is not to be trusted, so its control characters reach the terminal only as escapes.
 """
 
 import codecs
@@ -21,42 +21,45 @@ if TYPE_CHECKING:
     from toktrial.evaluation.config import EvaluationConfig
     from toktrial.evaluation.healing import EntryTable
 
-LARGEST_UNSAID_CUT = 1e-6  # of the probability: what the rounding of float32 logits changes anyway
-# Unicode's classes of the marks that turn the direction of what follows, so that a text may look like another.
+LARGEST_UNSAID_CUT = 1e-6  # of the probability: the rounding of float32 logits changes as much
+# Unicode's classes of the marks that turn the direction of what follows, and so can make one text look like another.
 DIRECTION_MARKS = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
 
 
 @dataclass(frozen=True)
 class Generate(Call):
-    """Continues prompts with the model of a finished run. What is not set is as in the trial's own evaluation."""
+    """Continues prompts with the model of a finished run. Flags that are not given are as in the trial's own evaluation."""
 
     run: Path
     """Folder of a finished run, such as trials/demo/runs/bpe/seed-1."""
     prompt: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """Text to continue; name it again for another. Without any, the trial's own prompts."""
+    """Text to continue; give the flag again for another one. Without it: the trial's own prompts."""
     temperature: float | None = None
     """Sampling temperature; 0 always takes the likeliest token. The prompt's healed end is drawn at temperature 1."""
     top_k: int | None = None
-    """Sample among so many of the likeliest tokens; 0: among all."""
+    """Sample among this many of the likeliest tokens; 0: among all."""
     top_p: float | None = None
     """Sample among the fewest likeliest tokens that hold this share of the probability; 1: among all."""
     seed: int | None = None
     """Seed of the sampling."""
     max_new_bytes: int | None = None
-    """Stop at the token that reaches so many bytes, unless the model ends the document before."""
+    """Stop at the token that reaches this many bytes, unless the model ends the document sooner."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to compute. `auto`: CUDA, else MPS, else CPU."""
+    """Where to compute. `auto`: CUDA if there is one, else MPS, else the CPU."""
 
     def execute(self) -> None:
         """Writes every prompt and what follows it.
 
-        Raises TrialError where the run cannot be opened (see `open_finished_run`), a value is out of range, the
-        device is not there, or a prompt is no text.
+        Raises TrialError where the run cannot be opened (see `open_finished_run`), a value is out of range, the machine lacks
+        the device, or UTF-8 cannot hold a prompt.
         """
         for number, prompt in enumerate(self.prompt, start=1):
             utf8_length(prompt, f"prompt {number}")
         run = open_finished_run(self.run)
-        settings = self._settings(run.trial.protocol.evaluation)
+        evaluation = run.trial.protocol.evaluation
+        asked = vars(self) | {"sample_seed": self.seed}
+        given = {item.name: asked[item.name] for item in fields(evaluation) if asked.get(item.name) is not None}
+        settings = replace(evaluation, **given)
         from toktrial.evaluation.healing import EntryTable
         from toktrial.training.device import resolve_device
 
@@ -67,19 +70,13 @@ class Generate(Call):
                 if place:
                     _write("\n")
                 _write_continuation(run, entries, prompt, place, settings)
-        except KeyboardInterrupt:  # the usual way to stop a text that has been read enough
+        except KeyboardInterrupt:  # the usual way to stop a text that one has read enough of
             _write("\n")
             raise SystemExit(130) from None
 
-    def _settings(self, evaluation: "EvaluationConfig") -> "EvaluationConfig":
-        """The trial's own settings with those of the call in their place. Raises TrialError for a value out of range."""
-        asked = vars(self) | {"sample_seed": self.seed}
-        names = [item.name for item in fields(evaluation) if asked.get(item.name) is not None]
-        return replace(evaluation, **{name: asked[name] for name in names})
-
 
 def printable(text: str) -> str:
-    r"""Returns the text with control characters and marks of direction as escapes, newline and tab aside.
+    r"""Returns the text with control characters (but for newline and tab) and marks of direction as escapes.
 
     >>> printable("a\x1b[2J\tb\u202e\n")
     'a\\x1b[2J\tb\\u202e\n'
@@ -88,7 +85,7 @@ def printable(text: str) -> str:
 
 
 def _write_continuation(run: FinishedRun, entries: "EntryTable", prompt: str, place: int, settings: "EvaluationConfig") -> None:
-    """Writes a prompt and, token by token, what follows it; a character once all its bytes are there."""
+    """Writes a prompt and, token by token, what follows it. A character appears once all its bytes are there."""
     from toktrial.evaluation.generation import begin_continuation, grow
 
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
@@ -104,8 +101,8 @@ def _write_continuation(run: FinishedRun, entries: "EntryTable", prompt: str, pl
         progress.print_line(f"[cut after {shown_bytes:,} bytes; --max-new-bytes allows more]")
     if continuation.healing_cut_share > LARGEST_UNSAID_CUT:
         progress.print_line(
-            f"[the prompt's end can be spelled in very many ways: some, with about {continuation.healing_cut_share:.2%} of the "
-            "probability, were left out]"
+            "[the prompt's end can be spelled in very many ways: some of them, with about "
+            f"{continuation.healing_cut_share:.2%} of the probability, were left out]"
         )
 
 

@@ -1,6 +1,6 @@
 """`toktrial inspect`: what a trial's stages made, as text at the terminal or as a file. Changes nothing.
 
-The text is anybody's: nothing of it reaches the terminal but printable characters.
+The text may be anybody's, so only printable characters of it reach the terminal.
 """
 
 import sys
@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from toktrial import progress, protocol
-from toktrial.artifact import MANIFEST
+from toktrial import artifact, progress
 from toktrial.commands import Call
 from toktrial.commands.terminal import console, print_lines, print_table, utf8_length
 from toktrial.errors import TrialError
 from toktrial.report.wording import plural, visible
-from toktrial.tokenizer.config import TOKENIZERS_FOLDER, tokenizer_names
-from toktrial.trial import PROTOCOL_FILE
+from toktrial.tokenizer.config import TOKENIZERS_FOLDER
+from toktrial.trial_folder import TrialFolder
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -28,29 +27,28 @@ TOKEN_STYLES = ("black on cyan", "black on yellow")  # in turn; of the 16 colour
 
 @dataclass(frozen=True)
 class Graph(Call):
-    """The strongest edges of a trial's pair graph: which token follows which, how often, and with what PMI."""
+    """Shows the strongest edges of a trial's pair graph: which token follows which, how often, and with what PMI."""
 
     trial: Path
     """Folder of the trial."""
     primitive: str = "btm_primitive_tokenizer"
     """Name of the primitive tokenizer whose graph is shown."""
     rows: int = 30
-    """Edges shown."""
+    """Edges to show."""
     order: Literal["count", "pmi"] = "count"
-    """What the strongest edges are strongest in."""
+    """What makes an edge strong."""
     min_count: int = 1
-    """Edges that occur less often are left out; rare ones have the highest PMI."""
+    """Leave out edges that occur less often; rare ones have the highest PMI."""
     output: Path | None = None
-    """A .csv or .parquet file that gets all of them."""
+    """A .csv or .parquet file to write all edges to."""
 
     def execute(self) -> None:
-        """Prints the strongest edges, and writes all of them to `output` where that is named."""
+        """Prints the strongest edges, and writes all of them to `output` where that is given."""
         import polars as pl
 
-        from toktrial.tokenizer.graph_table import graph_table, write_graph_table
         from toktrial.tokenizer.load import load_tokenizer
         from toktrial.tokenizer.stage import GRAPHS_FOLDER
-        from toktrial.tokenizer.tkn import PairGraph
+        from toktrial.tokenizer.tkn import PairGraph, graph_table, write_graph_table
 
         tokenizer = load_tokenizer(self.trial / TOKENIZERS_FOLDER / self.primitive)
         table = graph_table(PairGraph.load(self.trial / GRAPHS_FOLDER / self.primitive), tokenizer.token_bytes)
@@ -70,20 +68,19 @@ class Graph(Call):
 
 @dataclass(frozen=True)
 class Tokens(Call):
-    """How every track of a trial cuts a text. A token that touches two or more words is underlined."""
+    """Shows how every track of a trial cuts a text. A token that touches two or more words is underlined."""
 
     trial: Path
     """Folder of the trial."""
     text: str
     """The text; - for standard input."""
     ids: bool = False
-    """Show the tokens' ids too."""
+    """Show the tokens' ids as well."""
 
     def execute(self) -> None:
-        """Prints every track's cuts of the text.
+        """Prints every track's cuts of the text: in colour at a terminal that has colours, else with a bar between tokens.
 
-        In colour at a terminal that has colours, else with a bar between two tokens. Raises TrialError where the trial has no
-        tokenizers yet, or the text is no UTF-8.
+        Raises TrialError where the trial has no tokenizers yet, or UTF-8 cannot hold the text.
         """
         text = sys.stdin.buffer.read().decode(errors="surrogateescape") if self.text == STANDARD_INPUT else self.text
         n_bytes = utf8_length(text, "the text")
@@ -98,15 +95,15 @@ class Tokens(Call):
 
 @dataclass(frozen=True)
 class Entry(Call):
-    """How every track of a trial built an entry: the merges behind it, down to single bytes."""
+    """Shows how every track of a trial built an entry: the merges behind it, down to single bytes."""
 
     trial: Path
     """Folder of the trial."""
     text: str
-    """The entry's text, its spaces too, such as " of the"."""
+    """The entry's text with its spaces, such as " of the"."""
 
     def execute(self) -> None:
-        """Prints every track's tree of merges behind an entry; where it is no entry, how the text is cut instead.
+        """Prints every track's tree of merges behind the entry, or how the track cuts the text where that is no entry.
 
         Raises TrialError as `Tokens` does.
         """
@@ -118,21 +115,18 @@ class Entry(Call):
                 print_lines(f"{track}:")
                 console().print(_tree(tokenizer, entries.index(wanted, 1)), soft_wrap=True)
             else:
-                print_lines(f"{track}: no entry of its own; the text is cut into")
+                print_lines(f"{track}: not an entry; the text is cut into")
                 _print_tokens([entries[token] for token in tokenizer.encode(self.text)])
 
 
-def _tokenizers(trial: Path) -> "dict[str, Tokenizer]":
+def _tokenizers(folder: Path) -> "dict[str, Tokenizer]":
     from toktrial.tokenizer.load import load_tokenizer
 
-    if not (trial / PROTOCOL_FILE).is_file():
-        raise TrialError(f"{trial} is no trial: there is no {PROTOCOL_FILE} in it")
-    names = tokenizer_names(protocol.load(trial / PROTOCOL_FILE).tracks)
-    folders = {track: trial / TOKENIZERS_FOLDER / name for track, name in names.items()}
-    for track, folder in folders.items():
-        if not (folder / MANIFEST).is_file():
-            raise TrialError(f"track {track} has no tokenizer in {folder} yet: `toktrial tokenizers {trial}` makes it")
-    return {track: load_tokenizer(folder) for track, folder in folders.items()}
+    folders = TrialFolder.open(folder).tokenizer_folders
+    for track, of_track in folders.items():
+        if not artifact.is_finished(of_track):
+            raise TrialError(f"track {track} has no tokenizer in {of_track} yet: `toktrial tokenizers {folder}` makes it")
+    return {track: load_tokenizer(of_track) for track, of_track in folders.items()}
 
 
 def _print_tokens(entries: list[bytes]) -> None:
@@ -150,7 +144,7 @@ def _print_tokens(entries: list[bytes]) -> None:
 
 
 def _shown(entry: bytes) -> str:
-    """An entry's text with visible spaces; what is not printable, and bytes of a cut character, as escapes."""
+    """Returns an entry's text with visible spaces, and with escapes for what is unprintable or part of a cut character."""
     return visible(entry.decode(errors="backslashreplace"))
 
 

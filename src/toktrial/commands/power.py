@@ -1,4 +1,4 @@
-"""`toktrial power`: how many seeds a trial needs to find an effect of some size, from the noise that one measured.
+"""`toktrial power`: how many seeds a trial needs to find an effect of some size, given the noise that a trial measured.
 
 Reads a trial's files through the report's door, and changes nothing.
 """
@@ -13,15 +13,7 @@ from toktrial.commands import Call
 from toktrial.commands.terminal import print_lines, print_table
 from toktrial.errors import TrialError
 from toktrial.report.inputs import read_trial
-from toktrial.report.power import (
-    FEWEST_SEEDS,
-    MOST_SEEDS,
-    Noise,
-    measured_noise,
-    power_of,
-    seeds_needed,
-    smallest_effect,
-)
+from toktrial.report.noise import FEWEST_SEEDS, MOST_SEEDS, Noise, measured_noise, power_of, seeds_needed, smallest_effect
 from toktrial.report.sequential import shared_confidence
 from toktrial.report.wording import count, decimal, percent, plural, short_percent
 
@@ -31,14 +23,14 @@ DEFAULT_CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked; effect and noise are shares of the baseline's final bits per byte."""
+    """What is asked. Effect and noise are shares of the baseline's final bits per byte."""
 
     effect: float
     noise: float
     noise_interval: tuple[float, float] | None
     """Ends of the noise's interval; None where the noise was given."""
     power: float
-    """Share of trials that shall find the effect."""
+    """Share of trials that are to find the effect."""
     confidence: float
     """Of the test, after the correction for several tracks."""
 
@@ -48,34 +40,35 @@ class Power(Call):
     """Says how many seeds it takes to find an effect, and the smallest effect that 2 to 10 seeds find."""
 
     trial: Path | None = None
-    """Folder of a trial whose runs say how large the noise is; may stand first, without its name."""
+    """Folder of a trial whose runs say how large the noise is. It may come first, without the flag's name."""
     effect: float = 1.0
-    """Difference to be found, in percent of the baseline's final bits per byte."""
+    """Difference to find, in percent of the baseline's final bits per byte."""
     noise: float | None = None
-    """Standard deviation of a paired difference, in the same percent, instead of one that a trial measured."""
+    """Standard deviation of a paired difference, in the same percent, in place of what a trial measured."""
     power: float = 80.0
-    """Percent of trials that shall find the effect."""
+    """Percent of trials that are to find the effect."""
     confidence: float | None = None
-    """Confidence of the verdict's interval. Not set: that of the trial's protocol, else 0.95."""
+    """Confidence of the verdict's interval. Without it: that of the trial's protocol, or 0.95."""
 
     @classmethod
     def parse(cls, name: str, arguments: Sequence[str]) -> Self:
-        """Returns the call; a first argument that is no flag names the trial."""
+        """Returns the call. A first argument that is not a flag names the trial."""
         is_named = bool(arguments) and not arguments[0].startswith("-")
         return super().parse(f"{name} [TRIAL]", ["--trial", *arguments] if is_named else arguments)
 
     def execute(self) -> None:
         """Prints what smaller and larger numbers of seeds find, and how many it takes.
 
-        Raises TrialError where a number is out of range, or neither a trial nor --noise says what the noise is.
+        Raises TrialError where a number is out of range, or the noise comes from neither a trial nor --noise.
         """
-        self._check()
-        if self.trial is not None:
-            question = self._asked_of(self.trial)
-        else:
-            assert self.noise is not None, "checked before"
-            confidence = self.confidence or DEFAULT_CONFIDENCE
-            question = Question(self.effect / 100, self.noise / 100, None, self.power / 100, confidence)
+        for name, value in (("effect", self.effect), ("noise", self.noise)):
+            if value is not None and not 0 < value < math.inf:
+                raise TrialError(f"--{name} must be a percentage above 0, but is {value}")
+        if self.confidence is not None and not 0 < self.confidence < 1:
+            raise TrialError(f"--confidence must lie between 0 and 1, but is {self.confidence}")
+        if not 50 <= self.power < 100:
+            raise TrialError(f"--power must be a percentage from 50 to below 100, but is {self.power}")
+        question = self._question()
         found = f"smallest effect found in {short_percent(question.power)} of trials"
         print_table(
             f"noise {percent(question.noise, 2)}, {short_percent(question.confidence)} confidence",
@@ -84,35 +77,29 @@ class Power(Call):
         )
         print_lines(answer(question))
 
-    def _check(self) -> None:
-        if (self.trial is None) == (self.noise is None):
-            raise TrialError("name the folder of a trial whose noise is known, or give the noise with --noise: one of the two")
-        for name, value in (("effect", self.effect), ("noise", self.noise)):
-            if value is not None and not 0 < value < math.inf:
-                raise TrialError(f"--{name} is a percentage above 0, but is {value}")
-        if self.confidence is not None and not 0 < self.confidence < 1:
-            raise TrialError(f"--confidence must lie between 0 and 1, but is {self.confidence}")
-        if not 50 <= self.power < 100:
-            raise TrialError(f"--power is a percentage from 50 to below 100, but is {self.power}")
-
-    def _asked_of(self, trial: Path) -> Question:
-        """Returns the question with the noise of a trial, and prints what that is."""
-        inputs = read_trial(trial)
+    def _question(self) -> Question:
+        """Returns the question with the noise that was given, or with that of a trial, and then says what that is."""
+        effect, power = self.effect / 100, self.power / 100
+        if self.noise is not None and self.trial is None:
+            return Question(effect, self.noise / 100, None, power, self.confidence or DEFAULT_CONFIDENCE)
+        if self.trial is None or self.noise is not None:
+            raise TrialError("name the folder of a trial that measured its noise, or give --noise: one of the two")
+        inputs = read_trial(self.trial)
         noise = measured_noise(inputs)
         if noise is None:
             raise TrialError(
-                f"{trial} says nothing of chance: it has no two pairs of runs that differ, and no A/A control. Give the noise "
-                "with --noise, or run a trial with --seeds 2 or more"
+                f"{self.trial} says nothing about chance: it has no two pairs of runs that differ, and no A/A control. Give "
+                "the noise with --noise, or run a trial with --seeds 2 or more"
             )
         confidence = inputs.design.verdict.confidence
         print_lines(describe_noise(noise, inputs.baseline, confidence))
         low, spread, high = (size / noise.baseline_bits_per_byte for size in (noise.low, noise.standard_deviation, noise.high))
         corrected = shared_confidence(self.confidence or confidence, len(inputs.others))
-        return Question(self.effect / 100, spread, (low, high), self.power / 100, corrected)
+        return Question(effect, spread, (low, high), power, corrected)
 
 
 def power_rows(question: Question) -> list[list[str]]:
-    """Returns, for 2 to 10 seeds, their number, the smallest effect that is found often enough, how often the asked one is."""
+    """Returns, for 2 to 10 seeds: how many, the smallest effect that they find often enough, how often they find this one."""
     return [
         [
             count(seeds),
@@ -124,7 +111,7 @@ def power_rows(question: Question) -> list[list[str]]:
 
 
 def answer(question: Question) -> str:
-    """Returns how many seeds it takes, in a sentence, and in another how sure that is."""
+    """Returns how many seeds it takes, and how sure that is."""
     effect, power, confidence = (short_percent(share) for share in (question.effect, question.power, question.confidence))
     takes = _seeds(question, question.noise)
     sentence = f"To find a difference of {effect} in {power} of trials, at {confidence} confidence, takes {takes}."
@@ -132,12 +119,12 @@ def answer(question: Question) -> str:
         return sentence
     lowest, highest = (_seeds(question, noise) for noise in question.noise_interval)
     if lowest == highest:
-        return f"{sentence} So it does at both ends of the noise's interval."
+        return f"{sentence} The same holds at both ends of the noise's interval."
     return f"{sentence} At the ends of the noise's interval: {lowest}, and {highest}. Few pairs measure noise badly."
 
 
 def describe_noise(noise: Noise, baseline: str, confidence: float) -> str:
-    """Returns what the noise is and where it comes from."""
+    """Returns how large the noise is and where it comes from."""
     size = f"{decimal(noise.standard_deviation, 4)} bits per byte"
     share = percent(noise.standard_deviation / noise.baseline_bits_per_byte, 2)
     of = f"({share} of {baseline}'s {decimal(noise.baseline_bits_per_byte, 4)})"

@@ -1,24 +1,31 @@
-"""The commands that do a trial's stages, each up to its own: a preset, a protocol or a trial, changed by flags.
+"""The commands that do a trial's stages: each goes up to its own, and `run` does all and shows the result.
 
-run.py does all of them, in its own way.
+Each takes a preset, a protocol or a trial, changed by flags.
 """
 
 import math
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import tyro
 
 from toktrial import presets, progress, protocol
 from toktrial.commands import Call, CallError
+from toktrial.commands.terminal import print_lines, print_table
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
-from toktrial.trial import PROTOCOL_FILE, Trial
+from toktrial.trial import Trial
+from toktrial.trial_folder import PROTOCOL_FILE
 
-STARTED_BY_TORCHRUN = "TORCHELASTIC_RUN_ID"  # the variable that says so
+if TYPE_CHECKING:
+    from toktrial.plan import Plan
+    from toktrial.report.result import TrialResult
+
+STARTED_BY_TORCHRUN = "TORCHELASTIC_RUN_ID"  # the environment variable that says so
 
 
 @dataclass(frozen=True)
@@ -27,26 +34,26 @@ class Stage(Call):
 
     protocol: Annotated[Protocol, tyro.conf.arg(name="")]
     trial: Path | None = None
-    """Folder of the trial; trials/NAME where none is named."""
+    """Folder of the trial. Without it: trials/NAME."""
     yes: bool = False
-    """Begin without asking, also what takes hours or days."""
+    """Begin without asking, even if it takes hours or days."""
     target: float | None = None
-    """Bits per byte: `report` and `run` tell what each track needs to reach it. Decides nothing."""
+    """Bits per byte: `report` and `run` say what each track needs to reach it. It decides nothing."""
     command: tyro.conf.Suppress[str] = ""
     """The stage, or `run`."""
 
     @classmethod
     def parse(cls, name: str, arguments: Sequence[str]) -> Self:
-        """Returns the call; the first argument names the protocol that the others change.
+        """Returns the call. The first argument names the protocol that the others change.
 
-        Raises TrialError where there is no such protocol, or the flags make none.
+        Raises TrialError where there is no such protocol, or the flags make it invalid.
         """
         if STARTED_BY_TORCHRUN in os.environ and name != "train":
-            raise CallError(f"torchrun is for training alone: `torchrun ... -m toktrial train ...`, then `toktrial {name} ...`")
+            raise CallError(f"torchrun is only for training: `torchrun ... -m toktrial train ...`, then `toktrial {name} ...`")
         named = arguments[0] if arguments and not arguments[0].startswith("-") else ""
         if not named and not {"-h", "--help"} & set(arguments):
             known = ", ".join(presets.PRESETS)
-            raise CallError(f"toktrial {name} what? Name a preset ({known}), a protocol.toml or the folder of a trial")
+            raise CallError(f"toktrial {name} needs a trial: name a preset ({known}), a protocol.toml or the folder of a trial")
         folder = Path(named) if named and Path(named).is_dir() else None
         call = tyro.cli(
             cls,
@@ -62,7 +69,7 @@ class Stage(Call):
         return call
 
     def execute(self) -> None:
-        """Does the stages; in processes that torchrun started, the first of them does all that comes before training."""
+        """Does the stages. Under torchrun, only the first process does what comes before training."""
         if STARTED_BY_TORCHRUN in os.environ:
             return self._train_together()
         trial = self.open_trial()
@@ -85,9 +92,82 @@ class Stage(Call):
                 trial.make_tokens()
                 if not trial.is_tuned:
                     raise TrialError(
-                        f"learning rates are tuned without torchrun: first `toktrial tune {trial.folder}`, then this"
+                        f"learning rates are tuned without torchrun: first `toktrial tune {trial.folder}`, then this again"
                     )
             trial.train()
+
+
+@dataclass(frozen=True)
+class Run(Stage):
+    """Does everything in a trial that is not done yet, after saying what it will cost, and shows the result."""
+
+    def execute(self) -> None:
+        """Does all stages and shows the result. Raises TrialError where something long is not confirmed."""
+        from toktrial.plan import describe_plan, make_plan
+
+        trial = self.open_trial()
+        finished = trial.finished_result(self.target)
+        if finished is not None:
+            progress.print_line("everything is done already; this is the result")
+            return print_summary(finished, trial.report_folder)
+        trial.make_minimal_pairs()  # before anything is timed, so that what is wrong with them shows at once
+        progress.print_line("looking at a sample of the text and timing a few steps ...")
+        plan = make_plan(trial)
+        progress.print_line("\n".join(describe_plan(plan)))
+        if plan.is_long and not self.yes:
+            _ask(plan)
+        trial.make_tokens()
+        if plan.text.is_estimate:
+            progress.print_line("\n".join(describe_plan(make_plan(trial))))
+        return print_summary(trial.report(self.target), trial.report_folder)
+
+
+def print_summary(result: "TrialResult", report_folder: Path) -> None:
+    """Prints a report's result: how its criterion came out, a table of the tracks, and where the report is."""
+    from toktrial.report.amendments import describe_amendment
+    from toktrial.report.sections.control import control_sentences
+    from toktrial.report.sections.opening import noise_sentences
+    from toktrial.report.wording import decimal
+
+    verdict = result.verdict
+    print_lines(verdict.outcome, *verdict.clauses, verdict.criterion)
+    headings = ("entries", "bytes per token", "bits per byte", "loss per token", "training seconds")
+    print_table(
+        f"trial {result.trial}",
+        {"track": "left", **dict.fromkeys(headings, "right")},
+        [
+            [
+                name,
+                f"{track.entries:,}",
+                decimal(track.bytes_per_token.validation, 2),
+                decimal(track.final.bits_per_byte, 4),
+                decimal(track.final.validation_loss, 3),
+                decimal(track.final.training_seconds, 1),
+            ]
+            for name, track in result.tracks.items()
+        ],
+    )
+    print_lines(
+        *verdict.details,
+        *noise_sentences(result),
+        *(control_sentences(result.control, result)[:1] if result.control else []),
+        *(f"- {note}" for note in result.notes),
+        *(f"- changed: {describe_amendment(each)}" for each in result.amendments),
+        f"report: {report_folder / 'index.html'}",
+    )
+
+
+def _ask(plan: "Plan") -> None:
+    """Asks at a terminal whether to begin something long. Raises TrialError where the answer is no, or nobody can answer."""
+    from toktrial.plan import duration
+
+    speed = plan.speed
+    progress.print_line(f"This will take long: {duration(plan.seconds)}, {speed.step_seconds:.1f} s a step on {speed.device}.")
+    if not sys.stdin.isatty():
+        raise TrialError("to begin anyway, add --yes; or make it smaller, for example with --training.steps or --seeds 1")
+    progress.print_line("Begin? [y/N] (--yes begins without asking)")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise TrialError("nothing was begun")
 
 
 def _named_protocol(name: str) -> Protocol:

@@ -1,4 +1,4 @@
-"""Text from and for the terminal, as it is: rich reads no markup, no emoji and no numbers into what commands print."""
+"""Text for the terminal, as it is: rich must read no markup, emoji or numbers into what commands print."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
@@ -8,7 +8,7 @@ from toktrial.errors import TrialError
 if TYPE_CHECKING:
     from rich.console import Console
 
-NARROWEST = 80  # columns, of a table
+NARROWEST = 80  # columns that a table may always use
 
 
 def console() -> "Console":
@@ -19,14 +19,13 @@ def console() -> "Console":
 
 
 def print_lines(*lines: str) -> None:
-    """Prints lines to standard output; the terminal alone wraps them."""
-    plain = console()
+    """Prints lines to standard output, and leaves the wrapping to the terminal."""
     for line in lines:
-        plain.print(line, soft_wrap=True)
+        console().print(line, soft_wrap=True)
 
 
 def print_table(title: str, columns: Mapping[str, Literal["left", "right"]], rows: Iterable[Sequence[str]]) -> None:
-    """Prints a table to standard output; `columns` has the side on which the cells under each heading stand."""
+    """Prints a table to standard output; `columns` says on which side the cells under each heading stand."""
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")

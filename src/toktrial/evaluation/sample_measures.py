@@ -18,7 +18,7 @@ from toktrial import artifact
 from toktrial.corpus.documents import Documents, flat_buffers
 from toktrial.evaluation.account import write_account
 from toktrial.evaluation.bits_per_byte import DocumentScorer
-from toktrial.evaluation.stage import FINAL_FILE, SAMPLES_FILE
+from toktrial.evaluation.run_files import FINAL_FILE, SAMPLES_FILE
 from toktrial.evaluation.text_measures import Passage, count_measures, cut, words_within
 from toktrial.evaluation.words import known_words
 from toktrial.tokenizer.base import Tokenizer

@@ -10,20 +10,16 @@ import torch
 
 from toktrial import artifact
 from toktrial.errors import TrialError
-from toktrial.evaluation.account import is_made
 from toktrial.evaluation.bits_per_byte import DocumentScorer, Score
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.evaluation.generation import sample_continuations
+from toktrial.evaluation.run_files import DOCUMENT_NATS_FILE, FINAL_FILE, SAMPLES_FILE, is_evaluated
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
 from toktrial.training.device import resolve_device
 from toktrial.training.metrics import METRICS_FILE, Metrics, read_metrics
 from toktrial.training.run import Run, kept_weights_file, load_model
-
-FINAL_FILE = "final.json"
-SAMPLES_FILE = "samples.json"
-DOCUMENT_NATS_FILE = "document_nats.npy"
 
 
 def run_evaluation_fingerprint(run: Run, tokens_fingerprint: str, config: EvaluationConfig) -> str:
@@ -36,17 +32,11 @@ def run_evaluation_fingerprint(run: Run, tokens_fingerprint: str, config: Evalua
     return artifact.fingerprint("final evaluation", inputs)
 
 
-def is_evaluated(run: Run, fingerprint: str) -> bool:
-    """Whether a run's final evaluation is finished; final.json is written last."""
-    return is_made(run.folder / FINAL_FILE, fingerprint)
-
-
 def evaluate_run(run: Run, tokenizer_folder: Path, config: EvaluationConfig) -> None:
     """Writes a finished run's final.json, document_nats.npy and samples.json, unless all are there for these settings."""
     store = TokenStore.open(run.tokens_folder)
     fingerprint = run_evaluation_fingerprint(run, store.manifest["fingerprint"], config)
-    are_there = all((run.folder / name).is_file() for name in (SAMPLES_FILE, DOCUMENT_NATS_FILE))
-    if are_there and is_evaluated(run, fingerprint):
+    if is_evaluated(run.folder, fingerprint):
         return
     last = _last_metrics(run.folder)
     device = resolve_device(run.training.device)

@@ -1,6 +1,6 @@
-"""The list of what a trial's protocol changed after the trial had begun, one JSON line a field, and how the report says it.
+"""What changed in a trial's protocol after the trial had begun: the list, one JSON line a field, and how the report says it.
 
-Written by the trial where a protocol differs from the one on disk; inputs -> results -> notes, page and Markdown.
+The trial writes it where a protocol differs from the one on disk; inputs -> result -> page and Markdown.
 """
 
 import json
@@ -18,16 +18,16 @@ DECIDING = ("seeds", "most_seeds", "training.steps", "verdict.")  # fields, or b
 
 @dataclass(frozen=True)
 class Amendment:
-    """One field of the protocol that changed after the trial had begun."""
+    """One field of the protocol, by its dotted name, that changed after the trial had begun. `time`: seconds since 1970.
+
+    `results_seen`: whether a run was finished by then, so that its result may have been seen.
+    """
 
     field: str
-    """Dotted name of the field."""
     old: Any
     new: Any
     results_seen: bool
-    """Whether a run was finished by then, so that its result may have been seen."""
     time: float
-    """Seconds since 1970."""
 
 
 def append_amendments(trial_folder: Path, amendments: Sequence[Amendment]) -> None:
@@ -37,14 +37,14 @@ def append_amendments(trial_folder: Path, amendments: Sequence[Amendment]) -> No
 
 
 def read_amendments(trial_folder: Path) -> list[Amendment]:
-    """Returns the amendments of a trial, in the order in which they were made. Raises TrialError where the list is damaged."""
+    """Returns the amendments of a trial in the order they were made. Raises TrialError where the list is damaged."""
     path = trial_folder / AMENDMENTS_FILE
     if not path.is_file():
         return []
     try:
         return [Amendment(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
     except (ValueError, TypeError) as error:
-        raise TrialError(f"{path} is damaged ({error}): restore it, for the report must list what was changed") from None
+        raise TrialError(f"{path} is damaged ({error}): restore it, because the report must list what was changed") from None
 
 
 def describe_amendment(amendment: Amendment) -> str:
@@ -55,13 +55,10 @@ def describe_amendment(amendment: Amendment) -> str:
     """
     when = datetime.fromtimestamp(amendment.time, UTC).strftime("%Y-%m-%d %H:%M UTC")
     seen = "after a run was finished" if amendment.results_seen else "before any run was finished"
-    return f"{amendment.field}: {_shown(amendment.old)} became {_shown(amendment.new)} on {when}, {seen}"
+    old, new = (f"{len(value)} texts" if isinstance(value, list) else value for value in (amendment.old, amendment.new))
+    return f"{amendment.field}: {old} became {new} on {when}, {seen}"
 
 
 def is_exploratory(amendments: Sequence[Amendment]) -> bool:
     """Whether something that the verdict's rule reads was changed when a result may have been seen."""
     return any(each.results_seen and each.field.startswith(DECIDING) for each in amendments)
-
-
-def _shown(value: Any) -> str:
-    return f"{len(value)} texts" if isinstance(value, list) else str(value)

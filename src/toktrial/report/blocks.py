@@ -1,44 +1,40 @@
-"""What a report is made of: sections of blocks, plain text and numbers that say nothing of how they look.
+"""What a report is made of: sections of blocks, plain text and numbers that do not say how they look.
 
-Result -> sections -> blocks -> page and Markdown. A renderer knows every kind of block and no section, so both say the same.
-All text is shown as it stands: renderers escape it, and what a model or a corpus wrote may stand anywhere.
+Result -> sections -> blocks -> page and Markdown. The renderers (page_files/blocks.html, markdown.py) know every kind of block
+and no section, so both say the same. They escape all text: what a model or a corpus wrote may stand anywhere.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from toktrial.report.accounts import Cuts, Entry
+from toktrial.report.wording import decimal, plural
+
 Kind = Literal["text", "number", "code"]  # how a column of a table is set: `code` is quoted letter by letter
 Tone = Literal["plain", "small", "trial", "numbers", "criterion", "rule"]  # how a paragraph is set
 
 
 @dataclass(frozen=True)
-class CodeSpan:
-    """Text within a paragraph that is quoted letter by letter."""
-
-    text: str
-
-
-@dataclass(frozen=True)
 class Heading:
-    """A heading within a section; of level 1 that of the whole report. One that says several things is set smaller."""
+    """A heading within a section; level 1 is that of the whole report."""
 
     text: str
     level: Literal[1, 3, 4] = 3
-    is_long: bool = False
 
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A sentence or more."""
+    """A sentence or more; `quoted` texts follow it, letter by letter."""
 
-    text: str | tuple[str | CodeSpan, ...]
+    text: str
     tone: Tone = "plain"
+    quoted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Bullets:
-    """A list without an order."""
+    """An unordered list."""
 
     items: tuple[str, ...]
 
@@ -48,7 +44,7 @@ class Definition:
     """A term or a question, what is said of it, and what that means."""
 
     term: str
-    said: tuple[str, ...]
+    said: str
     meaning: str = ""
 
 
@@ -61,9 +57,9 @@ class Definitions:
 
 @dataclass(frozen=True)
 class Table:
-    """A caption, a header for each column, and rows of text; the first cell of a row names it. Without rows it is not shown.
+    """A caption, a header for each column, and rows of text; the first cell of a row names it.
 
-    `kinds` are those of the columns; empty: numbers, but for the first.
+    A table without rows is not shown. `kinds` are those of the columns; if empty, all but the first are numbers.
     """
 
     caption: str
@@ -82,7 +78,7 @@ class Table:
 class Figure:
     """A picture: NAME.svg and NAME.png beside the report, drawn from Vega-Lite with its data.
 
-    `description`: what it shows, for those who cannot see it.
+    `description`: what it shows, for readers who cannot see it.
     """
 
     name: str
@@ -94,10 +90,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure that the page's script draws anew as a reader chooses; elsewhere it is its pictures.
+    """A figure that the page's script redraws as a reader chooses; elsewhere it is its `pictures`.
 
-    The page shows the first of these until its script draws. `interactive` is what page_files/charts.js needs of this chart:
-    its `specifications`, and what an axis changes. `datasets`: rows that it draws, by name.
+    The page shows the first picture until its script draws. `interactive` is what page_files/charts.js needs for this chart:
+    its `specifications`, and what each axis changes. `datasets`: the rows that it draws, by name.
     """
 
     id: str
@@ -107,23 +103,13 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What a reader may choose for all charts: one of the `options`, value -> label, of which the first is chosen.
-
-    A switch has one option, which is on or off, and off at first.
+class ChartControls:
+    """The form that sets all charts of the page, and stands nowhere else: `axes`, value -> label, of which the first is chosen;
+    the scales; and, where `control` labels it, a switch that shows the A/A control.
     """
 
-    name: str
-    legend: str
-    options: dict[str, str]
-    is_switch: bool = False
-
-
-@dataclass(frozen=True)
-class Switches:
-    """The controls of the page's charts; there are none elsewhere."""
-
-    choices: tuple[Choice, ...]
+    axes: dict[str, str]
+    control: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,68 +121,39 @@ class CodeBlock:
 
 
 @dataclass(frozen=True)
-class Quotation:
-    """What somebody wrote."""
-
-    by: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Quotations:
-    """Continuations of one text, the `lead`, side by side. `label` names them for those who cannot see that."""
+    """Continuations of one text, the `lead`, side by side: who wrote it -> what. `label` names them for screen readers."""
 
     label: str
     lead: str
-    texts: tuple[Quotation, ...]
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One piece of a cut text."""
-
-    text: str
-    is_marked: bool
-
-
-@dataclass(frozen=True)
-class Cutting:
-    """One way of cutting the documents of a text into pieces."""
-
-    name: str
-    summary: str
-    documents: tuple[tuple[Piece, ...], ...]
+    texts: dict[str, str]
 
 
 @dataclass(frozen=True)
 class CutText:
-    """A text, and the ways in which it is cut, side by side. `marks` says what is marked, after "what is underlined is"."""
+    """A text, and the tokens of every track, side by side. On the page, tokens that touch several words are marked."""
 
     lead: str
-    text: str
-    cuttings: tuple[Cutting, ...]
-    marks: str
+    cuts: Cuts
+
+    def summaries(self) -> dict[str, str]:
+        """Returns how many tokens each track needs, in words."""
+        return {
+            name: f"{plural(track.tokens, 'token')}, {decimal(track.bytes_per_token, 2)} bytes per token"
+            for name, track in self.cuts.tracks.items()
+        }
 
 
 @dataclass(frozen=True)
-class Branch:
-    """A node of a tree, with what it is made of."""
+class Trees:
+    """Entries, each with the parts that it was merged from, down to single bytes."""
 
-    text: str
-    note: str
-    parts: "tuple[Branch, ...]" = ()
-
-
-@dataclass(frozen=True)
-class Tree:
-    """One or more trees."""
-
-    roots: tuple[Branch, ...]
+    roots: tuple[Entry, ...]
 
 
 @dataclass(frozen=True)
 class Details:
-    """What is shown when a reader asks for it."""
+    """Blocks that are shown when a reader asks for them."""
 
     summary: str
     blocks: "Blocks"
@@ -210,27 +167,19 @@ class Group:
     blocks: "Blocks"
 
 
-@dataclass(frozen=True)
-class OnPage:
-    """What is about the page, and so stands nowhere else; there always, or only where no script runs."""
-
-    blocks: "Blocks"
-    only_without_scripts: bool = False
-
-
 Block = (
-    Heading | Paragraph | Bullets | Definitions | Table | Figure | Chart | Switches | CodeBlock | Quotations | CutText | Tree
-    | Details | Group | OnPage
+    Heading | Paragraph | Bullets | Definitions | Table | Figure | Chart | ChartControls | CodeBlock | Quotations | CutText
+    | Trees | Details | Group
 )  # fmt: skip
 Blocks = tuple[Block, ...]
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report. What opens it has no title: its heading is among its blocks.
+    """A part of the report. The one that opens it has no title: its heading is among its blocks.
 
-    `id` is its anchor; `short_title` is what the list of contents calls it, where that is not its title. An aside is set apart,
-    and not in that list.
+    `id` is its anchor; `short_title` is its name in the list of contents, where that differs. An aside is set apart, and is not
+    in that list.
     """
 
     id: str
@@ -241,23 +190,19 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Contents:
-    """The page's list of the sections; there is none elsewhere."""
-
-
-@dataclass(frozen=True)
 class Document:
-    """A whole report."""
+    """A whole report. On the page its list of contents stands between `opening` and `body`."""
 
     title: str
-    parts: tuple[Section | Contents, ...]
+    opening: tuple[Section, ...]
+    body: tuple[Section, ...] = ()
 
     @property
-    def sections(self) -> list[Section]:
-        return [part for part in self.parts if isinstance(part, Section)]
+    def sections(self) -> tuple[Section, ...]:
+        return self.opening + self.body
 
     def blocks(self) -> Iterator[Block]:
-        """Yields every block, those within others too."""
+        """Yields every block, nested ones too."""
         for section in self.sections:
             yield from every(section.blocks)
 
@@ -271,7 +216,7 @@ def every(blocks: Iterable[Block]) -> Iterator[Block]:
     """Yields blocks, each followed by those within it."""
     for block in blocks:
         yield block
-        if isinstance(block, Details | Group | OnPage):
+        if isinstance(block, Details | Group):
             yield from every(block.blocks)
 
 

@@ -1,20 +1,28 @@
-"""The rows that the charts draw: mean curves and differences, thinned and rounded to what a chart shows.
+"""The rows that the charts draw, and the ends of the y axes that fit them.
 
-Result -> rows -> charts. It keeps the page small; results.json has every evaluation and every digit.
+Result -> rows -> charts. The rows are thinned and rounded to what a chart shows, which keeps the page small; results.json has
+every evaluation and every digit.
 """
 
 from typing import Any
 
-from toktrial.report.chart_specification import AXIS_TITLES
-from toktrial.report.result import TrialResult
-from toktrial.report.result_comparisons import Differences
-from toktrial.report.result_tracks import MeanCurve
+import numpy as np
+import numpy.typing as npt
 
+from toktrial.report.chart_specification import AXIS_TITLES
+from toktrial.report.differences import Differences
+from toktrial.report.result import TrialResult
+from toktrial.report.tracks import MeanCurve
+
+SETTLED_SHARE = 0.1  # of the axis: the y axis fits what comes after, because what comes before can be several times as large
+CUT_FROM = 1.8  # cut the top off where the full range is more than this many times what comes after that share
 MARKERS = 10  # markers along a line, enough to tell lines apart in grey
-POINTS_DRAWN = 400  # at most so many points a line, which is more than a chart shows
+POINTS_DRAWN = 400  # at most this many points a line, which is more than a chart shows
 AXIS_OF_BUDGET = {"steps": ("step", "flops"), "bytes": ("bytes_seen",), "seconds": ("training_seconds",)}
 Rows = list[dict[str, Any]]
 Datasets = dict[str, Rows]
+Domain = list[float]  # the lower and the upper end of a y axis
+Numbers = npt.NDArray[np.float64]
 
 
 def chart_data(result: TrialResult) -> Datasets:
@@ -22,17 +30,33 @@ def chart_data(result: TrialResult) -> Datasets:
     curves = {"all_runs": result.mean_curves.all_runs, "timed_runs": result.mean_curves.timed_runs}
     means = {
         # The control first: what is drawn first lies beneath.
-        name: [row for curve in sorted(of_name, key=lambda curve: not curve.control) for row in _rows(curve)]
+        name: [row for curve in sorted(of_name, key=lambda curve: not curve.control) for row in _mean_rows(curve)]
         for name, of_name in curves.items()
         if of_name is not None
     }
-    return means | {f"difference_by_{axis}": difference_rows(result, axis) for axis in AXIS_TITLES}
+    return means | {f"difference_by_{axis}": _difference_rows(result, axis) for axis in AXIS_TITLES}
 
 
-def difference_rows(result: TrialResult, axis: str) -> Rows:
-    """Returns the rows of the chart of differences along one axis; tokens are told by steps, which are their multiple.
+def _mean_rows(curve: MeanCurve) -> Rows:
+    drawn = _drawn_places(len(curve.columns["step"]))
+    name = f"{curve.track}, other seeds (A/A control)" if curve.control else curve.track
+    return [
+        {
+            "name": name,
+            "control": curve.control,
+            "runs": len(curve.seeds),
+            "marked": _is_marked(place, len(drawn)),
+            **{column: _rounded(values[index]) for column, values in curve.columns.items()},
+        }
+        for place, index in enumerate(drawn)
+    ]
 
-    A row of each track's is the point that decides: measured on all validation documents, and so a little beside the curve.
+
+def _difference_rows(result: TrialResult, axis: str) -> Rows:
+    """Returns the rows of the chart of differences along one axis. Tokens are a multiple of the steps.
+
+    The `verdict` row of each track is the point that decides: it is measured on all validation documents, and so stands a
+    little beside the curve.
     """
     rows: Rows = []
     source, unit = ("step", result.tracks[result.baseline].tokens_per_step) if axis == "tokens" else (axis, 1)
@@ -41,58 +65,18 @@ def difference_rows(result: TrialResult, axis: str) -> Rows:
         curve = found.curves[source]
         if curve is None:
             continue
-        common = {"name": comparison.track, "control": False, "runs": len(comparison.paired_seeds)}
-        drawn = drawn_places(len(curve.at))
-        for place, index in enumerate(drawn):
-            point = _point(curve.mean[index], curve.low[index], curve.high[index])
-            marks = {"verdict": False, "marked": _is_marked(place, len(drawn))}
-            rows.append({**common, **marks, **_at(source, axis, curve.at[index], unit), **point})
+        drawn = _drawn_places(len(curve.at))
+        points = [(curve.at[index], curve.mean[index], curve.low[index], curve.high[index]) for index in drawn]
         where = _place_of_verdict(found, source)
-        if where is not None:
-            point = _point(comparison.difference, comparison.low, comparison.high)
-            rows.append({**common, "verdict": True, "marked": False, **_at(source, axis, where, unit), **point})
+        deciding = [] if where is None else [(where, comparison.difference, comparison.low, comparison.high)]
+        for place, (at, mean, low, high) in enumerate([*points, *deciding]):
+            is_verdict = place == len(drawn)
+            rows.append({
+                "name": comparison.track, "control": False, "runs": len(comparison.paired_seeds), "verdict": is_verdict,
+                "marked": not is_verdict and _is_marked(place, len(drawn)), source: _rounded(at), axis: _rounded(at * unit),
+                "difference": _rounded(mean), "difference_lowest": _rounded(low), "difference_highest": _rounded(high),
+            })  # fmt: skip
     return rows
-
-
-def drawn_places(evaluations: int) -> list[int]:
-    """Returns which of a line's evaluations are drawn, the last one among them."""
-    return [*range(0, evaluations - 1, stride(evaluations)), evaluations - 1] if evaluations else []
-
-
-def stride(evaluations: int) -> int:
-    """Returns how many evaluations of a line there are for each one drawn."""
-    return -(-evaluations // POINTS_DRAWN)
-
-
-def _rows(curve: MeanCurve) -> Rows:
-    drawn = drawn_places(len(curve.columns["step"]))
-    name = f"{curve.track}, other seeds (A/A control)" if curve.control else curve.track
-    common = {"name": name, "control": curve.control, "runs": len(curve.seeds)}
-    return [
-        {
-            **common,
-            "marked": _is_marked(place, len(drawn)),
-            **{column: _rounded(values[index]) for column, values in curve.columns.items()},
-        }
-        for place, index in enumerate(drawn)
-    ]
-
-
-def _is_marked(place: int, drawn: int) -> bool:
-    every = max(1, round(drawn / MARKERS))
-    return place % every == every // 2
-
-
-def _at(source: str, axis: str, place: float, unit: int) -> dict[str, Any]:
-    return {source: _rounded(place), axis: _rounded(place * unit)}
-
-
-def _point(mean: float | None, low: float | None, high: float | None) -> dict[str, Any]:
-    return {
-        "difference": _rounded(mean),
-        "difference_lowest": _rounded(low),
-        "difference_highest": _rounded(high),
-    }
 
 
 def _place_of_verdict(found: Differences, axis: str) -> float | None:
@@ -104,6 +88,70 @@ def _place_of_verdict(found: Differences, axis: str) -> float | None:
     return flops.at[-1] if axis == "flops" and flops else budget.at
 
 
+def _drawn_places(evaluations: int) -> list[int]:
+    """Returns which of a line's evaluations are drawn, the last one among them."""
+    return [*range(0, evaluations - 1, stride(evaluations)), evaluations - 1] if evaluations else []
+
+
+def stride(evaluations: int) -> int:
+    """Returns how many evaluations of a line there are for each one drawn."""
+    return -(-evaluations // POINTS_DRAWN)
+
+
+def _is_marked(place: int, drawn: int) -> bool:
+    every = max(1, round(drawn / MARKERS))
+    return place % every == every // 2
+
+
 def _rounded(value: float | None) -> float | None:
     """Returns six significant digits, which is all that a chart shows."""
     return None if value is None else float(f"{value:.6g}")
+
+
+def y_domains(rows: Rows, measure: str, axis: str) -> tuple[dict[str, Domain], bool]:
+    """Returns the ends of a `linear` and of a `log` y axis, and whether something early lies beyond the linear one."""
+    known = [row for row in rows if row[measure] is not None]
+    at = np.array([row[axis] for row in known], np.float64)
+    columns = (measure, f"{measure}_lowest", f"{measure}_highest")
+    values = np.array([[row[name] for name in columns] for row in known], np.float64).reshape(-1, len(columns))
+    settled = values[at >= SETTLED_SHARE * max(at, default=0.0)]
+    if measure == "difference":
+        domain, is_cut = _difference_domain(values, settled)
+        return {"linear": domain, "log": domain}, is_cut  # no logarithm has a sign: charts.js keeps this axis linear
+    domain, is_cut = _fitted_domain(values, settled)
+    return {"linear": domain, "log": _whole_domain(values)}, is_cut
+
+
+def _difference_domain(values: Numbers, settled: Numbers) -> tuple[Domain, bool]:
+    """Returns ends with 0 between them. `values` are mean, lowest and highest (rows, 3), NaN where there is no interval."""
+    if not len(settled):
+        return [-1.0, 1.0], False
+    # Where two runs differ much, their interval is many times the difference itself: then the mean lines set the axis.
+    span = float(np.abs(settled[:, 0]).max())
+    low, high = max(min(float(np.nanmin(settled)), 0.0), -1.5 * span), min(max(float(np.nanmax(settled)), 0.0), 1.5 * span)
+    margin = 0.06 * (high - low) or 0.01
+    domain = [low - margin, high + margin]
+    return domain, bool(np.nanmin(values) < domain[0] or np.nanmax(values) > domain[1])
+
+
+def _fitted_domain(values: Numbers, settled: Numbers) -> tuple[Domain, bool]:
+    """Returns ends that leave out the first losses where these are several times the last ones.
+
+    Drawn in full, they would flatten all that matters into a line.
+    """
+    if not len(values):
+        return [0.0, 1.0], False
+    lowest, highest, late = float(values.min()), float(values.max()), float(settled.max())
+    is_cut = highest - lowest > CUT_FROM * (late - lowest)
+    top = late if is_cut else highest
+    margin = 0.04 * (top - lowest) or 0.01 * abs(top) or 1.0
+    return [lowest - margin, top + margin], is_cut
+
+
+def _whole_domain(values: Numbers) -> Domain:
+    """Returns ends that hold all, with a margin that a logarithmic scale shows as even."""
+    positive = values[values > 0]
+    if not len(positive):
+        return [0.1, 1.0]
+    margin = (positive.max() / positive.min()) ** 0.03
+    return [float(positive.min() / margin), float(positive.max() * margin)]

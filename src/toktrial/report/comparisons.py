@@ -1,157 +1,243 @@
-"""Every other track against the baseline: what the rule decides, what stands beside it, the A/A control, and targets.
+"""Every other track against the baseline: what the rule decides, at either choice of rates, what stands beside it, and targets.
 
-Inputs -> comparisons -> result; the statistics are those of verdict.py, sequential.py, gate.py and curves.py.
+Inputs -> comparisons -> result; the statistics are those of verdict.py, sequential.py and curves.py.
+
+The rule begins with a gate: nothing is decided where a track's models have learned no more than counting its entries knows.
+Longer tokens begin at fewer bits per byte, by the frequency of entries alone, and their models stand on a plateau at first. A
+run that ends above what a count model of the same ids reaches compares floors, not learning.
 """
 
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from toktrial.report.curves import AXES, Curve, Pair, crossings, lower, needed, reach, standard_deviation_over_seeds, swapped
-from toktrial.report.evaluated import EvaluatedRun, TrialInputs
-from toktrial.report.gate import gate, gated_words
-from toktrial.report.result_comparisons import (
-    AskedTarget,
-    BesideTheVerdict,
-    Comparison,
-    Control,
-    ControlPair,
-    CurveQuestions,
-    LookTaken,
-    Needed,
-    Targets,
+from toktrial.report.axes import COMPARED_AXES
+from toktrial.report.curves import MEASURE, CurveQuestions, Needed, Pair, curve_questions, needed, steps_to_reach
+from toktrial.report.evaluated import EvaluatedRun, RunPairs, TrialInputs, by_side
+from toktrial.report.sequential import look, shared_confidence
+from toktrial.report.verdict import (
+    DocumentInterval,
+    corrected_p_values,
+    decide,
+    document_interval,
+    paired_interval,
+    verdict_word,
 )
-from toktrial.report.sequential import Look, decide_by_looks, look, shared_confidence
-from toktrial.report.verdict import corrected_p_values, decide, document_interval, paired_interval
+from toktrial.training.rates import Policy, TunedRates
 
-MEASURE = "bits_per_byte"
-Judged = Mapping[str, list[tuple[float, float]]]  # other track -> (baseline, other) of each paired seed, in bits per byte
+COUNTING = {"bigram": "counting pairs", "unigram": "counting entries"}  # what a model has learned no more than
+NOT_MEASURED = "undecided: what counting alone reaches was not measured"
+
+
+@dataclass(frozen=True)
+class BesideTheVerdict:
+    """What stands beside the verdict on one other track, and decides nothing."""
+
+    validation_loss: CurveQuestions
+    bits_per_byte: CurveQuestions
+    documents: DocumentInterval
+
+
+@dataclass(frozen=True)
+class Learned:
+    """How a track's runs stand against what counting alone reaches, where the verdict compares, in bits per byte.
+
+    `floor`: the count model's, None in a trial of an earlier version. `highest`: the worst run's. `has_learned`: whether every
+    run is below the floor; None without one. `steps_needed`: by the slope of the worst run's curve; None where it has learned,
+    and where the slope cannot tell.
+    """
+
+    floor: float | None
+    highest: float
+    has_learned: bool | None
+    steps_needed: int | None
+
+
+@dataclass(frozen=True)
+class LookTaken:
+    """The look of a sequential design at which a comparison stands: the level that its two-sided p-value is held against, and
+    whether another pair is to be trained.
+    """
+
+    level: float
+    is_open: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One other track against the baseline, in bits per byte where the verdict compares them.
+
+    `verdict`: the rule's word. `paired_seeds`: those that decide, with one of `differences` each; `difference` is their mean,
+    `relative_difference` the same as a share of the baseline's. `low`, `high`: the paired t-interval, of `interval_confidence`.
+    `look`: None where the protocol plans only one. `learned`: of the baseline and of the track. `budget`: where the verdict
+    compares, `steps` or `bytes`. `p_value`: of the paired t-test, two-sided; `p_value_corrected`: after Holm's correction for
+    the number of tracks. `interval_without_width`: whether all differences are equal up to rounding. `baseline_bits_per_byte`:
+    mean of the baseline's paired runs.
+    """
+
+    track: str
+    baseline: str
+    verdict: str
+    paired_seeds: list[int]
+    difference: float
+    relative_difference: float
+    differences: list[float]
+    interval_confidence: float
+    look: LookTaken | None
+    learned: dict[str, Learned]
+    budget: str
+    low: float | None
+    high: float | None
+    p_value: float | None
+    p_value_corrected: float | None
+    interval_without_width: bool
+    baseline_bits_per_byte: float
+    beside_the_verdict: BesideTheVerdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning(TunedRates):
+    """What the tuning of learning rates found.
+
+    `decides`: whether the verdict's runs have each track's own best rate or the shared one. `seeds`: runs of each track at each
+    rate. `verdicts`: one for each other track, at `own` and at `shared` rates, or at one of these where the other was not run.
+    """
+
+    decides: Policy
+    seeds: int
+    verdicts: dict[Policy, list[Comparison]]
+
+
+@dataclass(frozen=True)
+class AskedTarget:
+    """What each track needs, by track and axis, to reach a target that was named."""
+
+    bits_per_byte: float
+    tracks: dict[str, dict[str, Needed]]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What each track needs, by track and axis: to where the baseline's curve of the same seed ends, and to what was asked."""
+
+    baseline_final: dict[str, dict[str, Needed]]
+    asked_for: AskedTarget | None
 
 
 def gather_comparisons(inputs: TrialInputs) -> list[Comparison]:
     """Returns what the protocol's rule says of every other track, and what stands beside it."""
-    verdict = inputs.design.verdict
-    paired = {other: inputs.pairs_of(other) for other in inputs.others}
-    judged = {other: [(inputs.judged(one), inputs.judged(two)) for one, two in runs] for other, runs in paired.items()}
-    looks = _looks(inputs, judged)
-    each_confidence = shared_confidence(verdict.confidence, len(judged))
-    intervals = {
-        other: looks[other].interval if looks else paired_interval(*_sides(values), each_confidence)
-        for other, values in judged.items()
-    }
-    learned = gate(inputs)
-    decided = decide_by_looks(looks, inputs.baseline) if looks else decide(intervals, inputs.baseline, verdict.confidence)
-    words = gated_words(decided, learned, inputs.baseline, verdict.floor)
-    corrected = corrected_p_values(intervals)
+    design, baseline, others = inputs.design, inputs.baseline, inputs.others
+    confidence = design.verdict.confidence
+    each_confidence = shared_confidence(confidence, len(others))
+    paired = {other: inputs.pairs_of(other) for other in others}
+    values = {other: by_side(runs, inputs.judged) for other, runs in paired.items()}
+    if design.has_looks:
+        looks = {other: look(*values[other], design.seeds, design.most_seeds, each_confidence) for other in others}
+        intervals = {other: each.interval for other, each in looks.items()}
+        words = {other: verdict_word(other, each.interval, baseline, each.has_found) for other, each in looks.items()}
+    else:
+        looks = {}
+        intervals = {other: paired_interval(*values[other], each_confidence) for other in others}
+        words = decide(intervals, baseline, confidence)
+    all_learned, corrected = gate(inputs), corrected_p_values(intervals)
     found = []
     for other, interval in intervals.items():
-        of_baseline = statistics.fmean(one for one, _ in judged[other])
+        learned = {track: all_learned[track] for track in (baseline, other)}
+        of_baseline, of_other = values[other]
+        mean = statistics.fmean(of_baseline)
+        taken = looks.get(other)
         comparison = Comparison(
             track=other,
-            baseline=inputs.baseline,
-            verdict=words[other],
+            baseline=baseline,
+            verdict=_undecided(learned, design.verdict.floor) or words[other],
             paired_seeds=[run.seed for _, run in paired[other]][: interval.seeds],
             difference=interval.mean,
-            relative_difference=interval.mean / of_baseline,
-            differences=[two - one for one, two in judged[other]][: interval.seeds],
-            interval_confidence=1 - looks[other].level if looks else each_confidence,
-            look=LookTaken(looks[other].level, looks[other].is_open) if looks else None,
-            learned={track: learned[track] for track in (inputs.baseline, other)},
-            budget=verdict.budget,
+            relative_difference=interval.mean / mean,
+            differences=[two - one for one, two in zip(of_baseline, of_other, strict=True)][: interval.seeds],
+            interval_confidence=1 - taken.level if taken else each_confidence,
+            look=LookTaken(taken.level, taken.is_open) if taken else None,
+            learned=learned,
+            budget=design.verdict.budget,
             low=interval.low,
             high=interval.high,
             p_value=interval.p_value,
             p_value_corrected=corrected[other],
             interval_without_width=interval.without_width,
-            baseline_bits_per_byte=of_baseline,
+            baseline_bits_per_byte=mean,
             beside_the_verdict=_beside(inputs, paired[other]),
         )
         found.append(comparison)
     return found
 
 
-def gather_control(inputs: TrialInputs, comparisons: Sequence[Comparison]) -> Control | None:
-    """Returns what the A/A control found; None without finished pairs of it.
+def gate(inputs: TrialInputs) -> dict[str, Learned]:
+    """Returns how each track stands."""
+    found = {}
+    for track, runs in inputs.runs.items():
+        worst = max(runs, key=inputs.judged)
+        highest, floors = inputs.judged(worst), inputs.floors.get(track)
+        if not floors:
+            found[track] = Learned(None, highest, None, None)
+            continue
+        floor: float = getattr(floors, inputs.design.verdict.floor).bits_per_byte
+        has_learned = highest < floor
+        found[track] = Learned(floor, highest, has_learned, None if has_learned else steps_to_reach(worst.curve, floor))
+    return found
 
-    Seed n of the baseline is paired with its seed `last_seed` + n.
+
+def gather_tuning(inputs: TrialInputs, comparisons: Sequence[Comparison]) -> Tuning | None:
+    """Returns what the tuning of learning rates found, and the verdict at the choice of rates that does not decide.
+
+    None where rates were not tuned. `comparisons` are those at the rates that decide.
     """
-    design = inputs.design
-    again = {run.seed: run.final.bits_per_byte for run in inputs.control_runs}
-    first = {run.seed: run.final.bits_per_byte for run in inputs.runs[inputs.baseline]}
-    seeds = [(seed, seed + design.last_seed) for seed in first if seed + design.last_seed in again]
-    if not seeds:
+    if not inputs.tuning:
         return None
-    pairs = [ControlPair(one, two, first[one], again[two], again[two] - first[one]) for one, two in seeds]
-    interval = paired_interval(
-        [pair.bits_per_byte for pair in pairs], [pair.other_bits_per_byte for pair in pairs], design.verdict.confidence
-    )
-    root_mean_square = float(np.sqrt(np.mean(np.square([pair.difference for pair in pairs]))))
-    return Control(
-        track=inputs.baseline,
-        pairs_in_protocol=design.seeds,
-        pairs=pairs,
-        mean=interval.mean,
-        low=interval.low,
-        high=interval.high,
-        holds_zero=None if interval.low is None or interval.high is None else interval.low <= 0 <= interval.high,
-        root_mean_square=root_mean_square,
-        multiples={item.track: abs(item.difference) / root_mean_square if root_mean_square else None for item in comparisons},
-        deviations={item.track: standard_deviation_over_seeds(item.differences) for item in comparisons},
-    )
+    config = inputs.design.tuning
+    verdicts = {config.decides: list(comparisons)}
+    differ = [track for track in inputs.runs if inputs.tuning.own[track] != inputs.tuning.shared]
+    if all(inputs.runs_at_other_rate.get(track) for track in differ):
+        runs = inputs.runs | {track: inputs.runs_at_other_rate[track] for track in differ}
+        verdicts["shared" if config.decides == "own" else "own"] = gather_comparisons(replace(inputs, runs=runs))
+    return Tuning(**asdict(inputs.tuning), decides=config.decides, seeds=config.seeds, verdicts=verdicts)
 
 
 def gather_targets(inputs: TrialInputs, asked: float | None) -> Targets:
-    """Returns what each track needs to the baseline's final curve value, and to `asked` bits per byte.
+    """Returns what each track needs to reach the baseline's final curve value, and to reach `asked` bits per byte.
 
-    The first is told seed by seed, so it compares seeds that the baseline finished too. All by linear interpolation on the
+    The first is found seed by seed, so it compares seeds that the baseline finished too. All by linear interpolation on the
     curves, along every axis.
     """
     finals = {run.seed: float(run.curve.columns[MEASURE][-1]) for run in inputs.runs[inputs.baseline]}
-    to_final = {}
-    for track, runs in inputs.runs.items():
-        compared = [run for run in runs if run.seed in finals]
-        to_final[track] = _needed_along_axes([run.curve for run in compared], [finals[run.seed] for run in compared])
+
+    def along_axes(runs: Sequence[EvaluatedRun], values: Sequence[float]) -> dict[str, Needed]:
+        return {axis: needed([run.curve for run in runs], values, MEASURE, axis) for axis in COMPARED_AXES}
+
+    compared = {track: [run for run in runs if run.seed in finals] for track, runs in inputs.runs.items()}
+    to_final = {track: along_axes(runs, [finals[run.seed] for run in runs]) for track, runs in compared.items()}
     if asked is None:
         return Targets(to_final, None)
-    to_asked = {
-        track: _needed_along_axes([run.curve for run in runs], [asked] * len(runs)) for track, runs in inputs.runs.items()
-    }
-    return Targets(to_final, AskedTarget(asked, to_asked))
+    return Targets(
+        to_final, AskedTarget(asked, {track: along_axes(runs, [asked] * len(runs)) for track, runs in inputs.runs.items()})
+    )
 
 
-def _sides(values: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    return [one for one, _ in values], [two for _, two in values]
-
-
-def _looks(inputs: TrialInputs, judged: Judged) -> dict[str, Look]:
-    """Returns where a sequential design stands on each other track; none where the protocol plans one look alone."""
-    design = inputs.design
-    if not design.has_looks:
-        return {}
-    each = shared_confidence(design.verdict.confidence, len(judged))
-    return {other: look(*_sides(values), design.seeds, design.most_seeds, each) for other, values in judged.items()}
-
-
-def _beside(inputs: TrialInputs, paired: Sequence[tuple[EvaluatedRun, EvaluatedRun]]) -> BesideTheVerdict:
+def _beside(inputs: TrialInputs, paired: RunPairs) -> BesideTheVerdict:
     pairs: list[Pair] = [(baseline.curve, other.curve) for baseline, other in paired]
     warmup_steps = inputs.design.training.warmup_steps
     nats = np.mean([other.document_nats - baseline.document_nats for baseline, other in paired], axis=0)
     return BesideTheVerdict(
-        validation_loss=_curve_questions(pairs, "validation_loss", warmup_steps),
-        bits_per_byte=_curve_questions(pairs, MEASURE, warmup_steps),
+        validation_loss=curve_questions(pairs, "validation_loss", warmup_steps),
+        bits_per_byte=curve_questions(pairs, MEASURE, warmup_steps),
         documents=document_interval(nats, inputs.document_bytes, inputs.design.verdict.confidence),
     )
 
 
-def _curve_questions(pairs: Sequence[Pair], measure: str, warmup_steps: int) -> CurveQuestions:
-    return CurveQuestions(
-        lower=lower(pairs, measure, warmup_steps),
-        reach={axis: reach(pairs, measure, axis) for axis in AXES},
-        reach_by_baseline={axis: reach(swapped(pairs), measure, axis) for axis in AXES},
-        crossings_at_steps=crossings(pairs, measure, warmup_steps),
-    )
-
-
-def _needed_along_axes(curves: Sequence[Curve], values: Sequence[float]) -> dict[str, Needed]:
-    return {axis: needed(curves, values, MEASURE, axis) for axis in AXES}
+def _undecided(learned: Mapping[str, Learned], floor: str) -> str | None:
+    """Returns the word where a track has not learned, so that nothing is decided; else None."""
+    if any(each.has_learned is None for each in learned.values()):
+        return NOT_MEASURED
+    unlearned = [track for track, each in learned.items() if not each.has_learned]
+    has = "has" if len(unlearned) == 1 else "have"
+    return f"undecided: {' and '.join(unlearned)} {has} learned no more than {COUNTING[floor]}" if unlearned else None

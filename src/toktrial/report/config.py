@@ -8,7 +8,7 @@ from toktrial.errors import TrialError
 
 @dataclass(frozen=True)
 class VerdictConfig:
-    """The one rule that decides: models that have learned, then a paired t-interval, over seeds, of bits per byte."""
+    """The one rule that decides: the models have learned, and then a paired t-interval, over seeds, of bits per byte."""
 
     confidence: float = 0.95
     """Confidence of the two-sided interval. Where it holds 0 the verdict is 'no measurable difference'."""

@@ -1,31 +1,93 @@
 """The paired difference along the whole training and at every budget, and whether one may trust the point that decides.
 
-Inputs -> differences -> result. Short trainings have said the opposite of long ones: the
-verdict is one point of these curves, and a reader must see the others.
+Inputs -> differences -> result. Short trainings have said the opposite of long ones: the verdict is one point of these curves,
+and a reader must see the others.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from toktrial.report.curves import AXES, Curve, Pair, common_steps, comparable
-from toktrial.report.evaluated import EvaluatedRun, TrialInputs
-from toktrial.report.result import TrialResult
-from toktrial.report.result_comparisons import Budget, DifferenceCurve, Differences, Movement, SignChange
+from toktrial.report.axes import COMPARED_AXES
+from toktrial.report.curves import MEASURE, Pair, common_steps, comparable, zeros_after
+from toktrial.report.evaluated import RunPairs, TrialInputs, by_side, judged_bits_per_byte
 from toktrial.report.sequential import shared_confidence
 from toktrial.report.verdict import Floats, paired_interval
-from toktrial.report.wording import count, joined, signed
 
-MEASURE = "bits_per_byte"
-Runs = Sequence[tuple[EvaluatedRun, EvaluatedRun]]
 LAST_SHARE = 0.25  # of the training, over which a difference that has settled should stay where it is
 CURVE_DOCUMENTS = "the curve's documents"
 ALL_DOCUMENTS = "all validation documents"
+Place = tuple[float, list[float], list[float], str]  # where on its axis, values of baseline and other, the documents
+
+
+@dataclass(frozen=True)
+class DifferenceCurve:
+    """The paired difference along one axis, in bits per byte on the curves' documents, at places in the axis's unit.
+
+    The interval is pointwise.
+    """
+
+    at: list[float]
+    mean: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The paired difference in bits per byte at one budget: so many `steps`, `bytes` or `seconds`.
+
+    `documents`: those that it is measured on, in words. `relative_difference`: as a share of the baseline's bits per byte.
+    `decides`: whether it is the protocol's budget.
+    """
+
+    budget: str
+    at: float
+    documents: str
+    difference: float
+    relative_difference: float
+    low: float | None
+    high: float | None
+    seeds: int
+    decides: bool
+
+
+@dataclass(frozen=True)
+class SignChange:
+    """The steps after the warm-up at which the mean difference took the sign of its end, for the first and the last time."""
+
+    first: float
+    last: float
+
+
+@dataclass(frozen=True)
+class Movement:
+    """How far the mean difference `moved` in the last quarter of the training, in bits per byte.
+
+    `half_width`: of its interval at the end. `moves_still`: whether it moved by more than that.
+    """
+
+    moved: float
+    half_width: float | None
+    moves_still: bool
+
+
+@dataclass(frozen=True)
+class Differences:
+    """One other track's difference from the baseline along the training.
+
+    `curves`: by axis; None along seconds where every pair has a run that shared its device.
+    """
+
+    curves: dict[str, DifferenceCurve | None]
+    budgets: list[Budget]
+    sign_change: SignChange | None
+    movement: Movement | None
 
 
 def gather_differences(inputs: TrialInputs) -> dict[str, Differences]:
-    """Returns, for each other track, its curves along every axis, its budgets, and what moves still.
+    """Returns, for each other track, its curves along every axis, its budgets, and what still moves.
 
     Intervals are pointwise and have the confidence of the verdict's, corrected for the number of tracks.
     """
@@ -34,53 +96,29 @@ def gather_differences(inputs: TrialInputs) -> dict[str, Differences]:
     for track in inputs.others:
         runs = inputs.pairs_of(track)
         pairs: list[Pair] = [(baseline.curve, other.curve) for baseline, other in runs]
-        curves = {axis: difference_curve(pairs, axis, confidence) for axis in AXES}
+        curves = {axis: difference_curve(pairs, axis, confidence) for axis in COMPARED_AXES}
         steps = curves["step"]
         found[track] = Differences(
             curves=curves,
-            budgets=_budgets(runs, pairs, inputs, confidence),
+            budgets=_budgets(runs, pairs, confidence, inputs.design.verdict.budget),
             sign_change=sign_change(steps, inputs.design.training.warmup_steps) if steps else None,
             movement=movement(steps) if steps else None,
         )
     return found
 
 
-def headline_clauses(result: TrialResult) -> list[str]:
-    """Returns what a reader must hear with the verdict: whose difference changed its sign, and whose moves still."""
-    baseline, steps = result.baseline, 0.0
-    changed, moving = [], []
-    for track, found in result.differences.items():
-        along_steps = found.curves["step"]
-        assert along_steps, "only seconds leave pairs out"
-        steps = along_steps.at[-1]
-        if found.sign_change is not None:
-            changed.append(f"{track} {_when(found.sign_change)}")
-        moved = found.movement
-        if moved and moved.moves_still:
-            moving.append(f"{track} by {signed(moved.moved)}")
-    clauses = []
-    if changed:
-        clauses.append(f"The difference from {baseline} changed its sign on the way: {joined(changed)} of {count(steps)}.")
-    if moving:
-        clauses.append(f"The difference from {baseline} still moved in the last quarter of the training: {joined(moving)}.")
-    return [*clauses, "Another budget may say another thing."] if clauses else []
-
-
 def difference_curve(pairs: Sequence[Pair], axis: str, confidence: float) -> DifferenceCurve | None:
-    """Returns mean, low and high of other minus baseline at places of an axis that all runs came to; None without a run.
+    """Returns mean, low and high of other minus baseline at places of an axis that all runs reached; None without a run.
 
-    Along steps these are the evaluations that all runs have; elsewhere as many places as the shortest run has evaluations, and
-    the runs are interpolated linearly. Along seconds, pairs of which a run shared its device are left out.
+    Along steps these are the evaluations that all runs have. Elsewhere there are as many places as the shortest run has
+    evaluations, and the runs are interpolated linearly. Along seconds, pairs of which a run shared its device are left out.
     """
     compared = comparable(pairs, axis)
     if not compared:
         return None
     places = _places(compared, axis)
-    baseline, other = (
-        np.stack([np.interp(places, pair[side].columns[axis], pair[side].columns[MEASURE]) for pair in compared])
-        for side in (0, 1)
-    )
-    intervals = [paired_interval(one, two, confidence) for one, two in zip(baseline.T.tolist(), other.T.tolist(), strict=True)]
+    values = _values_at(places, compared, axis)
+    intervals = [paired_interval(one, two, confidence) for one, two in values.tolist()]
     return DifferenceCurve(
         at=places.tolist(),
         mean=[interval.mean for interval in intervals],
@@ -90,7 +128,7 @@ def difference_curve(pairs: Sequence[Pair], axis: str, confidence: float) -> Dif
 
 
 def sign_change(curve: DifferenceCurve, warmup_steps: int) -> SignChange | None:
-    """Returns at which steps after the warm-up the mean difference came to the sign of its end, for the first and last time.
+    """Returns at which steps after the warm-up the mean difference took the sign of its end, for the first and the last time.
 
     None where it had that sign at every evaluation after the warm-up. `first` and `last` differ where noise, or more than that,
     took it back over 0 in between.
@@ -98,18 +136,14 @@ def sign_change(curve: DifferenceCurve, warmup_steps: int) -> SignChange | None:
     steps, means = np.array(curve.at, dtype=float), np.array(curve.mean, dtype=float)
     after = steps > warmup_steps
     steps, is_opposite, means = steps[after], (means * means[-1] < 0)[after], means[after]
-    changes = np.flatnonzero(is_opposite[:-1] & ~is_opposite[1:])
-    if not len(changes):
-        return None
-    shares = means[changes] / (means[changes] - means[changes + 1])
-    crossings = steps[changes] + shares * (steps[changes + 1] - steps[changes])
-    return SignChange(first=float(crossings[0]), last=float(crossings[-1]))
+    crossings = zeros_after(steps, means, np.flatnonzero(is_opposite[:-1] & ~is_opposite[1:]))
+    return SignChange(first=crossings[0], last=crossings[-1]) if crossings else None
 
 
 def movement(curve: DifferenceCurve) -> Movement:
-    """Returns how far the mean difference moved in the last quarter of the training, and whether it moves still.
+    """Returns how far the mean difference moved in the last quarter of the training, and whether it still moves.
 
-    It does where it moved by more than half the width of its interval at the end; without an interval that is not known.
+    It does where it moved by more than half the width of its interval at the end; without an interval nobody knows.
     """
     steps, means = np.array(curve.at, dtype=float), np.array(curve.mean, dtype=float)
     moved = float(means[-1] - np.interp((1 - LAST_SHARE) * steps[-1], steps, means))
@@ -122,64 +156,59 @@ def _places(pairs: Sequence[Pair], axis: str) -> Floats:
     curves = [curve for pair in pairs for curve in pair]
     if axis == "step":
         return common_steps(curves)
-    ends = min(float(curve.columns[axis][-1]) for curve in curves)
-    starts = max(float(curve.columns[axis][0]) for curve in curves)
-    places: Floats = np.linspace(starts, ends, min(len(curve.columns[axis]) for curve in curves))
+    columns = [curve.columns[axis] for curve in curves]
+    start, end = max(float(column[0]) for column in columns), min(float(column[-1]) for column in columns)
+    places: Floats = np.linspace(start, end, min(map(len, columns)))
     return places
 
 
-def _when(change: SignChange) -> str:
-    first, last = count(change.first), count(change.last)
-    return f"at step {first}" if first == last else f"between steps {first} and {last}"
+def _values_at(places: Floats, pairs: Sequence[Pair], axis: str) -> Floats:
+    """Returns the bits per byte (places, 2 of baseline and other, pairs)."""
+    values = [[np.interp(places, curve.columns[axis], curve.columns[MEASURE]) for curve in pair] for pair in pairs]
+    return np.array(values).transpose(2, 1, 0)
 
 
-def _budgets(runs: Runs, pairs: Sequence[Pair], inputs: TrialInputs, confidence: float) -> list[Budget]:
-    """Returns the difference at equal steps and FLOPs, equal bytes of text and equal seconds; the protocol's budget decides."""
-    at_end = [(baseline.final.bits_per_byte, other.final.bits_per_byte) for baseline, other in runs]
+def _budgets(runs: RunPairs, pairs: Sequence[Pair], confidence: float, deciding: str) -> list[Budget]:
+    """Returns the difference at equal steps and FLOPs, at equal bytes of text and at equal seconds, where runs compare."""
     steps = min(run.final.step for pair in runs for run in pair)
-    found = [_budget("steps", steps, at_end, confidence, ALL_DOCUMENTS)]
-    found.append(_at_equal_bytes(runs, pairs, confidence))
-    seconds = _from_curves("seconds", "training_seconds", pairs, confidence)
-    found += [seconds] if seconds else []
-    return [replace(budget, decides=budget.budget == inputs.design.verdict.budget) for budget in found]
+    found: dict[str, Place | None] = {
+        "steps": (steps, *by_side(runs, lambda run: run.final.bits_per_byte), ALL_DOCUMENTS),
+        "bytes": _at_equal_bytes(runs) or _from_curves("bytes_seen", pairs),
+        "seconds": _from_curves("training_seconds", pairs),
+    }
+    return [_budget(name, each, confidence, name == deciding) for name, each in found.items() if each]
 
 
-def _at_equal_bytes(runs: Runs, pairs: Sequence[Pair], confidence: float) -> Budget:
-    measured = [(one.final.equal_bytes, two.final.equal_bytes) for one, two in runs]
-    both = [(one, two) for one, two in measured if one and two]
-    if len(both) < len(measured):
-        curve = _from_curves("bytes", "bytes_seen", pairs, confidence)
-        assert curve, "only seconds leave pairs out"
-        return curve
-    read = min(each.bytes_seen for pair in both for each in pair)
-    values = [(one.bits_per_byte, two.bits_per_byte) for one, two in both]
-    return _budget("bytes", read, values, confidence, ALL_DOCUMENTS)
+def _at_equal_bytes(runs: RunPairs) -> Place | None:
+    """Returns what was measured there; None where a run kept no weights there."""
+    measured = [run.final.equal_bytes for pair in runs for run in pair]
+    if not all(measured):
+        return None
+    read = min(each.bytes_seen for each in measured if each)
+    return read, *by_side(runs, lambda run: judged_bits_per_byte(run.final, "bytes")), ALL_DOCUMENTS
 
 
-def _from_curves(budget: str, axis: str, pairs: Sequence[Pair], confidence: float) -> Budget | None:
+def _from_curves(axis: str, pairs: Sequence[Pair]) -> Place | None:
+    """Returns the last place that all runs reached; None where no pair compares."""
     compared = comparable(pairs, axis)
     if not compared:
         return None
-    place = float(_places(compared, axis)[-1])
-
-    def at_place(curve: Curve) -> float:
-        return float(np.interp(place, curve.columns[axis], curve.columns[MEASURE]))
-
-    values = [(at_place(baseline), at_place(other)) for baseline, other in compared]
-    return _budget(budget, place, values, confidence, CURVE_DOCUMENTS)
+    last = _places(compared, axis)[-1:]
+    baseline, other = _values_at(last, compared, axis)[0].tolist()
+    return float(last[0]), baseline, other, CURVE_DOCUMENTS
 
 
-def _budget(budget: str, place: float, values: Sequence[tuple[float, float]], confidence: float, documents: str) -> Budget:
-    baseline, other = [one for one, _ in values], [two for _, two in values]
+def _budget(budget: str, place: Place, confidence: float, decides: bool) -> Budget:
+    at, baseline, other, documents = place
     interval = paired_interval(baseline, other, confidence)
     return Budget(
         budget=budget,
-        at=place,
+        at=at,
         documents=documents,
         difference=interval.mean,
         relative_difference=interval.mean / float(np.mean(baseline)),
         low=interval.low,
         high=interval.high,
         seeds=interval.seeds,
-        decides=False,
+        decides=decides,
     )

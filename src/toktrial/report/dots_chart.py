@@ -1,136 +1,139 @@
-"""The picture beside the verdict: every run as a dot by track, and every paired difference with the interval that decides.
+"""Pictures of single runs as dots: the one beside the verdict, and the one of the learning rates that were tried.
 
-Result -> dots chart -> section: noise is seen sooner than read.
+Result -> dots charts -> sections: noise is seen sooner than it is read.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from toktrial.report.blocks import Figure
-from toktrial.report.chart_specification import COLOURS, CONFIG, SCHEMA, SHAPES, scale_of
+from toktrial.report.chart_specification import FRAME, HEIGHT, WIDTH, ZERO_LINE, Specification, by_track
+from toktrial.report.comparisons import Tuning
 from toktrial.report.result import TrialResult
 from toktrial.report.wording import decimal, joined, signed
 
-NAME = "runs"  # of its files
-HEIGHT, STEP_WIDTH = 210, 84  # pixels, and for each column of dots
+PANEL_HEIGHT, COLUMN_WIDTH = 210, 84  # pixels
+DOT = {"type": "point", "size": 64, "filled": True, "opacity": 0.85, "stroke": "white", "strokeWidth": 1}
+DIAMOND = {"type": "point", "shape": "diamond", "opacity": 1}
+BESIDE = {"xOffset": 18}  # pixels to the right of the dots
+FITTED = {"nice": False, "padding": 14}  # a scale that ends in pixels beyond its data, not at a round number
+MEAN_OF_DOTS = {"y": {"aggregate": "mean", "field": "value", "type": "quantitative"}}
 
 
-def dots(result: TrialResult) -> Figure:
-    """Returns the picture."""
-    return Figure(
-        name=NAME, specification=dots_specification(result), description=describe_dots(result), caption=dots_caption(result)
-    )
-
-
-def dots_specification(result: TrialResult) -> dict[str, Any]:
-    """Returns Vega-Lite: the runs where the verdict compares them, and beside them what they differ by."""
-    tracks = list(result.tracks)
-    return {
-        "$schema": SCHEMA,
-        "config": {**CONFIG, "concat": {"spacing": 50}},
-        "background": "white",
-        "hconcat": [_runs(result, tracks), _differences(result, tracks)],
-    }
-
-
-def describe_dots(result: TrialResult) -> str:
-    """Returns what the picture shows, for those who cannot see it."""
-    runs = [f"{track} {joined([decimal(value, 4) for value in judged_values(result, track)])}" for track in result.tracks]
+def runs_figure(result: TrialResult) -> Figure:
+    """Returns every run as a dot by track, and every paired difference beside the interval that decides."""
+    values = {track: _judged_values(result, track) for track in result.tracks}
+    runs = [f"{track} {joined([decimal(value, 4) for value in of_track])}" for track, of_track in values.items()]
     pairs = [
         f"{each.track} minus {each.baseline} {joined([signed(value) for value in each.differences])}"
         for each in result.comparisons
     ]
-    return f"Every run's bits per byte: {'; '.join(runs)}. What pairs of one seed differ by: {'; '.join(pairs)}."
-
-
-def dots_caption(result: TrialResult) -> str:
-    """Returns what must be known to read the picture."""
-    return (
-        f"Left: every run, the line is a track's mean. Right: what each run differs by from {result.baseline} under "
-        "the same seed, the mean, and the interval that the verdict is about. Lower is better."
+    return Figure(
+        name="runs",
+        specification={**FRAME, "hconcat": [_runs_panel(values), _differences_panel(result)]},
+        description=f"Every run's bits per byte: {'; '.join(runs)}. Differences between runs of one seed: {'; '.join(pairs)}.",
+        caption=(
+            f"Left: every run; the line is a track's mean. Right: each run minus {result.baseline}'s run of the same seed, "
+            "their mean, and the interval that the verdict rests on. Lower is better."
+        ),
     )
 
 
-def judged_values(result: TrialResult, track: str) -> list[float | None]:
+def rates_figure(tuning: Tuning) -> Figure:
+    """Returns bits per byte by learning rate: every run as a dot, the means joined, each track's best rate marked."""
+    rows: list[dict[str, Any]] = [
+        {"name": track, "rate": float(rate), "value": value, "best": float(rate) == tuning.own[track]}
+        for track, of_track in tuning.bits_per_byte.items()
+        for rate, values in of_track.items()
+        for value in values
+        if value is not None
+    ]
+    x = {
+        "field": "rate", "type": "quantitative", "title": "learning rate",
+        "scale": {"type": "log", "nice": False, "padding": 24},
+        "axis": {"values": sorted({row["rate"] for row in rows}), "format": "~g", "grid": False},
+    }  # fmt: skip
+    y = {"title": "bits per byte of the documents set aside", "scale": {"zero": False, **FITTED}}
+    means = {"mark": {"type": "line", "strokeWidth": 2.2}, "encoding": MEAN_OF_DOTS}
+    best = {
+        "transform": [{"filter": "datum.best"}],
+        "mark": {**DIAMOND, "size": 260, "filled": False, "strokeWidth": 2},
+        "encoding": MEAN_OF_DOTS,
+    }
+    panel = _panel(rows, list(tuning.bits_per_byte), (x, y), beneath=[means], above=[best])
+    own = joined([f"{track} {rate:g}" for track, rate in tuning.own.items()])
+    return Figure(
+        name="learning_rates",
+        specification={**FRAME, **panel, "width": WIDTH, "height": HEIGHT},
+        description=f"Line chart: bits per byte of the documents set aside against the learning rate. The best rates: {own}.",
+        caption="Each dot is a run, a line joins a track's means, and a diamond marks its own best rate. Lower is better.",
+        title="Bits per byte by learning rate",
+    )
+
+
+def _judged_values(result: TrialResult, track: str) -> list[float | None]:
     """Returns the bits per byte of a track's runs, where the verdict compares them."""
     at_equal_bytes = result.design.verdict.budget == "bytes"
     runs = result.tracks[track].runs
     return [run.equal_bytes.bits_per_byte if at_equal_bytes and run.equal_bytes else run.bits_per_byte for run in runs]
 
 
-def _runs(result: TrialResult, tracks: Sequence[str]) -> dict[str, Any]:
-    rows = [
-        {"name": track, "value": value, "seed": run.seed}
-        for track in tracks
-        for run, value in zip(result.tracks[track].runs, judged_values(result, track), strict=True)
-    ]
-    encoding = {
-        "x": _column(tracks),
-        "y": {
-            "field": "value", "type": "quantitative", "title": "bits per byte, every run",
-            "scale": {"zero": False, "nice": False, "padding": 14}, "axis": {"tickCount": 5},
-        },
-        "color": _scaled(tracks, COLOURS),
-    }  # fmt: skip
-    mean = {
-        "mark": {"type": "tick", "thickness": 1.5, "width": 34},
-        "encoding": {"y": {"aggregate": "mean", "field": "value", "type": "quantitative"}},
-    }
-    dots = {"mark": _dot(), "encoding": {"shape": _scaled(tracks, SHAPES)}}
-    return _panel(rows, len(tracks), encoding, [mean, dots])
+def _runs_panel(values: dict[str, list[float | None]]) -> Specification:
+    rows = [{"name": track, "value": value} for track, of_track in values.items() for value in of_track]
+    y = {"title": "bits per byte, every run", "scale": {"zero": False, **FITTED}, "axis": {"tickCount": 5}}
+    means = {"mark": {"type": "tick", "thickness": 1.5, "width": 34}, "encoding": MEAN_OF_DOTS}
+    panel = _panel(rows, list(values), (_column(list(values)), y), beneath=[means], legend=None)
+    return {**panel, "width": COLUMN_WIDTH * len(values), "height": PANEL_HEIGHT}
 
 
-def _differences(result: TrialResult, tracks: Sequence[str]) -> dict[str, Any]:
+def _differences_panel(result: TrialResult) -> Specification:
     comparisons = result.comparisons
     others = [each.track for each in comparisons]
-    rows: list[dict[str, Any]] = [
-        {"name": each.track, "value": value, "low": None, "high": None} for each in comparisons for value in each.differences
-    ]
+    rows: list[dict[str, Any]] = [{"name": each.track, "value": value} for each in comparisons for value in each.differences]
     rows += [
-        {"name": each.track, "value": None, "low": each.low, "high": each.high, "mean": each.difference}
+        {"name": each.track, "low": each.low, "high": each.high, "mean": each.difference}
         for each in comparisons
         if each.low is not None
     ]
-    encoding = {
-        "x": _column(others),
-        "y": {
-            "field": "value", "type": "quantitative", "title": f"minus {result.baseline}, by seed",
-            "scale": {"nice": False, "padding": 14}, "axis": {"tickCount": 5, "format": "+.3~f"},
-        },
-        "color": _scaled(tracks, COLOURS),
-    }  # fmt: skip
-    zero: dict[str, Any] = {
-        "data": {"values": [{"value": 0}]},
-        "mark": {"type": "rule", "strokeWidth": 1},
-        "encoding": {"x": {"value": 0}, "x2": {"value": "width"}, "color": {"value": "#808690"}},
-    }
+    y = {"title": f"difference from {result.baseline}, by seed", "scale": FITTED, "axis": {"tickCount": 5, "format": "+.3~f"}}
     decided = [{"filter": "isValid(datum.low)"}]
     interval = {
         "transform": decided,
-        "mark": {"type": "rule", "strokeWidth": 2.5, "xOffset": 18},
+        "mark": {"type": "rule", "strokeWidth": 2.5, **BESIDE},
         "encoding": {"y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}},
     }
     mean = {
         "transform": decided,
-        "mark": {"type": "point", "shape": "diamond", "size": 110, "filled": True, "opacity": 1, "xOffset": 18},
+        "mark": {**DIAMOND, "size": 110, "filled": True, **BESIDE},
         "encoding": {"y": {"field": "mean", "type": "quantitative"}},
     }
-    dots = {"mark": _dot(), "encoding": {"shape": _scaled(tracks, SHAPES)}}
-    return _panel(rows, len(others), encoding, [zero, interval, mean, dots])
+    panel = _panel(rows, list(result.tracks), (_column(others), y), beneath=[ZERO_LINE, interval, mean], legend=None)
+    return {**panel, "width": COLUMN_WIDTH * len(others), "height": PANEL_HEIGHT}
 
 
-def _panel(rows: list[dict[str, Any]], columns: int, encoding: dict[str, Any], layers: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"width": STEP_WIDTH * columns, "height": HEIGHT, "data": {"values": rows}, "encoding": encoding, "layer": layers}
+def _panel(
+    rows: list[dict[str, Any]],
+    tracks: list[str],
+    axes: tuple[Specification, Specification],
+    beneath: list[Specification],
+    above: Sequence[Specification] = (),
+    **legend: None,
+) -> Specification:
+    """Returns the `value` of each row as a dot in its track's style, between other layers. `axes` are x and y."""
+    x, y = axes
+    dots = {"mark": DOT, "encoding": {"shape": {**by_track("shape", tracks), **legend}}}
+    return {
+        "data": {"values": rows},
+        "encoding": {
+            "x": x,
+            "y": {"field": "value", "type": "quantitative", **y},
+            "color": {**by_track("color", tracks), **legend},
+        },
+        "layer": [*beneath, dots, *above],
+    }
 
 
-def _column(names: Sequence[str]) -> dict[str, Any]:
-    axis = {"title": None, "labelAngle": 0, "grid": False, "labelLimit": STEP_WIDTH - 4}
-    return {"field": "name", "type": "nominal", "sort": list(names), "axis": axis, "scale": {"domain": list(names)}}
-
-
-def _scaled(names: Sequence[str], values: Sequence[str]) -> dict[str, Any]:
-    return {"field": "name", "type": "nominal", "legend": None, "scale": scale_of(names, values)}
-
-
-def _dot() -> dict[str, Any]:
-    return {"type": "point", "size": 64, "filled": True, "opacity": 0.85, "stroke": "white", "strokeWidth": 1}
+def _column(names: list[str]) -> Specification:
+    """Returns the x axis of a panel with one column of dots for each name."""
+    axis = {"title": None, "labelAngle": 0, "grid": False, "labelLimit": COLUMN_WIDTH - 4}
+    return {"field": "name", "type": "nominal", "sort": names, "axis": axis, "scale": {"domain": names}}

@@ -1,10 +1,10 @@
-"""What the stages before wrote of a trial, typed: its runs, their measures, and the accounts of the whole.
+"""The finished runs of a trial, typed, and all that the report is made from.
 
 Files -> inputs.read_trial -> evaluated trial -> result.
 """
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,43 @@ from numpy.typing import NDArray
 
 from toktrial.errors import TrialError
 from toktrial.evaluation.votes import Vote
+from toktrial.report.accounts import (
+    Corpus,
+    CountFloors,
+    Design,
+    KnownPairs,
+    Overlap,
+    TokensManifest,
+    VocabularyAccount,
+)
 from toktrial.report.amendments import Amendment
 from toktrial.report.curves import Curve
-from toktrial.report.design import Design, design_of
-from toktrial.report.result import Corpus, Overlap
-from toktrial.report.result_accounts import Cuts, SharedEntries, Vocabulary
-from toktrial.report.result_tracks import CountFloors, EqualBytes, ModelFacts, TrackTokens
 from toktrial.report.verdict import Floats
 from toktrial.training.rates import TunedRates
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRecord(ModelFacts):
-    """What a run was: record.json. What an older record does not say was as the defaults have it.
+class ModelFacts:
+    """What a run trains, and on how much.
 
-    `versions`: by package. `started`: seconds since 1970. `context` and `batch_size` are None where they are the protocol's.
+    `parameters` include embeddings. `flops_per_token` are of training. `stream_tokens`: one pass over the training text, with
+    the closing ids of documents.
+    """
+
+    steps: int
+    parameters: int
+    parameters_without_embeddings: int
+    parameters_of_embeddings: int
+    flops_per_token: float
+    tokens_per_step: int
+    stream_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord(ModelFacts):
+    """What a run was: record.json. The defaults are what was true of all runs before a field was recorded.
+
+    `versions`: by package. `started`: seconds since 1970. `context` and `batch_size`: None where they are the protocol's.
     """
 
     device: str
@@ -45,9 +67,19 @@ class RunRecord(ModelFacts):
     source_commit: str | None = "not recorded"
 
 
+@dataclass(frozen=True)
+class EqualBytes:
+    """A run's measures at the step by which it has read as much text as every other track, on so many validation documents."""
+
+    bits_per_byte: float
+    bytes_seen: int = 0
+    step: int = 0
+    documents: int = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class FinalMeasures:
-    """What a run's model does on every validation document, after its last step: final.json. `seconds`: of this evaluation."""
+    """What a run reached on all validation documents after its last step: final.json. `seconds`: of this evaluation."""
 
     step: int
     bits_per_byte: float
@@ -61,7 +93,7 @@ class FinalMeasures:
 
 @dataclass(frozen=True)
 class Sample:
-    """A prompt and what a model made of it. Untrusted text."""
+    """A prompt and its continuation by a model. Untrusted text."""
 
     prompt: str
     continuation: str
@@ -72,7 +104,7 @@ class Sample:
 class JudgedPairs:
     """Which sentence of every minimal pair a model finds likelier: minimal_pairs.json.
 
-    `outcomes`, by paradigm, a letter a pair: 1 right, 0 wrong, = equally likely.
+    `outcomes`: by paradigm, one letter a pair: 1 right, 0 wrong, = equally likely.
     """
 
     pairs_fingerprint: str
@@ -81,55 +113,8 @@ class JudgedPairs:
 
 
 @dataclass(frozen=True)
-class KnownParadigm:
-    """Which pairs of a paradigm hold known words alone: a letter a pair, 1 known, 0 not."""
-
-    name: str
-    field: str
-    known: str
-
-
-@dataclass(frozen=True)
-class KnownPairs:
-    """What of the minimal pairs the corpus knows: known_pairs.json."""
-
-    pairs_fingerprint: str
-    words: int
-    known_words: int
-    paradigms: list[KnownParadigm]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TokensManifest(TrackTokens):
-    """What a track's token files hold, and the name of the tokenizer that made them."""
-
-    tokenizer: str
-    entries: int
-    seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class VocabularyAccount:
-    """What the evaluation says of the tokenizers: vocabulary.json."""
-
-    tracks: dict[str, Vocabulary]
-    shared_entries: dict[str, SharedEntries] = field(default_factory=dict)
-    cuts: Cuts | None = None
-
-
-@dataclass(frozen=True)
-class FloorsAccount:
-    """What counting alone reaches: floors.json."""
-
-    tracks: dict[str, CountFloors]
-
-
-@dataclass(frozen=True)
 class EvaluatedRun:
-    """One training that came to its end and was evaluated.
-
-    `document_nats`: nats of each validation document (documents,) float64. `minimal_pairs` is None where it was not asked.
-    """
+    """One finished and evaluated training. `document_nats`: of each validation document (documents,) float64."""
 
     seed: int
     record: RunRecord
@@ -140,21 +125,24 @@ class EvaluatedRun:
     minimal_pairs: JudgedPairs | None
 
 
+RunPairs = Sequence[tuple[EvaluatedRun, EvaluatedRun]]  # (baseline, other) of one seed each
+
+
 @dataclass(frozen=True)
 class TrialInputs:
-    """All that the report is made from.
+    """All that the report is made from. What an earlier version did not write is None or empty.
 
-    `protocol` is what protocol.toml holds. Seconds are those of every stage before the runs, in the order of the flow, and of
-    every account that the evaluation gives of the whole trial; None where an older version did not take them. `runs`: the
-    finished ones of each track under the seeds that the verdict pairs, and `control_runs` those of the A/A control, by
-    ascending seed. `tuning`: what the tuning of learning rates found, and `runs_at_other_rate` the runs at the tuned rate that
-    does not decide, of tracks for which it is another one. `sample_measures`: counts of every measured sample and real
-    document, as `text_measures.summarise` reads them. `document_bytes`: UTF-8 bytes of each validation document (documents,).
-    `seeds_left_out`: finished seeds of each track that the protocol does not name. What an earlier version did not write is
-    None or empty.
+    `protocol`: as protocol.toml holds it; `design`: the same, typed. Seconds: of every stage before the runs, in the order of
+    the flow, and of every account that the evaluation gives of the whole trial. `runs`: each track's finished runs under the
+    seeds that the verdict pairs, by ascending seed, the baseline first; `control_runs`: those of the A/A control.
+    `runs_at_other_rate`: the runs at the tuned rate that does not decide, for tracks where it is a different one.
+    `sample_measures`: counts of every measured sample and real document, as `text_measures.summarise` reads them.
+    `document_bytes`: UTF-8 bytes of each validation document (documents,). `seeds_left_out`: each track's finished seeds that
+    the protocol does not name.
     """
 
     protocol: dict[str, Any]
+    design: Design
     corpus: Corpus
     tokens: dict[str, TokensManifest]
     preparation_seconds: dict[str, float | None]
@@ -173,11 +161,6 @@ class TrialInputs:
     amendments: list[Amendment]
     seeds_left_out: dict[str, list[int]]
 
-    @cached_property
-    def design(self) -> Design:
-        """The protocol, typed."""
-        return design_of(self.protocol)
-
     @property
     def baseline(self) -> str:
         return next(iter(self.runs))
@@ -190,22 +173,27 @@ class TrialInputs:
         """Returns a run's bits per byte where the verdict compares: see `judged_bits_per_byte`."""
         return judged_bits_per_byte(run.final, self.design.verdict.budget)
 
-    def pairs_of(self, other: str) -> list[tuple[EvaluatedRun, EvaluatedRun]]:
-        """Returns the runs of the baseline and of another track that have one seed."""
+    def pairs_of(self, other: str) -> RunPairs:
+        """Returns the runs of the baseline and of another track under each seed that both finished."""
         baseline_runs = {run.seed: run for run in self.runs[self.baseline]}
         return [(baseline_runs[run.seed], run) for run in self.runs[other] if run.seed in baseline_runs]
 
 
-def judged_bits_per_byte(final: FinalMeasures, budget: str) -> float:
-    """Returns a run's bits per byte on all validation documents, where the verdict compares: at its end, or at equal bytes.
+def by_side(pairs: RunPairs, value: Callable[[EvaluatedRun], float]) -> tuple[list[float], list[float]]:
+    """Returns a value of every baseline run, and of every other run, in the order of the pairs."""
+    return [value(baseline) for baseline, _ in pairs], [value(other) for _, other in pairs]
 
-    Raises TrialError where the budget is in bytes and no weights were kept there.
+
+def judged_bits_per_byte(final: FinalMeasures, budget: str) -> float:
+    """Returns a run's bits per byte on all validation documents where the verdict compares: at its end, or at equal bytes.
+
+    Raises TrialError where the budget is in bytes and the run kept no weights there.
     """
     if budget == "steps":
         return final.bits_per_byte
     if not final.equal_bytes:
         raise TrialError(
-            'verdict.budget is "bytes", but a run has no measures at equal bytes: `toktrial run`, with the folder of the '
-            "trial, makes them; where an earlier version trained it, it trains it anew"
+            'verdict.budget is "bytes", but a run has no measures at equal bytes: run `toktrial run` with the trial\'s folder, '
+            "which makes them; a run that an earlier version trained is trained again"
         )
     return final.equal_bytes.bits_per_byte

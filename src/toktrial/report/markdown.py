@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from toktrial.report import blocks
-from toktrial.report.wording import visible
+from toktrial.report.accounts import Entry, TrackCut
+from toktrial.report.wording import SPACES_SHOWN, count, visible
 
 
 def render_markdown(document: blocks.Document) -> str:
@@ -17,7 +18,7 @@ def render_markdown(document: blocks.Document) -> str:
     for section in document.sections:
         parts += [f"## {escaped(section.title)}"] if section.title else []
         parts += _blocks(section.blocks)
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def code_block(text: str, language: str = "") -> str:
@@ -48,7 +49,7 @@ def _block(block: blocks.Block) -> Iterator[str]:
         case blocks.Heading():
             yield f"{'#' * block.level} {escaped(block.text)}"
         case blocks.Paragraph():
-            yield _paragraph(block.text)
+            yield " ".join([_sentence(block.text), *map(code_span, block.quoted)])
         case blocks.Bullets():
             yield "\n".join(f"- {_sentence(item)}" for item in block.items)
         case blocks.Definitions():
@@ -59,18 +60,18 @@ def _block(block: blocks.Block) -> Iterator[str]:
             yield _figure(block)
         case blocks.Chart():
             yield from map(_figure, block.pictures)
-        case blocks.Switches() | blocks.OnPage():
+        case blocks.ChartControls():
             return
         case blocks.CodeBlock():
             yield code_block(block.text, block.language)
         case blocks.Quotations():
-            yield code_block("\n\n".join([block.lead, *(f"[{text.by}]{text.text}" for text in block.texts)]))
+            yield code_block("\n\n".join([block.lead, *(f"[{by}]{text}" for by, text in block.texts.items())]))
         case blocks.CutText():
-            yield f"{escaped(block.lead)} A bar parts two tokens."
-            for cutting in block.cuttings:
-                yield f"{escaped(cutting.name)}: {escaped(cutting.summary)}"
-                yield code_block(cut_lines(cutting))
-        case blocks.Tree():
+            yield f"{escaped(block.lead)} A bar separates two tokens."
+            for name, summary in block.summaries().items():
+                yield f"{escaped(name)}: {escaped(summary)}"
+                yield code_block(cut_lines(block.cuts.tracks[name]))
+        case blocks.Trees():
             yield from (code_block(tree_lines(root)) for root in block.roots)
         case blocks.Details():
             yield f"**{escaped(block.summary)}**"
@@ -81,12 +82,6 @@ def _block(block: blocks.Block) -> Iterator[str]:
             assert_never(block)
 
 
-def _paragraph(text: str | tuple[str | blocks.CodeSpan, ...]) -> str:
-    if isinstance(text, str):
-        return _sentence(text)
-    return "".join(escaped(part) if isinstance(part, str) else code_span(part.text) for part in text)
-
-
 def _sentence(text: str) -> str:
     """Returns escaped text whose beginning no parser takes for a list or a line under a heading."""
     return re.sub(r"^(?:([+=-])|(\d+)([.)]))", r"\2\\\1\3", escaped(text))
@@ -95,7 +90,7 @@ def _sentence(text: str) -> str:
 def _definition(item: blocks.Definition) -> str:
     colon = "" if item.term.endswith("?") else ":"
     meaning = [f"*{escaped(item.meaning)}*"] if item.meaning else []
-    return " ".join([f"- **{escaped(item.term)}**{colon}", *map(escaped, item.said), *meaning])
+    return " ".join([f"- **{escaped(item.term)}**{colon}", escaped(item.said), *meaning])
 
 
 def _figure(figure: blocks.Figure) -> str:
@@ -114,23 +109,20 @@ def _cell(text: str, is_code: bool) -> str:
     return code_span(text).replace("|", "\\|") if is_code and text else escaped(text)
 
 
-def cut_lines(cutting: blocks.Cutting) -> str:
-    """Returns the text with a bar between tokens; a bar of the text has a backslash before it, and so has the end of a line."""
-    return "\n".join("|".join(_barred(piece.text) for piece in document) for document in cutting.documents)
+def cut_lines(cut: TrackCut) -> str:
+    """Returns the text with a bar between tokens. A bar in the text is written with a backslash, the end of a line as \\n."""
+    shown = {**SPACES_SHOWN, "\n": "\\n\n", "|": "\\|"}
+    return "\n".join("|".join(visible(token.text, shown) for token in document) for document in cut.documents)
 
 
-def _barred(text: str) -> str:
-    return "".join({"\n": "\\n\n", "|": "\\|"}.get(letter, visible(letter)) for letter in text)
-
-
-def tree_lines(branch: blocks.Branch, depth: int = 0) -> str:
-    """Returns a tree as lines, each part two spaces further in than what it is a part of."""
-    line = f"{'  ' * depth}{branch.text}  {branch.note}"
-    return "\n".join([line, *(tree_lines(part, depth + 1) for part in branch.parts)])
+def tree_lines(entry: Entry, depth: int = 0) -> str:
+    """Returns a tree as lines; each part is indented two spaces deeper than its whole."""
+    line = f"{'  ' * depth}{visible(entry.text)}  {count(entry.count)}"
+    return "\n".join([line, *(tree_lines(part, depth + 1) for part in entry.parts or ())])
 
 
 def _longest_run_of_backticks(text: str) -> int:
-    return max((len(run) for run in re.findall("`+", text)), default=0)
+    return max(map(len, re.findall("`+", text)), default=0)
 
 
 def _on_one_line(text: str) -> str:

@@ -1,15 +1,68 @@
-"""The sentences of the verdict: the criterion, how it came out, and the numbers that decided.
+"""The verdict in words: the criterion, how it came out, and the numbers that decided.
 
-Design and comparisons -> outcome -> result.verdict.
+Inputs, comparisons and differences -> outcome -> result.verdict.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from toktrial.report.design import Design
-from toktrial.report.result_comparisons import Comparison
+from toktrial.report.accounts import Design
+from toktrial.report.amendments import is_exploratory
+from toktrial.report.comparisons import Comparison
+from toktrial.report.differences import Differences, SignChange
+from toktrial.report.evaluated import TrialInputs
 from toktrial.report.wording import count, decimal, joined, percent, plural, short_percent, signed
 
-UNDECIDED = "undecided: "  # how a verdict's word begins that says no more than why
+UNDECIDED = "undecided: "  # how a verdict's word begins that only says why
+RULE = (
+    "The word is decided by one rule, fixed in the protocol. First, every run of both tracks must have learned more than a "
+    "count model of the track's own ids knows. Then the two-sided paired t-interval decides, over seeds, of the difference in "
+    "bits per byte on every validation document, at the protocol's budget. Nothing else on this page decides it. The interval "
+    "covers what differs from seed to seed: initial weights and the order of the documents. It says nothing of another "
+    "corpus, model or budget."
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the protocol's one rule decided, in words.
+
+    `criterion`: what the protocol fixed; `outcome`: how it came out; `word`: the same in a word (of several other tracks, each
+    with its name). `details`: the numbers that decided, one text for each other track; `sentence`: outcome and details.
+    `exploratory`: whether what the rule reads was changed after a result may have been seen. `confidence`: the protocol's.
+    `rule`: an explanation. `clauses`: what must be heard with the outcome, that is whose difference changed its sign on the way
+    and whose still moves.
+    """
+
+    criterion: str
+    outcome: str
+    word: str
+    details: list[str]
+    sentence: str
+    exploratory: bool
+    confidence: float
+    rule: str
+    clauses: list[str] = field(default_factory=list)
+
+
+def gather_verdict(inputs: TrialInputs, comparisons: Sequence[Comparison], differences: Mapping[str, Differences]) -> Verdict:
+    """Returns the verdict in words."""
+    design, exploratory = inputs.design, is_exploratory(inputs.amendments)
+    came_out = outcome(comparisons, design.seeds, exploratory)
+    details = [verdict_detail(item, len(comparisons)) for item in comparisons]
+    details += _what_the_intervals_hold(comparisons, design.verdict.confidence)
+    words = {item.track: item.verdict for item in comparisons}
+    return Verdict(
+        criterion=criterion(inputs.baseline, inputs.others, design),
+        outcome=came_out,
+        word="; ".join(f"{track}: {word}" for track, word in words.items()) if len(words) > 1 else comparisons[0].verdict,
+        details=details,
+        sentence=" ".join([came_out, *details]),
+        exploratory=exploratory,
+        confidence=design.verdict.confidence,
+        rule=RULE,
+        clauses=_clauses(inputs.baseline, differences),
+    )
 
 
 def budget_phrase(design: Design) -> str:
@@ -93,13 +146,6 @@ def verdict_detail(comparison: Comparison, tracks_compared: int) -> str:
     return f"{difference} {interval}{p_value}"
 
 
-def overall_word(comparisons: Sequence[Comparison]) -> str:
-    """Returns the trial's word: that of its one comparison, or those of all, each with its track."""
-    if len(comparisons) == 1:
-        return comparisons[0].verdict
-    return "; ".join(f"{comparison.track}: {comparison.verdict}" for comparison in comparisons)
-
-
 def _unlearned(comparison: Comparison) -> list[str]:
     """Says, for each track that has not learned, by how much, and what to do."""
     found = []
@@ -116,13 +162,9 @@ def _unlearned(comparison: Comparison) -> list[str]:
 def _what_to_do(steps_needed: int | None) -> str:
     if steps_needed is None:
         return "By its curve that is more than 20 times as far, or out of reach: look at the learning rate, then at the steps."
-    return f"By the slope of its curve that takes about {count(two_digits(steps_needed))} steps: `--training.steps` with more."
-
-
-def two_digits(value: int) -> int:
-    """Rounds a whole number up to two digits that count: 1234 -> 1300."""
-    unit: int = 10 ** max(0, len(str(value)) - 2)
-    return -(-value // unit) * unit
+    unit = 10 ** max(0, len(str(steps_needed)) - 2)  # rounds up to two digits that count: 1234 -> 1300
+    steps = -(-steps_needed // unit) * unit
+    return f"By the slope of its curve that takes about {count(steps)} steps: `--training.steps` with more."
 
 
 def _difference(comparison: Comparison) -> str:
@@ -134,7 +176,7 @@ def _difference(comparison: Comparison) -> str:
     return f"{track} ended {decimal(abs(mean), 4)} bits per byte ({share}) {side} {baseline}; lower is better."
 
 
-def what_the_intervals_hold(comparisons: Sequence[Comparison], confidence: float) -> list[str]:
+def _what_the_intervals_hold(comparisons: Sequence[Comparison], confidence: float) -> list[str]:
     """Returns why the intervals have another confidence than the verdict, where they do; at most one sentence."""
     together = short_percent(confidence)
     if comparisons[0].low is None:
@@ -143,6 +185,30 @@ def what_the_intervals_hold(comparisons: Sequence[Comparison], confidence: float
         return [f"An interval has the confidence of its look of the sequential design; all looks together keep {together}."]
     if len(comparisons) == 1:
         return []
-    number = plural(len(comparisons), "interval")
-    said = f"The {number} hold together at {together} (Bonferroni)."
+    said = f"The {plural(len(comparisons), 'interval')} hold together at {together} (Bonferroni)."
     return [f"{said} Holm's correction of the p-values, which is a little sharper, decides."]
+
+
+def _clauses(baseline: str, differences: Mapping[str, Differences]) -> list[str]:
+    """Returns what a reader must hear with the verdict: whose difference changed its sign, and whose still moves."""
+    steps = 0.0
+    changed, moving = [], []
+    for track, found in differences.items():
+        along_steps = found.curves["step"]
+        assert along_steps, "only seconds leave pairs out"
+        steps = along_steps.at[-1]
+        if found.sign_change is not None:
+            changed.append(f"{track} {_when(found.sign_change)}")
+        if found.movement and found.movement.moves_still:
+            moving.append(f"{track} by {signed(found.movement.moved)}")
+    clauses = []
+    if changed:
+        clauses.append(f"The difference from {baseline} changed its sign on the way: {joined(changed)} of {count(steps)}.")
+    if moving:
+        clauses.append(f"The difference from {baseline} still moved in the last quarter of the training: {joined(moving)}.")
+    return [*clauses, "Another budget may say another thing."] if clauses else []
+
+
+def _when(change: SignChange) -> str:
+    first, last = count(change.first), count(change.last)
+    return f"at step {first}" if first == last else f"between steps {first} and {last}"

@@ -1,36 +1,63 @@
 """Writes the report folder: results.json, the charts, report.md and index.html, one file that opens without a network.
 
-The last step of the flow: result -> document -> page.
+The last step of the flow: result -> sections -> document -> page and Markdown.
+To add a section: a file in sections/ with a function that returns blocks, and that function in OPENING or BODY.
 """
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from string import Template
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toktrial.artifact import publish, write_json
-from toktrial.report.blocks import Chart, Document, Figure
-from toktrial.report.document import document_of
+from toktrial.report.blocks import Block, Chart, Document, Figure, Section
 from toktrial.report.gather import gather
-from toktrial.report.html_blocks import HtmlRenderer, element
 from toktrial.report.inputs import read_trial, report_fingerprint
 from toktrial.report.markdown import render_markdown
-from toktrial.report.result import TrialResult
-from toktrial.report.results_file import plain, schema
+from toktrial.report.result import TrialResult, plain, schema
+from toktrial.report.sections import (
+    beside,
+    control,
+    curves,
+    minimal_pairs,
+    opening,
+    ratings,
+    record,
+    samples,
+    tokenizers,
+    tracks,
+    tuning,
+)
+from toktrial.report.wording import count, visible
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 PAGE_FILES = Path(__file__).parent / "page_files"
-PNG_SCALE = 2
+PNG_SCALE = 2  # pixels of a PNG for each of its SVG
+
+SectionOf = Callable[[TrialResult], Section | None]  # None where a trial has nothing to say
+OPENING: tuple[SectionOf, ...] = (
+    opening.verdict_section, curves.curves_section, opening.facts_section, opening.notes_section,
+)  # fmt: skip
+BODY: tuple[SectionOf, ...] = (
+    tracks.tracks_section, beside.beside_section, tuning.tuning_section, control.control_section, tokenizers.tokenizers_section,
+    samples.samples_section, ratings.ratings_section, minimal_pairs.minimal_pairs_section, curves.loss_section,
+    record.amendments_section, record.protocol_section, record.environment_section, record.repeat_section,
+)  # fmt: skip
 
 
 def write_report(trial_folder: Path, target: float | None = None) -> TrialResult:
     """Makes TRIAL/report from the trial's files alone, in place of an earlier one, and returns the result.
 
-    `target`: bits per byte whose cost is told for each track, beside that of the baseline's final value.
+    `target`: bits per byte; the report says what each track needs to reach it, and to reach the baseline's final value.
 
     Raises TrialError where the trial lacks what a report needs: see `inputs.read_trial`.
     """
+    import vl_convert
+
     started = time.monotonic()
     result = gather(read_trial(trial_folder), target)
     document = document_of(result)
@@ -40,11 +67,18 @@ def write_report(trial_folder: Path, target: float | None = None) -> TrialResult
         write_json(folder / "results.json", plain(result))
         write_json(folder / "results.schema.json", schema())
         for name, svg in drawn.items():
-            _save(name, svg, folder)
+            (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+            (folder / f"{name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=PNG_SCALE))
         (folder / "report.md").write_text(render_markdown(document), encoding="utf-8")
         (folder / "index.html").write_text(render_page(document, drawn), encoding="utf-8")
         manifest["seconds"] = time.monotonic() - started
     return result
+
+
+def document_of(result: TrialResult) -> Document:
+    """Returns the report of a result."""
+    before, after = (tuple(filter(None, (section(result) for section in sections))) for sections in (OPENING, BODY))
+    return Document(f"Trial {result.trial}: {result.verdict.word}", before, after)
 
 
 def draw(figure: Figure) -> str:
@@ -55,27 +89,45 @@ def draw(figure: Figure) -> str:
 
 
 def render_page(document: Document, drawn: Mapping[str, str]) -> str:
-    """Returns the page as one HTML text, with the chart library inside it. All texts are escaped.
+    """Returns the page as one HTML text, with the chart library inside it.
 
-    `drawn` are figures as SVG, by name: what stands on the page until its script draws, and where no script runs.
+    `drawn` holds figures as SVG, by name: what the page shows until its script draws, and where scripts do not run.
     """
     import vl_convert
+    from markupsafe import Markup
 
-    skeleton = Template((PAGE_FILES / "page.html").read_text(encoding="utf-8"))
-    return skeleton.substitute(
-        title=element("title", document.title),
-        style=(PAGE_FILES / "style.css").read_text(encoding="utf-8"),
-        report=HtmlRenderer(drawn).document(document),
-        charts=script_json(_interactive_charts(document)),
-        chart_library=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
-        script=(PAGE_FILES / "charts.js").read_text(encoding="utf-8"),
+    return _templates().get_template("page.html").render(
+        document=document,
+        style=Markup((PAGE_FILES / "style.css").read_text(encoding="utf-8")),
+        report=Markup(render_blocks(document, drawn)),
+        charts=_interactive_charts(document),
+        chart_library=Markup(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")),
+        script=Markup((PAGE_FILES / "charts.js").read_text(encoding="utf-8")),
+    )  # fmt: skip
+
+
+def render_blocks(document: Document, drawn: Mapping[str, str]) -> str:
+    """Returns what stands within the page's <main>, as markup; all texts are escaped."""
+
+    def html(part: Document | Section | Block) -> str:
+        rendered: str = getattr(macros, type(part).__name__)(part)
+        return rendered
+
+    macros = _templates().get_template("blocks.html").make_module({"html": html, "drawn": drawn})
+    return str(html(document))  # else it would escape whatever is added to it
+
+
+@cache
+def _templates() -> "Environment":
+    import jinja2
+
+    loader = jinja2.FileSystemLoader(PAGE_FILES)
+    templates = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-
-
-def script_json(value: Any) -> str:
-    """Returns JSON that may stand in a <script>: no `<` is left that could end the element or open a comment."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    templates.globals |= {"count": count, "visible": visible}
+    templates.policies["json.dumps_kwargs"] = {"allow_nan": False}  # and, unlike Jinja's default, keys stay in order
+    return templates
 
 
 def _interactive_charts(document: Document) -> dict[str, Any]:
@@ -83,11 +135,3 @@ def _interactive_charts(document: Document) -> dict[str, Any]:
     charts = [block for block in document.blocks() if isinstance(block, Chart)]
     datasets = {name: rows for chart in charts for name, rows in chart.datasets.items()}
     return {"measures": {chart.id: chart.interactive for chart in charts}, "datasets": datasets}
-
-
-def _save(name: str, svg: str, folder: Path) -> None:
-    """Writes a drawn figure: NAME.svg, and NAME.png at twice its pixels on white, into `folder`."""
-    import vl_convert
-
-    (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-    (folder / f"{name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=PNG_SCALE))

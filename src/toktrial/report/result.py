@@ -1,82 +1,37 @@
 """The result of a trial: all that the report says, typed. results.json is its written form, key by key.
 
-Inputs -> result -> sections of the report, notes, terminal. Its parts are typed in result_tracks.py,
-result_comparisons.py and result_accounts.py. Wherever nothing else is said: differences are other track minus baseline; bytes
-are UTF-8 bytes of text, and bits per byte are of these; losses are nats per token; `low` and `high` are the ends of an
-interval, None where there is no second seed; None is what is not known or not finite. The docstrings of the classes stand
-in results.schema.json too.
+Inputs -> gather -> result -> sections of the report, notes, terminal. Unless a class says otherwise: differences are other
+track minus baseline; bytes are UTF-8 bytes of text, and bits per byte are of these; losses are nats per token; shares are
+shares of 1; `low` and `high` are the ends of an interval, None without a second seed; None is what is not known or not finite.
+The docstrings of the classes stand in results.schema.json too.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from toktrial.report.accounts import Corpus, Cuts, Design, Overlap, SharedEntries, design_of
 from toktrial.report.amendments import Amendment
-from toktrial.report.design import Design, design_of
-from toktrial.report.result_accounts import Cuts, MinimalPairs, Ratings, SampleMeasures, Samples, SharedEntries, TextSize
-from toktrial.report.result_comparisons import Comparison, Control, Differences, NoiseResult, Targets, Tuning
-from toktrial.report.result_tracks import MeanCurves, Track
+from toktrial.report.comparisons import Comparison, Targets, Tuning
+from toktrial.report.differences import Differences
+from toktrial.report.minimal_pairs import MinimalPairs
+from toktrial.report.noise import Control, NoiseResult
+from toktrial.report.outcome import Verdict
+from toktrial.report.samples import Ratings, SampleMeasures, Samples
+from toktrial.report.tracks import MeanCurves, Track
 
 VERSION = 1  # of results.json; raised when a key changes its meaning
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the protocol's one rule decided, and how it is told.
-
-    `criterion` is what the protocol fixed, `outcome` how it came out, `word` the same in a word (of several other tracks, each
-    with its name). `details` are the numbers that decided, one text for each other track, and `sentence` is outcome and
-    details. `exploratory`: whether what the rule reads was changed after a result may have been seen. `confidence` is the
-    protocol's, `rule` explains the rule. `clauses` must be heard with the outcome: whose difference changed its sign on the
-    way, and whose moves still.
-    """
-
-    criterion: str
-    outcome: str
-    word: str
-    details: list[str]
-    sentence: str
-    exploratory: bool
-    confidence: float
-    rule: str
-    clauses: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class NearDuplicates:
-    """Validation documents that share a run of so many words with the training text."""
-
-    words: int
-    documents: int
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """What is seen twice. `sees_another_document`: by track, the share of targets with an earlier document in their row."""
-
-    near_duplicates: NearDuplicates
-    sees_another_document: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """The text that the trial learns from and measures on. `source`: what was read, as the corpus stage describes it."""
-
-    train: TextSize
-    validation: TextSize
-    source: dict[str, Any] = field(default_factory=dict)
-    validation_source: dict[str, Any] | None = None
-    empty_documents_dropped: int = 0
-    validation_documents_also_in_training: int = 0
-    seconds: float | None = None
+UNVERSIONED = 0  # that of a file that does not say
 
 
 @dataclass(frozen=True)
 class TrialResult:
     """All that a report says of one trial.
 
-    `trial` is its name, `baseline` the track with which every other is compared, the first of `tracks`. `notes`: what must be
+    `trial`: its name. `baseline`: the track with which every other is compared, the first of `tracks`. `notes`: what must be
     known before the verdict, the gravest first. `differences`: by other track. `shared_entries`: by two tracks, as `bpe|btm`.
-    `protocol` is protocol.toml as it stands. `environment`: what the runs ran on, the distinct values over all of them.
+    `protocol`: protocol.toml as it stands. `environment`: what the runs ran on, the distinct values over all of them.
     `seconds_by_stage`: in the order of the flow, the runs of a track together. What a trial does not have is None, and so is
     what an earlier version did not measure.
     """
@@ -111,3 +66,30 @@ class TrialResult:
     def design(self) -> Design:
         """The protocol, typed."""
         return design_of(self.protocol)
+
+
+def plain(result: TrialResult) -> dict[str, Any]:
+    """Returns what results.json holds, `version` first: None for every number that is not finite, since JSON has no NaN."""
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(result))
+    return {"version": found.pop("version"), **found}
+
+
+def typed(found: dict[str, Any]) -> TrialResult:
+    """Returns the result that results.json holds, of this version or of an earlier one.
+
+    Raises ValueError where a newer version wrote it, or where this version's types cannot hold it: then the report must be made
+    again from the trial.
+    """
+    version = found.get("version", UNVERSIONED)
+    if version > VERSION:
+        raise ValueError(f"results.json is of version {version}, and this program knows no later one than {VERSION}")
+    if version == UNVERSIONED:  # a track without an account of its vocabulary had an empty one
+        tracks = {name: {**track, "vocabulary": track.get("vocabulary") or None} for name, track in found["tracks"].items()}
+        found = {**found, "version": VERSION, "tracks": tracks}
+    return msgspec.convert(found, TrialResult)
+
+
+def schema() -> dict[str, Any]:
+    """Returns the JSON Schema of results.json (draft 2020-12), made from the result's own types."""
+    made: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(TrialResult)))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}

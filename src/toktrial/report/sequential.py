@@ -1,46 +1,46 @@
 """A planned sequential design: looks after every pair of seeds, at levels that keep the error rate over all of them.
 
-Pure functions over differences, as verdict.py: evaluation -> report; trial.py asks here whether to train another seed.
+Pure functions over differences, like verdict.py: evaluation -> report; trial_folder.py asks here whether to train another seed.
 
-Every look is the paired t-test at a nominal level of its own, which rises as the cube of the pairs: strict at first, as
-O'Brien & Fleming (1979, Biometrics 35) have it, and in the form of Kim & DeMets' family (1987, Biometrika 74), though of
-levels. They do not come from tables for normal values, which few pairs are far from, but are simulated for t: the smallest
-p-value of all looks, each divided by its shape, stays above the scale in a share `confidence` of trials in which there is
-nothing to find. The t-statistics of successive looks depend on no unknown, so the levels hold for every noise that is normal.
+Every look is the paired t-test at a nominal level of its own, which rises as the cube of the number of pairs: strict at first,
+like O'Brien & Fleming (1979, Biometrics 35), and in the form of Kim & DeMets' family (1987, Biometrika 74), but for levels. The
+usual tables are for normal values, which a few pairs are far from, so the levels are simulated for t instead: in a share
+`confidence` of the trials in which there is nothing to find, the smallest p-value of all looks, each divided by its shape,
+stays above the scale. The t-statistics of successive looks depend on no unknown, so the levels hold for all normal noise.
 
-Chosen by simulation (benchmarks/sequential_designs.py, figures in LOG.md): against a constant level (Pocock 1977) it finds an
-effect of one standard deviation in 62 instead of 50% of trials (3 to 8 pairs) for a fifth of a pair more; an anytime-valid test
-finds it in 23%. And a strict first look is what protects best where the noise is not normal.
+Chosen by simulation (benchmarks/sequential_designs.py, figures in LOG.md): it finds an effect of one standard deviation in 62%
+of trials of 3 to 8 pairs, for a fifth of a pair more than a constant level (Pocock 1977), which finds it in 50%; an
+anytime-valid test finds it in 23%. A strict first look also protects best where the noise is not normal.
 
 The interval at a look's level is a repeated confidence interval (Jennison & Turnbull 1989, J. R. Statist. Soc. B 51): those of
 all looks hold together with the stated confidence.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-from toktrial.report.verdict import NO_DIFFERENCE, ONE_SEED, Floats, PairedInterval, paired_interval
+from toktrial.report.verdict import Floats, PairedInterval, paired_interval
 
 LEVEL_POWER = 3  # levels rise as this power of the number of pairs
-SIMULATED_TRIALS = 200_000  # the error rate of the levels that come of them is within 0.15 points of what was asked for
+SIMULATED_TRIALS = 200_000  # the levels then keep the error rate that was asked for within 0.15 points
 SIMULATION_SEED = 0
 
 
 @dataclass(frozen=True)
 class Look:
-    """Where a sequential design stands: the first look that found a difference, or the latest one."""
+    """Where a sequential design stands: the first look that found a difference, or the latest one.
+
+    `interval`: of the pairs up to that look, at the confidence of one look. `level`: what its two-sided p-value is held
+    against; `has_found`: whether it lies below. `is_last`: whether no further pair is planned.
+    """
 
     interval: PairedInterval
-    """Of the pairs up to that look, at the confidence of one look."""
     level: float
-    """What its two-sided p-value is held against."""
     has_found: bool
-    """Whether the p-value is below it."""
     is_last: bool
-    """Whether no further pair is planned."""
 
     @property
     def is_open(self) -> bool:
@@ -49,10 +49,10 @@ class Look:
 
 
 def look(baseline: Sequence[float], other: Sequence[float], first: int, most: int, confidence: float) -> Look:
-    """Returns where a design stands that looks after every pair from the `first` to at `most` that many.
+    """Returns where a design stands that looks after `first` pairs, and after every further one up to `most`.
 
-    `baseline` and `other` hold a final value (bits per byte) a seed, in the same order of seeds; at least one. What was found
-    at an earlier look stays found. Before the first look nothing can be found.
+    `baseline` and `other` hold one final value (bits per byte) a seed, in the same order of seeds; at least one. What an
+    earlier look found stays found. Nothing can be found before the first look.
     """
     levels = look_levels(first, most, confidence)
     level = levels[0]
@@ -61,19 +61,6 @@ def look(baseline: Sequence[float], other: Sequence[float], first: int, most: in
         if interval.p_value is not None and interval.p_value < level:
             return Look(interval, level, True, pairs == most)
     return Look(paired_interval(baseline[:most], other[:most], 1 - level), level, False, len(other) >= most)
-
-
-def decide_by_looks(looks: Mapping[str, Look], baseline: str) -> dict[str, str]:
-    """Returns the verdict's word for each other track."""
-    return {other: _word(other, each, baseline) for other, each in looks.items()}
-
-
-def _word(other: str, each: Look, baseline: str) -> str:
-    if each.interval.p_value is None:
-        return ONE_SEED
-    if not each.has_found:
-        return NO_DIFFERENCE
-    return f"{other if each.interval.mean < 0 else baseline} learned faster"
 
 
 def is_open(finals: Sequence[Sequence[float]], first: int, most: int, confidence: float) -> bool:

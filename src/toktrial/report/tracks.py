@@ -4,17 +4,15 @@ Inputs -> tracks -> result; `gather.gather` calls each function once.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
+from toktrial.report.accounts import CountFloors, PerSplit, TrackTokens, Vocabulary
 from toktrial.report.curves import mean_columns, mean_over_seeds, standard_deviation_over_seeds
-from toktrial.report.evaluated import EvaluatedRun, TrialInputs
-from toktrial.report.result_accounts import PerSplit
-from toktrial.report.result_tracks import Floors, MeanCurve, MeanCurves, Measures, ModelFacts, RunResult, Track, TrackTokens
+from toktrial.report.evaluated import EqualBytes, EvaluatedRun, ModelFacts, TrialInputs
 
-MEASURES = ("bits_per_byte", "validation_loss", "training_loss", "training_seconds", "tokens_seen", "bytes_seen", "flops")
-# What the evaluation says of the whole trial: the folder of its file, and what a reader calls it.
+# The evaluation's accounts of the whole trial: the folder of each, and what a reader calls it.
 ACCOUNTS = {
     "vocabulary": "account of the vocabularies",
     "floors": "floors",
@@ -24,12 +22,110 @@ ACCOUNTS = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Floors(CountFloors):
+    """What counting alone reaches, with the highest final bits per byte of the track's runs, and how far these are below the
+    bigram floor, as a share of the floor; negative above it.
+    """
+
+    worst_run: float
+    below_bigram: float
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What runs came to: one run's values, or means or standard deviations over runs.
+
+    Bits per byte and `validation_loss` are on every validation document. Seconds are of runs that had their device to
+    themselves, if there are any. `tokens_seen`, `bytes_seen` and `flops` are those of the training.
+    """
+
+    bits_per_byte: float | None
+    validation_loss: float | None
+    training_loss: float | None
+    training_seconds: float | None
+    tokens_seen: float | None
+    bytes_seen: float | None
+    flops: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult(Measures):
+    """One finished run.
+
+    `shared_device`: whether other work ran on its device, so that its seconds compare with nothing. `equal_bytes`: None where
+    no weights were kept there; `sampling_seconds`: None where an earlier version did not take them. `evaluation_seconds`: of
+    the evaluations during training. `curve`: a column of `axes.CURVE_COLUMNS` -> one number an evaluation.
+    """
+
+    seed: int
+    shared_device: bool
+    equal_bytes: EqualBytes | None
+    compile_seconds: float
+    warm_up_seconds: float
+    evaluation_seconds: float | None
+    final_evaluation_seconds: float
+    sampling_seconds: float | None
+    curve: dict[str, list[float | None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track(ModelFacts):
+    """One track: its tokenizer, its model (that of its first run) and what its runs came to.
+
+    `tokenizer`: the name of its folder. `vocabulary`: None where the evaluation gave no account of it; `floors`: None in a
+    trial of an earlier version. `context`: positions that the model sees at once; `batch_size`: rows. `epochs`: how often the
+    training text was read. `final`: means over `runs`, which ascend by seed; `standard_deviation`: None for fewer than two.
+    `training_seconds_compare`: whether any run had its device to itself. `text_read_over_baseline`: bytes of text read, as a
+    multiple of the baseline's.
+    """
+
+    tokenizer: str
+    entries: int
+    entries_requested: int
+    tokens: TrackTokens
+    bytes_per_token: PerSplit
+    vocabulary: Vocabulary | None
+    floors: Floors | None
+    context: int
+    batch_size: int
+    epochs: float
+    seeds_in_protocol: int
+    seeds_finished: list[int]
+    final: Measures
+    standard_deviation: Measures
+    training_seconds_compare: bool
+    runs: list[RunResult]
+    text_read_over_baseline: float | None
+
+
+@dataclass(frozen=True)
+class MeanCurve:
+    """The mean of a track's curves over its runs, or over the A/A `control`'s, at the steps that all of them have.
+
+    `columns`: name -> one number an evaluation: the axes, the measures, and each measure's `_lowest` and `_highest` run.
+    """
+
+    track: str
+    control: bool
+    seeds: list[int]
+    columns: dict[str, list[float | None]]
+
+
+@dataclass(frozen=True)
+class MeanCurves:
+    """What the charts draw. `timed_runs`: of runs that had their device to themselves; None where these are all of them, or
+    where a track has none.
+    """
+
+    all_runs: list[MeanCurve]
+    timed_runs: list[MeanCurve] | None
+
+
 def gather_tracks(inputs: TrialInputs) -> dict[str, Track]:
     """Returns every track, the baseline first."""
-    read = {track: mean_over_seeds([_last(run, "bytes_seen") for run in runs]) for track, runs in inputs.runs.items()}
-    of_baseline = read[inputs.baseline]
-    ratios = {track: value / of_baseline if value and of_baseline else None for track, value in read.items()}
-    return {track: _track(inputs, track, ratios[track]) for track in inputs.runs}
+    read_by_baseline = mean_over_seeds([_last(run, "bytes_seen") for run in inputs.runs[inputs.baseline]])
+    return {track: _track(inputs, track, read_by_baseline) for track in inputs.runs}
 
 
 def gather_mean_curves(inputs: TrialInputs) -> MeanCurves:
@@ -71,12 +167,13 @@ def seconds_by_stage(inputs: TrialInputs) -> dict[str, float | None]:
     return {**inputs.preparation_seconds, **of_runs, **accounts}
 
 
-def _track(inputs: TrialInputs, track: str, text_read_over_baseline: float | None) -> Track:
-    runs, tokens, record = inputs.runs[track], inputs.tokens[track], inputs.runs[track][0].record
-    described = [_run(run) for run in runs]
-    timed = [run for run in described if not run.shared_device] or described
-    by_seed = {name: [getattr(run, name) for run in described] for name in MEASURES}
-    by_seed["training_seconds"] = [run.training_seconds for run in timed]
+def _track(inputs: TrialInputs, track: str, read_by_baseline: float | None) -> Track:
+    tokens, record = inputs.tokens[track], inputs.runs[track][0].record
+    runs = [_run(run) for run in inputs.runs[track]]
+    timed = [run for run in runs if not run.shared_device]
+    by_seed = {item.name: [getattr(run, item.name) for run in runs] for item in fields(Measures)}
+    by_seed["training_seconds"] = [run.training_seconds for run in timed or runs]
+    final = Measures(**{name: mean_over_seeds(values) for name, values in by_seed.items()})
     return Track(
         **{item.name: getattr(record, item.name) for item in fields(ModelFacts)},
         tokenizer=tokens.tokenizer,
@@ -93,11 +190,11 @@ def _track(inputs: TrialInputs, track: str, text_read_over_baseline: float | Non
         epochs=record.steps * record.tokens_per_step / record.stream_tokens,
         seeds_in_protocol=inputs.design.seeds,
         seeds_finished=[run.seed for run in runs],
-        final=Measures(**{name: mean_over_seeds(values) for name, values in by_seed.items()}),
+        final=final,
         standard_deviation=Measures(**{name: standard_deviation_over_seeds(values) for name, values in by_seed.items()}),
-        training_seconds_compare=any(not run.shared_device for run in described),
-        runs=described,
-        text_read_over_baseline=text_read_over_baseline,
+        training_seconds_compare=bool(timed),
+        runs=runs,
+        text_read_over_baseline=final.bytes_seen / read_by_baseline if final.bytes_seen and read_by_baseline else None,
     )
 
 
@@ -105,8 +202,7 @@ def _floors(inputs: TrialInputs, track: str) -> Floors | None:
     if track not in inputs.floors:
         return None
     found, worst = inputs.floors[track], max(run.final.bits_per_byte for run in inputs.runs[track])
-    below_bigram = 1 - worst / found.bigram.bits_per_byte
-    return Floors(**vars(found), worst_run=worst, below_bigram=below_bigram)
+    return Floors(**vars(found), worst_run=worst, below_bigram=1 - worst / found.bigram.bits_per_byte)
 
 
 def _run(run: EvaluatedRun) -> RunResult:
@@ -135,12 +231,11 @@ def _last(run: EvaluatedRun, column: str) -> float:
 
 
 def _mean_curve(track: str, control: bool, runs: Sequence[EvaluatedRun]) -> MeanCurve:
-    columns = mean_columns([run.curve for run in runs])
-    return MeanCurve(track=track, control=control, seeds=[run.seed for run in runs], columns=columns)
+    return MeanCurve(track, control, [run.seed for run in runs], mean_columns([run.curve for run in runs]))
 
 
 def _distinct(values: Iterable[Any]) -> list[str]:
-    return list(dict.fromkeys(str(value) for value in values))
+    return list(dict.fromkeys(map(str, values)))
 
 
 def _seconds_of_runs(runs: Sequence[EvaluatedRun]) -> dict[str, float | None]:

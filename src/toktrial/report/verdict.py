@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toktrial.report.result_comparisons import DocumentInterval
-
 Floats = NDArray[np.float64]
 
 NO_DIFFERENCE = "no measurable difference"
@@ -23,20 +21,29 @@ ROUNDING = 1e-12  # differences whose spread is below this share of the values d
 
 @dataclass(frozen=True)
 class PairedInterval:
-    """The paired t-interval of a difference (other minus baseline) in final bits per byte."""
+    """The paired t-interval of a difference (other minus baseline) in final bits per byte, over `seeds` paired seeds.
+
+    With one seed `low`, `high` and `p_value` (two-sided, of the paired t-test) are None. `without_width`: whether all
+    differences are equal up to rounding, which independent trainings never give.
+    """
 
     mean: float
-    """Mean difference over the paired seeds, in bits per byte."""
     seeds: int
-    """Paired seeds."""
     low: float | None
-    """Lower end of the interval; None with one seed."""
     high: float | None
-    """Upper end of the interval; None with one seed."""
     p_value: float | None
-    """Two-sided p-value of the paired t-test; None with one seed."""
     without_width: bool
-    """Whether all differences are equal up to rounding, which independent trainings never give."""
+
+
+@dataclass(frozen=True)
+class DocumentInterval:
+    """The bootstrap interval, over so many validation documents and by so many draws, of the difference in bits per byte."""
+
+    mean: float
+    low: float
+    high: float
+    documents: int
+    resamples: int
 
 
 def paired_interval(baseline: Sequence[float], other: Sequence[float], confidence: float) -> PairedInterval:
@@ -82,8 +89,7 @@ def corrected_p_values(intervals: Mapping[str, PairedInterval]) -> dict[str, flo
     A track with one paired seed has none. It still counts among the tracks, with a p-value of 1: a trial that was
     interrupted is never judged more leniently than the finished one.
     """
-    filled = [1.0 if interval.p_value is None else interval.p_value for interval in intervals.values()]
-    corrected = holm(filled)
+    corrected = holm([1.0 if interval.p_value is None else interval.p_value for interval in intervals.values()])
     return {
         track: None if interval.p_value is None else value
         for (track, interval), value in zip(intervals.items(), corrected, strict=True)
@@ -96,13 +102,15 @@ def decide(intervals: Mapping[str, PairedInterval], baseline: str, confidence: f
     With one other track, a p-value below 1 - confidence is the same as an interval without 0.
     """
     corrected = corrected_p_values(intervals)
-    return {other: _word(other, interval, corrected[other], baseline, 1 - confidence) for other, interval in intervals.items()}
+    has_found = {other: value is not None and value < 1 - confidence for other, value in corrected.items()}
+    return {other: verdict_word(other, interval, baseline, has_found[other]) for other, interval in intervals.items()}
 
 
-def _word(other: str, interval: PairedInterval, p_value: float | None, baseline: str, level: float) -> str:
-    if p_value is None:
+def verdict_word(other: str, interval: PairedInterval, baseline: str, has_found: bool) -> str:
+    """Returns what is said of another track: nothing with one seed, else who learned faster where that was found."""
+    if interval.p_value is None:
         return ONE_SEED
-    if p_value >= level:
+    if not has_found:
         return NO_DIFFERENCE
     return f"{other if interval.mean < 0 else baseline} learned faster"
 
@@ -119,15 +127,10 @@ def document_interval(nats_differences: Floats, document_bytes: NDArray[np.uint3
     bits = nats_differences / np.log(2)
     lengths = document_bytes.astype(np.float64)
     group_of = random.permutation(len(bits)) % MOST_GROUPS
-    resampled = _resampled_ratios(_group_sums(group_of, bits), _group_sums(group_of, lengths), random)
+    numerators, denominators = (np.bincount(group_of, weights=values).astype(np.float64) for values in (bits, lengths))
+    resampled = _resampled_ratios(numerators, denominators, random)
     low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
     return DocumentInterval(float(bits.sum() / lengths.sum()), float(low), float(high), len(bits), RESAMPLES)
-
-
-def _group_sums(group_of: NDArray[np.int64], values: Floats) -> Floats:
-    sums: Floats = np.zeros(int(group_of.max()) + 1)
-    np.add.at(sums, group_of, values)
-    return sums
 
 
 def _resampled_ratios(numerators: Floats, denominators: Floats, random: np.random.Generator) -> Floats:

@@ -1,51 +1,60 @@
-"""How the report writes numbers and joins words, on the page, in Markdown and at the terminal."""
+"""How the report writes numbers and joins words, on the page, in Markdown and at the terminal.
 
-from collections.abc import Sequence
+A number that is None was not measured, and is shown as a dash.
+"""
+
+from collections.abc import Mapping, Sequence
 
 NOT_MEASURED = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
+PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 OPEN_BOX = "\N{OPEN BOX}"
+SPACES_SHOWN = {" ": OPEN_BOX}
 
 
 def count(value: float | None) -> str:
     """Formats a whole number: 1234567 -> '1,234,567'."""
-    return NOT_MEASURED if value is None else f"{value:,.0f}"
+    return _formatted(value, ",.0f")
 
 
 def decimal(value: float | None, digits: int) -> str:
     """Formats a number with a fixed number of digits after the point; a negative one has a true minus sign."""
-    return NOT_MEASURED if value is None else f"{value:,.{digits}f}".replace("-", MINUS)
+    return _formatted(value, f",.{digits}f")
 
 
 def signed(value: float | None, digits: int = 4) -> str:
     """Formats a difference, always with its sign."""
-    return NOT_MEASURED if value is None else f"{value:+,.{digits}f}".replace("-", MINUS)
+    return _formatted(value, f"+,.{digits}f")
 
 
 def seconds(value: float | None) -> str:
     """Formats a time in seconds: one digit after the point below 100, none from there on."""
-    return NOT_MEASURED if value is None else f"{value:,.{1 if value < 99.95 else 0}f}"
+    return _formatted(value, ",.1f" if value is not None and value < 99.95 else ",.0f")
 
 
 def scientific(value: float | None) -> str:
     """Formats a number too large to be read out with three digits: 123456789 -> '1.23e+08'."""
-    return NOT_MEASURED if value is None else f"{value:.2e}".replace("-", MINUS)
+    return _formatted(value, ".2e")
 
 
 def percent(share: float | None, digits: int = 1) -> str:
     """Formats a share of one as a percentage: 0.253 -> '25.3%'."""
-    return NOT_MEASURED if share is None else f"{100 * share:.{digits}f}%"
+    return _formatted(share, f".{digits}%")
+
+
+def interval(low: float | None, high: float | None, digits: int = 4) -> str:
+    """Formats the interval of a difference: (0.0012, 0.0031) -> '+0.0012 to +0.0031'."""
+    return f"{signed(low, digits)} to {signed(high, digits)}"
 
 
 def with_spread(value: float | None, spread: float | None, digits: int) -> str:
     """Formats a mean over seeds and, where there are several, its standard deviation."""
-    mean = decimal(value, digits)
-    return mean if spread is None else f"{mean} \N{PLUS-MINUS SIGN} {decimal(spread, digits)}"
+    return decimal(value, digits) + _spread(spread, digits)
 
 
 def percent_with_spread(share: float | None, spread: float | None) -> str:
     """Formats a mean share of one and, where there are several seeds, its standard deviation, both in percent."""
-    return percent(share) if spread is None else f"{percent(share)} \N{PLUS-MINUS SIGN} {decimal(100 * spread, 1)}"
+    return percent(share) + _spread(None if spread is None else 100 * spread, 1)
 
 
 def plural(number: int, noun: str) -> str:
@@ -58,12 +67,24 @@ def joined(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
-def visible(text: str) -> str:
-    """Makes an entry's spaces and unprintable characters visible: ' of the' -> '␣of␣the'."""
-    shown = text.replace(" ", OPEN_BOX)
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in shown)
+def visible(text: str, shown_as: Mapping[str, str] = SPACES_SHOWN) -> str:
+    """Makes an entry's spaces and unprintable characters visible: ' of the' -> '␣of␣the'.
+
+    `shown_as`: what certain characters are shown as; other unprintable ones become escapes.
+    """
+    return "".join(
+        shown_as.get(letter, letter if letter.isprintable() else letter.encode("unicode_escape").decode()) for letter in text
+    )
 
 
 def short_percent(confidence: float) -> str:
     """Formats a share of one as a percentage with no more digits than it has: 0.95 -> '95%', 0.995 -> '99.5%'."""
     return f"{100 * confidence:g}%"
+
+
+def _formatted(value: float | None, form: str) -> str:
+    return NOT_MEASURED if value is None else format(value, form).replace("-", MINUS)
+
+
+def _spread(spread: float | None, digits: int) -> str:
+    return "" if spread is None else f" {PLUS_MINUS} {decimal(spread, digits)}"

@@ -1,1 +1,46 @@
-"""From documents to entries and merges: byte-level BPE, and BTM on top of a small one. The flow's second stage."""
+"""From documents to entries and merges: byte-level BPE, and BTM on top of a small one. The flow's second stage.
+
+The folder can be used without the rest: README.md shows how. The names below are imported when first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toktrial.tokenizer.base import Tokenizer as Tokenizer
+    from toktrial.tokenizer.bpe import BPETokenizer as BPETokenizer
+    from toktrial.tokenizer.btm import BTMTokenizer as BTMTokenizer
+    from toktrial.tokenizer.btm import encode_documents as encode_documents
+    from toktrial.tokenizer.file import FileTokenizer as FileTokenizer
+    from toktrial.tokenizer.load import load_tokenizer as load_tokenizer
+    from toktrial.tokenizer.merge import LearnedMerges as LearnedMerges
+    from toktrial.tokenizer.merge import learn_merges as learn_merges
+    from toktrial.tokenizer.merge import learn_merges_of_stream as learn_merges_of_stream
+    from toktrial.tokenizer.tkn import PairGraph as PairGraph
+    from toktrial.tokenizer.tkn import SyncStream as SyncStream
+    from toktrial.tokenizer.tkn import TknMiner as TknMiner
+
+_HOME = {
+    "BPETokenizer": "bpe",
+    "BTMTokenizer": "btm",
+    "FileTokenizer": "file",
+    "LearnedMerges": "merge",
+    "PairGraph": "tkn",
+    "SyncStream": "tkn",
+    "TknMiner": "tkn",
+    "Tokenizer": "base",
+    "encode_documents": "btm",
+    "learn_merges": "merge",
+    "learn_merges_of_stream": "merge",
+    "load_tokenizer": "load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from toktrial import artifact
 from toktrial.corpus.documents import utf8_length
-from toktrial.errors import TrialError
 
 END_OF_TEXT = "<|endoftext|>"
 END_OF_TEXT_ID = 0
@@ -42,25 +41,30 @@ class Tokenizer(ABC):
 
     @property
     def vocab_size(self) -> int:
-        """Number of entries, `<|endoftext|>` among them; less than was asked for where the corpus held no more."""
-        return len(self._token_bytes)
+        """Number of entries, `<|endoftext|>` among them; fewer than were asked for if the corpus held no more."""
+        return len(self.token_bytes)
 
     @property
     def parts(self) -> npt.NDArray[np.int64]:
-        """(entries, 2): the left and right entry of the first merge that makes each entry; -1 where no merge is known."""
+        """(entries, 2): the left and right entry of the first merge that makes each entry; -1 if no merge is known."""
         return np.full((self.vocab_size, 2), -1, dtype=np.int64)
-
-    @abstractmethod
-    def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
-        """Encodes an Arrow array of texts: ids flat, uint32, and int64 offsets (texts + 1,) into them."""
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
         """Returns the ids of a text. Raises ValueError for a lone surrogate, which UTF-8 cannot hold."""
 
     @abstractmethod
+    def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
+        """Encodes an Arrow array of texts: ids flat, uint32, and int64 offsets (texts + 1,) into them."""
+
+    @abstractmethod
     def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:
         """Writes what `load_tokenizer` and `transformers` read into an existing folder; `held_out` as for `save`."""
+
+    @classmethod
+    def read_files(cls, folder: Path) -> "Tokenizer":
+        """Reads what `write_files` wrote."""
+        raise NotImplementedError(f"{cls.__name__} cannot be read from a folder")
 
     def encode_batch(self, texts: Iterable[str]) -> list[Ids]:
         """Returns the ids of every text. Raises ValueError for a lone surrogate, TypeError for a single text."""
@@ -75,36 +79,35 @@ class Tokenizer(ABC):
         try:
             if min(ids, default=0) < 0:
                 raise IndexError
-            return b"".join([self._token_bytes[token] for token in ids])
+            return b"".join([self.token_bytes[token] for token in ids])
         except IndexError:
             wrong = next(token for token in ids if not 0 <= token < self.vocab_size)
             raise ValueError(f"there is no entry {wrong}: the ids run from 0 to {self.vocab_size - 1}") from None
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Returns the text of the ids; bytes that are no UTF-8 (a cut character) become U+FFFD."""
+        """Returns the text of the ids; bytes that are not UTF-8 (a cut character) become U+FFFD."""
         return self.decode_bytes(ids).decode(errors="replace")
 
     def save(self, folder: Path | str, held_out: Iterable[str] = ()) -> None:
         """Writes the tokenizer as a folder that `load_tokenizer` and `transformers.AutoTokenizer` read, whole or not at all.
 
         held_out: documents that the tokenizer was not learned from; the folder's README.md says for how many of them
-        (1,000 at most) the ids that transformers gives differ. Raises TrialError where `folder` holds something else.
+        (1,000 at most) the ids that transformers gives differ. Raises TrialError if `folder` holds something else.
         """
-        identity = {"recipe": self.recipe, "entries": [entry.hex() for entry in self._token_bytes]}
+        identity = {"recipe": self.recipe, "entries": [entry.hex() for entry in self.token_bytes]}
         with artifact.publish(Path(folder), artifact.fingerprint("tokenizer", identity), self.manifest()) as partial:
             self.write_files(partial, held_out)
 
     def manifest(self) -> dict[str, Any]:
-        """What a tokenizer's manifest says of it."""
+        """Returns what a tokenizer's manifest says of it."""
         return {"recipe": self.recipe, "entries": self.vocab_size}
 
 
 def _as_arrow(texts: list[str]) -> pa.LargeStringArray:
-    """Returns the texts as an Arrow array. Raises ValueError for a lone surrogate, TypeError for what is no str."""
-    if not set(map(type, texts)) <= {str}:
-        for index, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"a text must be a str, but text {index} is {type(text)}")
+    """Returns the texts as an Arrow array. Raises ValueError for a lone surrogate, TypeError for what is not a str."""
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"a text must be a str, but text {index} is {type(text)}")
     try:
         return pa.array(texts, type=pa.large_string())
     except UnicodeEncodeError:
@@ -119,12 +122,3 @@ def write_vocabulary(token_bytes: Sequence[bytes], folder: Path) -> None:
         for token, entry in enumerate(token_bytes):
             line = {"id": token, "bytes": entry.hex(), "text": entry.decode(errors="replace")}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-def read_vocabulary(folder: Path) -> list[bytes]:
-    """Reads the byte strings that `write_vocabulary` wrote."""
-    path = folder / VOCABULARY_FILE
-    try:
-        return [bytes.fromhex(json.loads(line)["bytes"]) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError, KeyError) as error:
-        raise TrialError(f"{path} cannot be read ({error}): make the tokenizer again") from None

@@ -7,6 +7,7 @@ encoding is the stream that learning the merges left behind.
 import functools
 import itertools
 import json
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,15 @@ from toktrial.errors import TrialError
 from toktrial.tokenizer.base import Ids, Offsets, Tokenizer, write_vocabulary
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.encode_kernels import MergeTables, encode_stream, merge_tables
-from toktrial.tokenizer.flat import flat_tokenizer_json
 from toktrial.tokenizer.merge import learn_merges_of_stream
-from toktrial.tokenizer.scopes import ANY, check_scope
-from toktrial.tokenizer.scores import FREQUENCY
-from toktrial.tokenizer.transformers_files import HELD_OUT_DOCUMENTS, TOKENIZER_FILE, write_transformers_files_of_btm
+from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, check_scope
+from toktrial.tokenizer.pairs import IntArray
+from toktrial.tokenizer.transformers_files import (
+    HELD_OUT_DOCUMENTS,
+    TOKENIZER_FILE,
+    flat_tokenizer_json,
+    write_transformers_files_of_btm,
+)
 
 MERGES_FILE = "merges.parquet"
 PRIMITIVE_FOLDER = "primitive"
@@ -39,17 +44,17 @@ class BTMTokenizer(Tokenizer):
     recipe = "btm"
 
     def __init__(self, primitive: BPETokenizer, merges: npt.NDArray[np.int64], scope: str = ANY) -> None:
-        """`merges`: (n, 4) int64 of left id, right id, id, count when chosen; ids run on from primitive.vocab_size.
+        """`merges`: (n, 4) int64 of left id, right id, id, count when chosen; ids continue from primitive.vocab_size.
 
-        `scope`: which positions may merge, as when the merges were learned; see scopes.py. Raises TrialError for an unknown
-        scope, and where the merges do not belong to the primitives.
+        `scope`: which positions may merge, as when the merges were learned; see merge_rules.py. Raises TrialError for an
+        unknown scope, or if the merges do not belong to the primitives.
         """
         check_scope(scope)
         merges = np.asarray(merges, dtype=np.int64).reshape(-1, 4)
         expected = primitive.vocab_size + np.arange(len(merges))
         parts = merges[:, :2]
         if not np.array_equal(merges[:, 2], expected) or (parts < 0).any() or (parts >= expected[:, None]).any():
-            raise TrialError("the merges do not belong to this primitive tokenizer: their ids must run on from its own")
+            raise TrialError("the merges do not belong to this primitive tokenizer: their ids must continue its own")
         self.primitive = primitive
         self.merges = merges
         self.scope = scope
@@ -73,14 +78,13 @@ class BTMTokenizer(Tokenizer):
     ) -> "BTMTokenizer":
         """Learns a primitive tokenizer (or takes a ready one) and merges its tokens to `vocab_size` entries.
 
-        documents: any iterable of str; a one-shot one is spooled to disk. Ends with fewer entries where no pair is left
-        that occurs `min_frequency` times. `score` and `scope` say which pair is merged next, and where: see scores.py and
-        scopes.py. Raises ValueError for a lone surrogate.
+        documents: any iterable of str; one that can be read only once is spooled to disk. Stops with fewer entries when no
+        pair is left that occurs `min_frequency` times. `score` and `scope` say which pair is merged next, and where: see
+        merge_rules.py. Raises ValueError for a lone surrogate, TrialError if the primitives alone are more than `vocab_size`.
         """
         documents = Documents.of(documents)
         if primitive is None:
             primitive = BPETokenizer.train(documents, primitive_vocab_size, min_frequency)
-        check_room_for_merges(primitive, vocab_size)
         ids, offsets = encode_documents(primitive, documents)
         learned = learn_merges_of_stream(
             ids, offsets, primitive.token_bytes, vocab_size, min_frequency, score=score, scope=scope
@@ -114,8 +118,7 @@ class BTMTokenizer(Tokenizer):
         primitive_folder = folder / PRIMITIVE_FOLDER
         primitive_folder.mkdir()
         self.primitive.write_files(primitive_folder, held_out)
-        columns = {name: self.merges[:, column] for column, name in enumerate(MERGE_COLUMNS)}
-        table = pa.table(columns).replace_schema_metadata({SCOPE_KEY: self.scope})
+        table = pa.table(dict(zip(MERGE_COLUMNS, self.merges.T, strict=True))).replace_schema_metadata({SCOPE_KEY: self.scope})
         pq.write_table(table, folder / MERGES_FILE, compression="zstd")
         write_vocabulary(self.token_bytes, folder)
         merges = self.merges[:, :2].tolist()
@@ -126,48 +129,28 @@ class BTMTokenizer(Tokenizer):
 
     @classmethod
     def read_files(cls, folder: Path) -> "BTMTokenizer":
-        """Reads what `write_files` wrote."""
         import pyarrow.parquet as pq
 
         table = pq.read_table(folder / MERGES_FILE)
         merges = np.stack([table.column(name).to_numpy() for name in MERGE_COLUMNS], axis=1)
         scope = (table.schema.metadata or {}).get(SCOPE_KEY, ANY.encode()).decode()
-        return cls(BPETokenizer((folder / PRIMITIVE_FOLDER / TOKENIZER_FILE).read_text(encoding="utf-8")), merges, scope)
+        return cls(BPETokenizer.read_files(folder / PRIMITIVE_FOLDER), merges, scope)
 
 
-def encode_documents(tokenizer: Tokenizer, documents: Documents) -> tuple[npt.NDArray[np.integer[Any]], Offsets]:
-    """Encodes a whole corpus into memory: flat ids (uint16 where the vocabulary fits) and offsets (documents + 1,)."""
-    dtype = _id_dtype(tokenizer)
-    parts, lengths = [np.zeros(0, dtype=dtype)], [np.zeros(1, dtype=np.int64)]
-    for batch in documents.batches():
-        ids, offsets = tokenizer.encode_arrow(batch)
-        parts.append(ids.astype(dtype))
-        lengths.append(np.diff(offsets))
-    return np.concatenate(parts), np.cumsum(np.concatenate(lengths))
+def encode_documents(tokenizer: Tokenizer, documents: Documents, spool_folder: Path | None = None) -> tuple[IntArray, Offsets]:
+    """Encodes a whole corpus: flat ids (uint16 if the vocabulary fits, otherwise uint32) and offsets (documents + 1,).
 
-
-def encode_documents_to_file(
-    tokenizer: Tokenizer, documents: Documents, path: Path
-) -> tuple[npt.NDArray[np.integer[Any]], Offsets]:
-    """The same with the ids in a new file, memory-mapped; the offsets alone are in memory."""
-    dtype = _id_dtype(tokenizer)
+    The ids are memory-mapped from an unnamed temporary file, in `spool_folder` if one is given; the offsets are in memory.
+    """
+    dtype = np.uint16 if tokenizer.vocab_size <= np.iinfo(np.uint16).max + 1 else np.uint32
     lengths = [np.zeros(1, dtype=np.int64)]
-    with path.open("wb") as file:
+    with tempfile.TemporaryFile(dir=spool_folder) as file:
         for batch in documents.batches():
-            ids, offsets = tokenizer.encode_arrow(batch)
+            ids, batch_offsets = tokenizer.encode_arrow(batch)
             file.write(ids.astype(dtype).data)
-            lengths.append(np.diff(offsets))
-    offsets = np.cumsum(np.concatenate(lengths))
-    if not offsets[-1]:  # an empty file cannot be mapped
-        return np.zeros(0, dtype=dtype), offsets
-    return np.memmap(path, dtype=dtype, mode="r"), offsets
-
-
-def _id_dtype(tokenizer: Tokenizer) -> Any:
-    return np.uint16 if tokenizer.vocab_size <= np.iinfo(np.uint16).max + 1 else np.uint32
-
-
-def check_room_for_merges(primitive: BPETokenizer, vocab_size: int) -> None:
-    """Raises TrialError where the primitives alone are more than `vocab_size`."""
-    if vocab_size < primitive.vocab_size:
-        raise TrialError(f"vocab_size is {vocab_size}, but there are {primitive.vocab_size} primitives already")
+            lengths.append(np.diff(batch_offsets))
+        file.flush()
+        offsets = np.cumsum(np.concatenate(lengths))
+        if not offsets[-1]:  # an empty file cannot be mapped
+            return np.zeros(0, dtype=dtype), offsets
+        return np.memmap(file, dtype=dtype, mode="r"), offsets

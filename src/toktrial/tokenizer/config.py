@@ -1,13 +1,13 @@
-"""The recipes of tokenizers: what a track consists of, apart from its name. Read by the `tokenizer` folder alone."""
+"""The recipes of tokenizers: what a track consists of, apart from its name. A protocol is made of these and other configs."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from toktrial.errors import TrialError, nearest_name
 
 TOKENIZERS_FOLDER = "tokenizers"  # of a trial
-SCORE_NAMES = ("frequency", "pmi", "npmi", "likelihood")  # scores.py has them; a user's own has a colon in its name
+SCORE_NAMES = ("frequency", "pmi", "npmi", "likelihood")  # those in merge_rules.py; a user's own has a colon in its name
 SMALLEST_VOCAB_SIZE = 257  # `<|endoftext|>` and the 256 single bytes
 
 
@@ -55,13 +55,13 @@ class BTMRecipe:
 
 @dataclass(frozen=True)
 class FileRecipe:
-    """A byte-level BPE that is there already: the tokenizer.json of any other tokenizer."""
+    """A byte-level BPE that exists already: the tokenizer.json of any other tokenizer."""
 
     recipe: ClassVar[str] = "file"
     tokenizer_name: ClassVar[str] = "file_tokenizer"
 
     path: str = ""
-    """The tokenizer.json, seen from the folder in which the trial is run."""
+    """The tokenizer.json; a relative path starts in the folder from which the trial is run."""
 
     def __post_init__(self) -> None:
         if not self.path:
@@ -69,24 +69,34 @@ class FileRecipe:
 
 
 Recipe = BPERecipe | BTMRecipe | FileRecipe
-RECIPES: dict[str, type[BPERecipe] | type[BTMRecipe] | type[FileRecipe]] = {
-    kind.recipe: kind for kind in (BPERecipe, BTMRecipe, FileRecipe)
-}
+RECIPES: dict[str, type[Recipe]] = {kind.recipe: kind for kind in (BPERecipe, BTMRecipe, FileRecipe)}
 
 
 def tokenizer_names(tracks: Mapping[str, Recipe]) -> dict[str, str]:
-    """Returns the name of each track's tokenizer; tracks with equal recipes share one.
+    """Returns the name of each track's tokenizer; tracks with equal recipes share one."""
+    return shared_names({track: (recipe, recipe.tokenizer_name) for track, recipe in tracks.items()})
 
-    The first track of a recipe has the recipe's own name, further ones have the track's name behind it.
+
+def primitive_names(tracks: Mapping[str, Recipe]) -> dict[str, str]:
+    """Returns the name of the primitive tokenizer of each track that has one; tracks with equal primitives share one."""
+    return shared_names(
+        {
+            track: ((recipe.primitive_vocab_size, recipe.min_frequency), recipe.primitive_tokenizer_name)
+            for track, recipe in tracks.items()
+            if isinstance(recipe, BTMRecipe)
+        }
+    )
+
+
+def shared_names(tracks: Mapping[str, tuple[Hashable, str]]) -> dict[str, str]:
+    """Returns a name for each track, given what it names and its plain name; equal things share a name.
+
+    The first thing of a plain name has that name, any others have the track's name added.
     """
-    names: dict[str, str] = {}
-    name_of: dict[Recipe, str] = {}
-    for track, recipe in tracks.items():
-        if recipe not in name_of:
-            taken = recipe.tokenizer_name in name_of.values()
-            name_of[recipe] = f"{recipe.tokenizer_name}_{track}" if taken else recipe.tokenizer_name
-        names[track] = name_of[recipe]
-    return names
+    name_of: dict[Hashable, str] = {}
+    for track, (thing, name) in tracks.items():
+        name_of.setdefault(thing, f"{name}_{track}" if name in name_of.values() else name)
+    return {track: name_of[thing] for track, (thing, _) in tracks.items()}
 
 
 def _check_min_frequency(min_frequency: int) -> None:

@@ -1,10 +1,10 @@
-"""A track of anybody's tokenizer.json: any byte-level BPE, in the ids that a trial needs.
+"""A tokenizer.json that somebody else made, as a track: any byte-level BPE, in the ids that a trial needs.
 
-Made from a local file by the tokenizers stage; from there on the flow treats it as it does BPE.
+The tokenizers stage makes it from a local file; from there on the flow treats it as it does BPE.
 
-A trial wants `<|endoftext|>` at id 0, so the ids are not the file's: 0 is `<|endoftext|>`, then come the file's entries in
-the order of their ids. Special and added tokens are left out, for text never becomes one; and what the file adds around a
-text (a token of its beginning, say) is left out too.
+A trial needs `<|endoftext|>` at id 0, so the ids are not the file's: 0 is `<|endoftext|>`, then come the file's entries in
+the order of their ids. Special and added tokens are left out, because text never becomes one, and so is what the file adds
+around a text (a token at its beginning, say).
 """
 
 import json
@@ -14,8 +14,8 @@ from typing import Any
 from toktrial import artifact
 from toktrial.errors import TrialError
 from toktrial.tokenizer.base import END_OF_TEXT, END_OF_TEXT_ID
-from toktrial.tokenizer.byte_level import CHECKED_TEXTS, ByteLevelTokenizer, byte_of_character
-from toktrial.tokenizer.transformers_files import end_of_text_as_added_token
+from toktrial.tokenizer.bpe import CHECKED_TEXTS, ByteLevelTokenizer
+from toktrial.tokenizer.transformers_files import BYTE_LEVEL, BYTE_OF_CHARACTER, end_of_text_as_added_token
 
 # Pre-tokenizers that cut a text without changing it; ByteLevel, which maps it to bytes, comes last.
 CUTTING_PRE_TOKENIZERS = ("Split", "Digits", "Punctuation", "UnicodeScripts")
@@ -30,8 +30,8 @@ class FileTokenizer(ByteLevelTokenizer):
     def from_file(cls, path: Path | str) -> "FileTokenizer":
         """Reads a tokenizer.json of HF `tokenizers`.
 
-        Raises TrialError where there is no such file, or the tokenizer in it does not give every text back byte for byte,
-        saying what was found: another model than BPE, other entries than byte strings, a normalizer, a prefixed space.
+        Raises TrialError if there is no such file, or if its tokenizer does not give every text back byte for byte.
+        The message says why: a model other than BPE, entries other than byte strings, a normalizer, a prefixed space.
         """
         path = Path(path)
         tokenizer = cls(_with_our_ids(_read_json(path), path))
@@ -39,7 +39,7 @@ class FileTokenizer(ByteLevelTokenizer):
         return tokenizer
 
     def _check_bytes_come_back(self, path: Path) -> None:
-        # Every character up to the symbols, and one in 37 of those beyond: a pattern that keeps only its matches covers all?
+        # Every character up to the symbols, and one in 37 of those beyond: does a pattern that keeps its matches cover all?
         characters = [*range(0x3000), *range(0x3000, 0xD800, 37), *range(0xE000, 0x110000, 37)]
         for text in [*CHECKED_TEXTS, "".join(map(chr, characters)), " ".join(map(chr, characters))]:
             ids = self.encode(text)
@@ -53,10 +53,10 @@ class FileTokenizer(ByteLevelTokenizer):
 
 
 def file_fingerprint(path: Path | str, vocab_size: int) -> str:
-    """Returns what identifies a FileTokenizer's folder in a trial. Raises TrialError where the file is missing."""
+    """Returns what identifies a FileTokenizer's folder in a trial. Raises TrialError if the file is missing."""
     path = Path(path)
     if not path.is_file():
-        raise TrialError(f"there is no tokenizer at {path}: a track's `path` names a tokenizer.json, seen from {Path.cwd()}")
+        raise TrialError(f"there is no tokenizer at {path}: a track's `path` must lead from {Path.cwd()} to a tokenizer.json")
     return artifact.fingerprint("file tokenizer", {"sha256": artifact.file_sha256(path), "vocab_size": vocab_size})
 
 
@@ -72,7 +72,7 @@ def load_file_track(path: Path | str, vocab_size: int) -> FileTokenizer:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """Reads the file the way `tokenizers` does, so that old and new spellings of it are one."""
+    """Reads the file as `tokenizers` does, so that old and new spellings of it become the same."""
     import tokenizers
 
     if not path.is_file():
@@ -80,10 +80,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         if not isinstance(json.loads(text), dict):
-            raise ValueError("it holds no JSON object")
+            raise ValueError("it does not hold a JSON object")
         content: dict[str, Any] = json.loads(tokenizers.Tokenizer.from_str(text).to_str())
     except Exception as error:  # tokenizers raises a bare Exception
-        raise TrialError(f"{path} is no tokenizer.json that HF tokenizers can read: {error}") from None
+        raise TrialError(f"{path} is not a tokenizer.json that HF tokenizers can read: {error}") from None
     return content
 
 
@@ -95,7 +95,7 @@ def _with_our_ids(content: dict[str, Any], path: Path) -> str:
     added = {token["content"] for token in content["added_tokens"]}
     merges: list[list[str]] = model["merges"]
     merged = {part for left, right in merges for part in (left, right, left + right)}
-    # A special token may stand in the vocabulary too, where nothing reaches it; what merges reach is an entry like others.
+    # A special token may be in the vocabulary too, out of reach of the merges; what merges reach is an entry like any other.
     left_out = (added | {END_OF_TEXT}) - merged
     vocabulary: dict[str, int] = model["vocab"]
     kept = [entry for entry in sorted(vocabulary, key=vocabulary.__getitem__) if entry not in left_out]
@@ -109,7 +109,7 @@ def _with_our_ids(content: dict[str, Any], path: Path) -> str:
             "normalizer": None,
             "pre_tokenizer": content["pre_tokenizer"],
             "post_processor": None,
-            "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+            "decoder": BYTE_LEVEL,
             "model": model | {"unk_token": None, "vocab": {entry: token for token, entry in enumerate([END_OF_TEXT, *kept])}},
         },
         ensure_ascii=False,
@@ -123,11 +123,11 @@ def _check_model(model: dict[str, Any], path: Path) -> None:
         if model.get(name):
             raise _refused(path, f"its model has {name} = {model[name]!r}")
     if model.get("byte_fallback"):
-        raise _refused(path, "its model has byte_fallback = true: its entries are characters, as SentencePiece has them")
+        raise _refused(path, "its model has byte_fallback = true: its entries are characters, as in SentencePiece")
 
 
 def _check_pipeline(content: dict[str, Any], path: Path) -> None:
-    """Raises TrialError where the text is changed on its way to the BPE, other than from bytes to their characters."""
+    """Raises TrialError if something changes the text on its way to the BPE, other than from bytes to their characters."""
     normalizers = _parts(content["normalizer"], "normalizers")
     if normalizers:
         raise _refused(path, f"its normalizer ({_types(normalizers)}) may change the text")
@@ -137,7 +137,7 @@ def _check_pipeline(content: dict[str, Any], path: Path) -> None:
     if cutting[-1].get("add_prefix_space"):
         raise _refused(path, "its ByteLevel pre-tokenizer has add_prefix_space = true, which adds a space to a text")
     for part in cutting[:-1]:
-        # Inverted, Removed keeps what the pattern matches; GPT-4's, often written so, matches everything.
+        # Inverted, Removed keeps what the pattern matches. GPT-4's is often written this way, and matches everything.
         removes = part.get("behavior") == "Removed" and not part.get("invert")
         if removes or part["type"] not in CUTTING_PRE_TOKENIZERS:
             what = part["type"] + " with the behavior Removed" * removes
@@ -148,21 +148,20 @@ def _check_pipeline(content: dict[str, Any], path: Path) -> None:
 
 
 def _check_entries(entries: list[str], path: Path) -> None:
-    byte_of = byte_of_character()
-    foreign = next((entry for entry in entries if not entry or not all(character in byte_of for character in entry)), None)
+    foreign = next((entry for entry in entries if not entry or not set(entry) <= BYTE_OF_CHARACTER.keys()), None)
     if foreign is not None:
         raise _refused(path, f"its entry {foreign!r} is not spelled in GPT-2's alphabet of bytes")
     known = set(entries)
-    missing = sorted(byte for character, byte in byte_of.items() if character not in known)
+    missing = sorted(byte for character, byte in BYTE_OF_CHARACTER.items() if character not in known)
     if missing:
         listed = ", ".join(f"0x{byte:02X}" for byte in missing[:8])
-        raise _refused(path, f"{len(missing)} of the 256 bytes are no entries ({listed}{', ...' * (len(missing) > 8)})")
+        raise _refused(path, f"{len(missing)} of the 256 bytes are not entries ({listed}{', ...' * (len(missing) > 8)})")
     if END_OF_TEXT in known:
         raise TrialError(f"{path} has two entries of the same bytes: its merges make {END_OF_TEXT!r}, which is entry 0 here")
 
 
 def _parts(section: dict[str, Any] | None, name: str) -> list[dict[str, Any]]:
-    """The steps of a section of tokenizer.json: none, one, or those of a Sequence, however deep."""
+    """Returns the steps of a section of tokenizer.json: none, one, or those of a Sequence, however deep."""
     if section is None:
         return []
     if section["type"] != "Sequence":
@@ -176,6 +175,6 @@ def _types(parts: list[dict[str, Any]]) -> str:
 
 def _refused(path: Path, what: str) -> TrialError:
     return TrialError(
-        f"{path} cannot be a track: {what}. A track takes a byte-level BPE whose text comes back byte for byte, "
-        "as the tokenizer.json files of GPT-2, GPT-4 and Llama 3 hold one"
+        f"{path} cannot be a track: {what}. A track takes a byte-level BPE that gives text back byte for byte, "
+        "such as those of GPT-2, GPT-4 and Llama 3"
     )

@@ -9,17 +9,16 @@ from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
 from toktrial.tokenizer.file import FileTokenizer
 
-KINDS: dict[str, type[BPETokenizer] | type[BTMTokenizer] | type[FileTokenizer]] = {
-    kind.recipe: kind for kind in (BPETokenizer, BTMTokenizer, FileTokenizer)
-}
+KINDS: dict[str, type[Tokenizer]] = {kind.recipe: kind for kind in (BPETokenizer, BTMTokenizer, FileTokenizer)}
 
 
 def load_tokenizer(folder: Path | str) -> Tokenizer:
-    """Returns the tokenizer that `save` wrote. Raises TrialError where the folder holds none, or a damaged one."""
+    """Returns the tokenizer that `save` wrote. Raises TrialError if the folder holds none, or a damaged one."""
     folder = Path(folder)
     recipe = artifact.read_manifest(folder).get("recipe")
     if recipe not in KINDS:
-        raise TrialError(f"{folder} holds no tokenizer of ours, but {recipe!r}: {nearest_name(str(recipe), KINDS)}")
+        hint = nearest_name(str(recipe), KINDS)
+        raise TrialError(f"{folder} does not hold a tokenizer of toktrial; its manifest says recipe = {recipe!r}: {hint}")
     try:
         artifact.check_files(folder)
         return KINDS[recipe].read_files(folder)

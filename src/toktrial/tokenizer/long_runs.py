@@ -1,9 +1,9 @@
-"""Where a very long run of letters or digits may be cut, so that BPE takes it in parts. Called by byte_level.py alone.
+"""Where a very long run of letters or digits may be cut, so that BPE takes it in parts. Called by bpe.py alone.
 
 GPT-2's pre-tokenizer leaves a run of letters whole, however long it is, and BPE on one piece of 50 MB jumps about in more
 memory than any cache holds. Two bytes that are adjacent in no entry are never joined: the run may be cut between them, and
 the parts' ids are the whole's. Inside a run of ASCII letters, or of digits, the pre-tokenizer takes the parts as it took the
-run; its beginning alone is no place to cut, for it may belong to a contraction (`'re` of `'really`).
+run. Only the run's beginning must not be cut off, because it may belong to a contraction (`'re` of `'really`).
 """
 
 import json
@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-SHORTEST_PART = 1000  # bytes; shorter runs stay whole, and every part but a run's last one is at least so long
+SHORTEST_PART = 1000  # bytes; shorter runs stay whole, and every part but a run's last one is at least this long
 
 _LETTER, _DIGIT = 1, 2
 _KINDS = np.zeros(256, dtype=np.uint8)
@@ -75,7 +75,7 @@ def _find_cuts(
     found = 0
     for document in documents:
         start, end = offsets[document], offsets[document + 1]
-        # A long run cannot hide between two places so far apart, and ordinary text is left after a few bytes.
+        # No long run fits between two places this far apart, and in ordinary text a few bytes show that there is none.
         place = start + SHORTEST_PART
         while place < end:
             kind = kinds[data[place]]

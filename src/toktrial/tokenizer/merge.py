@@ -1,28 +1,30 @@
-"""BTM's third step, the merge engine: merges the best adjacent pair again and again, exactly, in linear time.
+"""BTM's third step: merges the best adjacent pair again and again, exactly, in linear time.
 
 reference.py says in a few obvious lines what this computes, merge_engine.py how it is done fast; tests hold them equal.
 """
 
 import functools
+import time
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from toktrial import progress
 from toktrial.errors import TrialError
-from toktrial.tokenizer.merge_checkpoint import MergeCheckpoint, MergeState
-from toktrial.tokenizer.merge_engine import MergeEngine, MergeRule, lay_out_documents, wall_of
-from toktrial.tokenizer.pair_table import PAIR_COLUMNS, SMALLEST_CAPACITY, empty_table, rehash
-from toktrial.tokenizer.scopes import ANY
-from toktrial.tokenizer.scores import FREQUENCY, resolve_score
-from toktrial.tokenizer.tkn import IntArray
+from toktrial.tokenizer.merge_engine import MergeEngine, MergeRule
+from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, resolve_score
+from toktrial.tokenizer.pairs import PAIR_COLUMNS, IntArray, empty_table, grown
+from toktrial.tokenizer.stream import Cells, cell_type, lay_out_documents
 
 # Pairs that keep positions, for each merge still to be made: enough that the best count rarely falls below the threshold.
 PAIRS_KEPT_PER_MERGE = 4
 REFRESH_EVERY = 256
-NOTHING_MERGED = (np.zeros((0, 4), dtype=np.int64), np.zeros((0, 2), dtype=np.int64))
+CHECKPOINT_SECONDS = 600.0
 
 OnMerge = Callable[[int, int], None]
 
@@ -43,6 +45,60 @@ class LearnedMerges:
     """How often the pairs were counted again under a lower threshold."""
 
 
+@dataclass(frozen=True)
+class MergeState:
+    """What a recount leaves behind, and all that it takes to go on."""
+
+    cells: Cells
+    """The compacted stream."""
+    merges: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), dtype=np.int64))
+    """(n, 4) int64: as in LearnedMerges."""
+    passed_over: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64))
+    """(m, 2) int64: pairs that were passed over."""
+
+
+class MergeCheckpoint:
+    """A file from which learning goes on after an interruption; it belongs to the inputs whose fingerprint it holds.
+
+    It is written, by rename, right after a recount, for which the stream is compacted anyway, and only when learning takes
+    longer than `every_seconds`.
+    """
+
+    def __init__(self, path: Path, fingerprint: str, every_seconds: float = CHECKPOINT_SECONDS) -> None:
+        self._path, self._fingerprint, self._every_seconds = path, fingerprint, every_seconds
+        self._saved_at = time.monotonic()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the last save, or the beginning, is long enough ago."""
+        return time.monotonic() - self._saved_at >= self._every_seconds
+
+    def save(self, state: MergeState) -> None:
+        """Replaces the file."""
+        partial = self._path.with_name(f".{self._path.name}.partial")
+        with partial.open("wb") as file:
+            np.savez(file, fingerprint=np.array(self._fingerprint), **vars(state))
+        partial.replace(self._path)
+        self._saved_at = time.monotonic()
+
+    def load(self) -> MergeState | None:
+        """Returns what was saved, or None if nothing was, or for other inputs. Prints a line if the file is damaged."""
+        if not self._path.is_file():
+            return None
+        try:
+            with np.load(self._path) as saved:
+                if str(saved["fingerprint"]) != self._fingerprint:
+                    return None
+                return MergeState(saved["cells"], saved["merges"], saved["passed_over"])
+        except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
+            progress.print_line(f"{self._path} is damaged ({error}): learning the merges from the start")
+            return None
+
+    def remove(self) -> None:
+        """Removes the file, when all is done."""
+        self._path.unlink(missing_ok=True)
+
+
 def learn_merges(
     documents: Iterable[Sequence[int] | IntArray],
     token_bytes: Sequence[bytes],
@@ -56,22 +112,22 @@ def learn_merges(
 
     The pair with the highest score is merged, by default the one with the highest count: the number of its adjacent
     positions in the current stream, within documents. Of equals, the one with the smallest left id, then the smallest
-    right id. A pair whose bytes joined already name an entry is passed over. Ends at `vocab_size` entries, or when no
-    pair with a count of `min_frequency` is left.
+    right id, goes first. A pair whose joined bytes already name an entry is passed over. Learning stops at `vocab_size`
+    entries, or when no pair with a count of `min_frequency` is left.
 
     documents: each a list or an integer array of ids below len(token_bytes); token_bytes: bytes of each primitive;
     on_merge: called after each merge with the number of entries and the count of the merged pair; score, scope: which pair
-    is merged next, and where (scores.py, scopes.py).
+    is merged next, and where (merge_rules.py).
 
-    Raises TrialError for an id without an entry, an unknown score or scope, and a min_frequency below 1.
+    Raises TrialError for an id without an entry, an unknown score or scope, a min_frequency below 1, and a vocab_size below
+    the number of primitives.
 
     >>> learn_merges([[0, 1, 0, 1, 0]], [b"a", b"b"], vocab_size=3).merges.tolist()
     [[0, 1, 2, 2]]
     """
     arrays = [np.asarray(document, dtype=np.int64) for document in documents]
-    offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
-    np.cumsum([array.size for array in arrays], out=offsets[1:])
-    ids = np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)
+    offsets = np.cumsum([0, *(array.size for array in arrays)])
+    ids = np.concatenate([np.zeros(0, dtype=np.int64), *arrays])
     return learn_merges_of_stream(ids, offsets, token_bytes, vocab_size, min_frequency, on_merge, score, scope)
 
 
@@ -90,19 +146,23 @@ def learn_merges_of_stream(
 ) -> LearnedMerges:
     """The same as `learn_merges`, from flat ids (any integer dtype) and offsets (documents + 1,) into them.
 
-    on_merge: called after each merge with the number of entries and the count of the merged pair; refresh_every: merges
-    after which all scores but `frequency` are computed anew; pairs_kept_per_merge costs time or memory, but changes no
-    merge; checkpoint: where to go on from, should this be interrupted and called again. Ids may be memory-mapped: they are
-    read once.
+    refresh_every: merges after which all scores but `frequency` are computed anew; pairs_kept_per_merge: costs time or memory,
+    but changes no merge; checkpoint: where to go on from if this is interrupted and called again. Ids may be memory-mapped:
+    they are read once.
     """
     if min_frequency < 1:
         raise TrialError(f"min_frequency must be at least 1, but is {min_frequency}")
+    if vocab_size < len(token_bytes):
+        raise TrialError(
+            f"vocab_size is {vocab_size}, but there are {len(token_bytes)} primitives already: "
+            "raise vocab_size, or take fewer primitives"
+        )
     rule = MergeRule(min_frequency, resolve_score(score), scope, refresh_every, pairs_kept_per_merge)
-    vocab_size = max(vocab_size, len(token_bytes))
-    _compile_kernels(ids.dtype, ids.flags.writeable, wall_of(vocab_size).dtype, score, scope)
+    dtype = cell_type(vocab_size)
+    _compile_kernels(ids.dtype, ids.flags.writeable, dtype, score, scope)
     state = checkpoint.load() if checkpoint else None
     if state is None:
-        state = MergeState(lay_out_documents(ids, offsets, len(token_bytes), vocab_size), *NOTHING_MERGED)
+        state = MergeState(lay_out_documents(ids, offsets, len(token_bytes), dtype))
     return _Learner(state, token_bytes, vocab_size, rule).learn(on_merge, checkpoint)
 
 
@@ -135,24 +195,23 @@ class _Learner:
             if on_merge:
                 on_merge(new + 1, count)
             if checkpoint and checkpoint.is_due and engine.may_recount:
-                checkpoint.save(MergeState(engine.compacted(), *self._tables()))
+                checkpoint.save(self._state())
                 engine.recount(self._merges_left)
-        recounts = engine.recounts
-        merges, _ = self._tables()
-        return LearnedMerges(merges, list(self._passed_over), *engine.stream(), recounts)
+        return LearnedMerges(self._state().merges, list(self._passed_over), *engine.documents(), engine.recounts)
 
     @property
     def _merges_left(self) -> int:
         return self._vocab_size - len(self._entries)
 
-    def _tables(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def _state(self) -> MergeState:
         merges = np.array(self._merges, dtype=np.int64).reshape(-1, 4)
-        return merges, np.array(list(self._passed_over), dtype=np.int64).reshape(-1, 2)
+        passed_over = np.array(list(self._passed_over), dtype=np.int64).reshape(-1, 2)
+        return MergeState(self._engine.compacted(), merges, passed_over)
 
 
 @functools.cache
 def _compile_kernels(ids_dtype: Any, writable: bool, cells_dtype: Any, score: str, scope: str) -> None:
-    """Merges streams so small that it takes no time, but every kernel: no later call waits for a compiler.
+    """Merges streams so small that it takes no time, but with every kernel: no later call waits for a compiler.
 
     The first is counted in a dense table, again and again; the second, of 5,000 entries, in a hash table.
     """
@@ -160,8 +219,7 @@ def _compile_kernels(ids_dtype: Any, writable: bool, cells_dtype: Any, score: st
     for entries in (4, 5000):
         ids = np.array([0, 1, 2, 3] * 8 + [0, 1, 0, 2] * 4, dtype=ids_dtype)
         ids.flags.writeable = writable
-        vocab_size = entries + 8 if cells_dtype == np.uint16 else np.iinfo(np.uint16).max + 1
-        cells = lay_out_documents(ids, np.array([0, ids.size]), entries, vocab_size)
+        cells = lay_out_documents(ids, np.array([0, ids.size]), entries, cells_dtype)
         token_bytes = [token.to_bytes(2, "big") for token in range(entries)]
-        _Learner(MergeState(cells, *NOTHING_MERGED), token_bytes, entries + 8, rule).learn(None, None)
-    rehash(*empty_table(SMALLEST_CAPACITY, PAIR_COLUMNS), *empty_table(SMALLEST_CAPACITY, PAIR_COLUMNS))
+        _Learner(MergeState(cells), token_bytes, entries + 8, rule).learn(None, None)
+    grown(*empty_table(0, PAIR_COLUMNS), 0)

@@ -1,11 +1,11 @@
 """The merge engine's state: the stream, the counts and positions of its pairs, and the heap that knows the best of them.
 
-merge.py says what it computes and drives it; the kernels in the files beside it do the work. How it gets there:
+merge.py says what it computes and drives it; merge_kernels.py, stream.py and pairs.py do the work. How it gets there:
 
-- The stream stays in place in one array of cells (cells.py).
+- The stream stays in place in one array of cells.
 - A pair that holds a new token can only arise in the merge that makes that token. So every pair's positions are written
-  once, as one slice, when the pair arises; from then on its count only falls, and a lazy max-heap gives the exact best.
-- A merge overwrites the first cells of both its parts, so that a position that has gone stale is recognised by its cell.
+  once, as one slice, when the pair arises. From then on its count only falls, and a lazy max-heap gives the exact best.
+- A merge overwrites the first cells of both its parts, so the cell shows that a position has gone stale.
 - Under the score `frequency`, pairs below a threshold keep neither positions nor count. When the best count falls below
   the threshold, the stream is compacted, its pairs are counted again, and the work goes on with a lower threshold.
 - Under any other score, every pair of `min_frequency` keeps its positions. Its score is computed when it arises, when it is
@@ -20,14 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from toktrial.errors import TrialError
-from toktrial.tokenizer import pair_heap
-from toktrial.tokenizer.cells import Cells, Stream, compact, count_tokens, lay_out
-from toktrial.tokenizer.merge_kernels import FETCHED_AT_ONCE, Scratch, merge_pair
-from toktrial.tokenizer.pair_table import COUNT, PAIR_COLUMNS, SCORED_COUNT, Keys, Longs, capacity_for, empty_table, rehash
-from toktrial.tokenizer.scopes import set_word_flags, word_flags
-from toktrial.tokenizer.scores import FREQUENCY, Score
-from toktrial.tokenizer.stream_pairs import Positions, count_stream_pairs, enter_pairs, parts_of
-from toktrial.tokenizer.tkn import IntArray
+from toktrial.tokenizer import pairs
+from toktrial.tokenizer.merge_kernels import Scratch, merge_pair, new_scratch
+from toktrial.tokenizer.merge_rules import FREQUENCY, Score, flags_of, word_flags
+from toktrial.tokenizer.pairs import COUNT, PAIR_COLUMNS, SCORED_COUNT, Floats, Heap, Keys, Longs
+from toktrial.tokenizer.stream import Cells, Positions, compact, count_stream_pairs, count_tokens, stream_of
 
 
 @dataclass(frozen=True)
@@ -49,12 +46,10 @@ class MergeEngine:
         self._vocab_size, self._rule = vocab_size, rule
         self._score = rule.score
         self._by_frequency = rule.score.name == FREQUENCY
-        flags = word_flags(entries, vocab_size, rule.scope)
-        wall = cells.dtype.type(np.iinfo(cells.dtype).max)
-        self._stream = Stream(cells, np.ones(vocab_size, dtype=np.int32), flags, wall, wall - wall.dtype.type(1))
+        self._stream = stream_of(cells, word_flags(entries, vocab_size, rule.scope), vocab_size)
         self._token_counts = np.zeros(vocab_size, dtype=np.int64)
         if not self._by_frequency:
-            count_tokens(cells, wall, self._token_counts)
+            count_tokens(cells, self._stream.wall, self._token_counts)
         self._tokens = int(self._token_counts.sum())
         self._entries = len(entries)
         self._merges_done = merges_done
@@ -63,35 +58,30 @@ class MergeEngine:
         self._position_dtype: Any = np.uint32 if cells.size < np.iinfo(np.uint32).max else np.int64
         self._positions: Positions = np.zeros(0, dtype=self._position_dtype)
         self._heap_size = 0
-        self.recounts = -1  # the first count is none
+        self.recounts = -1  # the first count is not a recount
 
     def take_best(self, merges_left: int) -> tuple[int, int, int] | None:
-        """Takes the best pair: left id, right id, count. None where no pair of `min_frequency` is left."""
-        while True:
-            if self._threshold:
-                best = self._take_from_heap()
-                if best is not None:
-                    return best
-                if self._threshold <= self._rule.min_frequency:
-                    return None
+        """Takes the best pair: left id, right id, count. None if no pair of `min_frequency` is left."""
+        if not self._threshold:
             self.recount(merges_left)
-
-    def _take_from_heap(self) -> tuple[int, int, int] | None:
         while True:
-            left, right, count, score_is_fresh, self._heap_size = pair_heap.take_best(
+            left, right, count, score_is_fresh, self._heap_size = pairs.take_best(
                 self._heap, self._heap_size, self._keys, self._pairs, self._threshold, self._by_frequency
             )
             if left < 0:
-                return None
-            if score_is_fresh:
+                if self._threshold <= self._rule.min_frequency:
+                    return None
+                self.recount(merges_left)
+            elif score_is_fresh:
                 return int(left), int(right), int(count)
-            counts = self._token_counts
-            score = self._score.of_pair(int(count), int(counts[left]), int(counts[right]), self._tokens)
-            pair_heap.rescore_first(self._heap, self._heap_size, self._keys, self._pairs, score)
+            else:
+                counts = self._token_counts
+                score = self._score.of_pair(int(count), int(counts[left]), int(counts[right]), self._tokens)
+                pairs.rescore_first(self._heap, self._heap_size, self._keys, self._pairs, score)
 
     @property
     def may_recount(self) -> bool:
-        """Whether a recount now changes no merge: scores other than frequency are refreshed by it."""
+        """Whether a recount now changes no merge: it refreshes scores other than frequency."""
         return self._by_frequency or self._merges_done % self._rule.refresh_every == 0
 
     def compacted(self) -> Cells:
@@ -116,26 +106,11 @@ class MergeEngine:
         self._positions = np.empty(kept_positions + 2 * self._stream.cells.size, dtype=self._position_dtype)
         starts = found.write_positions(self._stream, kept, self._positions)
         self._room = np.array([0, 0, kept_positions], dtype=np.int64)
-        self._keys, self._pairs = empty_table(capacity_for(keys.size), PAIR_COLUMNS)
-        enter_pairs(self._keys, self._pairs, keys, counts, starts)
+        self._keys, self._pairs = pairs.empty_table(keys.size, PAIR_COLUMNS)
+        pairs.enter_pairs(self._keys, self._pairs, keys, np.stack([counts, counts, starts, starts + counts], axis=1))
         self._used_slots = keys.size
-        self._scratch = self._new_scratch(int(counts.max(initial=0)))
+        self._scratch: Scratch = new_scratch(int(counts.max(initial=0)), self._vocab_size, self._stream.cells.dtype)
         self._fill_heap()
-
-    def _new_scratch(self, merges_at_once: int) -> Scratch:
-        dtype, vocab_size = self._stream.cells.dtype, self._vocab_size
-        return Scratch(
-            before=np.empty(merges_at_once, dtype=dtype),
-            after=np.empty(merges_at_once, dtype=dtype),
-            fetched=np.empty(FETCHED_AT_ONCE, dtype=dtype),
-            broken_before=np.zeros(vocab_size, dtype=np.int64),
-            broken_after=np.zeros(vocab_size, dtype=np.int64),
-            counts=np.zeros(vocab_size, dtype=np.int64),
-            cursors=np.zeros(vocab_size, dtype=np.int64),
-            touched=np.zeros(vocab_size, dtype=np.int64),
-            touched_after=np.zeros(vocab_size, dtype=np.int64),
-            new_keys=np.zeros(2 * vocab_size, dtype=np.uint64),
-        )
 
     def _next_threshold(self, counts: Longs, pairs_wanted: int) -> int:
         """Returns the count of the last pair wanted, at most half the threshold before."""
@@ -151,11 +126,13 @@ class MergeEngine:
         scores = self._scores(keys, self._pairs[slots, COUNT])
         self._pairs[slots, SCORED_COUNT] = self._pairs[slots, COUNT]
         best_first = np.lexsort((keys, -scores))  # sorted, it is a heap
-        self._heap = pair_heap.Heap(scores[best_first], keys[best_first])
+        self._heap = Heap(scores[best_first], keys[best_first])
         self._heap_size = slots.size
 
-    def _scores(self, keys: Keys, counts: Longs) -> npt.NDArray[np.float64]:
-        left, right = parts_of(keys)
+    def _scores(self, keys: Keys, counts: Longs) -> Floats:
+        if self._by_frequency:
+            return counts.astype(np.float64)
+        left, right = pairs.parts_of(keys)
         scores = self._score.of_pairs(counts, self._token_counts[left], self._token_counts[right], self._tokens)
         if np.isnan(scores).any():
             raise TrialError(f"the score {self._score.name!r} gives no number for some pair: it must be defined for all counts")
@@ -166,59 +143,39 @@ class MergeEngine:
         stream = self._stream
         self._make_room(2 * min(count, self._vocab_size))
         stream.span[new] = stream.span[left] + stream.span[right]
-        if stream.flags.starts.size:
-            set_word_flags(stream.flags, new, entry)
-        merged, new_pairs, self._heap_size = merge_pair(
-            stream, self._keys, self._pairs, self._positions, self._scratch, self._heap, self._heap_size,
-            left, right, new, self._threshold, self._room, self._by_frequency,
-        )  # fmt: skip
+        if stream.flags.size:
+            stream.flags[new] = flags_of(entry)
+        merged, new_pairs = merge_pair(
+            stream, self._keys, self._pairs, self._positions, self._scratch, left, right, new, self._threshold, self._room
+        )
         assert merged == count or (left == right and merged < count), f"{merged} of {count} positions merged"
         self._used_slots += new_pairs
         self._entries = new + 1
         self._merges_done += 1
         self._is_compact = False
-        if self._by_frequency:
-            return
-        self._token_counts[left] -= merged
-        self._token_counts[right] -= merged
-        self._token_counts[new] = merged
-        self._tokens -= merged
-        if self._merges_done % self._rule.refresh_every == 0:
-            self._fill_heap()
-            return
-        keys = self._scratch.new_keys[:new_pairs]
-        counts = pair_heap.counts_of(self._keys, self._pairs, keys)
-        self._heap_size = pair_heap.push_all(self._heap, self._heap_size, self._scores(keys, counts), keys)
+        if not self._by_frequency:
+            self._token_counts[left] -= merged
+            self._token_counts[right] -= merged
+            self._token_counts[new] = merged
+            self._tokens -= merged
+            if self._merges_done % self._rule.refresh_every == 0:
+                self._fill_heap()
+                return
+        if new_pairs:
+            keys = self._scratch.new_keys[:new_pairs]
+            scores = self._scores(keys, pairs.counts_of(self._keys, self._pairs, keys))
+            self._heap_size = pairs.push_all(self._heap, self._heap_size, scores, keys)
 
     def _make_room(self, new_pairs: int) -> None:
         if 2 * (self._used_slots + new_pairs) > self._keys.size:
-            keys, pairs = empty_table(capacity_for(self._used_slots + new_pairs), PAIR_COLUMNS)
-            rehash(self._keys, self._pairs, keys, pairs)
-            self._keys, self._pairs = keys, pairs
+            self._keys, self._pairs = pairs.grown(self._keys, self._pairs, self._used_slots + new_pairs)
         needed = self._heap_size + new_pairs
         if needed > self._heap.scores.size:
-            scores, heap_keys = self._heap
-            self._heap = pair_heap.Heap(np.resize(scores, 2 * needed), np.resize(heap_keys, 2 * needed))
+            self._heap = Heap(np.resize(self._heap.scores, 2 * needed), np.resize(self._heap.keys, 2 * needed))
 
-    def stream(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-        """Returns the stream as the merges left it: flat ids and offsets (documents + 1,)."""
+    def documents(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+        """Returns the documents as the merges left them: flat ids and offsets (documents + 1,)."""
         self._positions = self._positions[:0].copy()  # frees what the merges no longer need
         cells, wall = self.compacted(), self._stream.wall
         walls = np.flatnonzero(cells == wall)
         return cells[cells != wall].astype(np.uint32), walls - np.arange(walls.size)
-
-
-def wall_of(vocab_size: int) -> Any:
-    """Returns the wall, a scalar of the cells' type: uint16 where the vocabulary, wall and stale mark fit, else uint32."""
-    dtype = np.uint16 if vocab_size <= np.iinfo(np.uint16).max - 1 else np.uint32
-    return dtype(np.iinfo(dtype).max)
-
-
-def lay_out_documents(ids: IntArray, offsets: IntArray, entries: int, vocab_size: int) -> Cells:
-    """Returns the cells of documents of primitive ids. Raises TrialError for an id that is none of the entries."""
-    wall = wall_of(vocab_size)
-    cells = np.empty(int(offsets[-1] - offsets[0]) + offsets.size, dtype=wall.dtype)
-    lost = lay_out(cells, ids, offsets.astype(np.int64), wall, entries)
-    if lost >= 0:
-        raise TrialError(f"the stream holds id {ids[lost]} at position {lost}, but there are {entries} entries")
-    return cells

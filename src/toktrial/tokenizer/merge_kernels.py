@@ -1,37 +1,46 @@
 """One merge within the merge engine's stream: replaces a pair, lowers the counts of what it broke, keeps what arises.
 
-merge_engine.py calls `merge_pair`; cells.py says what the stream is, pair_table.py what is known of a pair.
+merge_engine.py calls `merge_pair`; stream.py says what the stream is, pairs.py what is known of a pair.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
-from toktrial.tokenizer.cells import Cells, Stream, token_at
-from toktrial.tokenizer.pair_heap import Heap, push
-from toktrial.tokenizer.pair_table import COUNT, EMPTY, SCORED_COUNT, SLICE_END, SLICE_START, Keys, Longs, find_slot, pair_key
-from toktrial.tokenizer.scopes import Token, may_merge
-from toktrial.tokenizer.stream_pairs import Positions
+from toktrial.tokenizer.merge_rules import may_merge
+from toktrial.tokenizer.pairs import (
+    COUNT,
+    EMPTY,
+    SCORED_COUNT,
+    SLICE_END,
+    SLICE_START,
+    Keys,
+    Longs,
+    Token,
+    find_slot,
+    pair_key,
+)
+from toktrial.tokenizer.stream import Cells, Positions, Stream, token_at
 
 FETCHED_AT_ONCE = 256
-# Where new positions go: the slice of a pair that was merged, while it lasts, else the part of the array that no one used yet.
+# Where new positions go: the slice of a pair that was merged, while it lasts; then the part of the array not used so far.
 REUSED, REUSED_END, UNUSED = 0, 1, 2
 
 
 class Scratch(NamedTuple):
-    """What a merge works with; nothing here outlives it. The counts are all zero between two merges."""
+    """Working memory of one merge; nothing here outlives it. The counts are all zero between two merges."""
 
     before: Cells
-    """(merges at once,): the token before each new one, where the two make a pair; else a wall."""
+    """(merges at once,): the token before each new one if the two make a pair, otherwise a wall."""
     after: Cells
-    """The same behind it. Two new tokens side by side are one pair, that of the left one with what is behind it."""
+    """The same after it. Two new tokens side by side are one pair, that of the left one with what follows it."""
     fetched: Cells
     """(FETCHED_AT_ONCE,): the first cells of the candidates looked at next."""
     broken_before: Longs
     """(vocab_size,) int64: how many pairs of each token with the left part are broken."""
     broken_after: Longs
-    """The same for the right part and each token."""
+    """The same for pairs of the right part with each token."""
     counts: Longs
     """(vocab_size,) int64: how often each token is a neighbour on the side in question."""
     cursors: Longs
@@ -44,6 +53,12 @@ class Scratch(NamedTuple):
     """(2 * vocab_size,) uint64: the pairs that arose and are kept."""
 
 
+def new_scratch(merges_at_once: int, vocab_size: int, cells_dtype: Any) -> Scratch:
+    cells = [np.empty(size, dtype=cells_dtype) for size in (merges_at_once, merges_at_once, FETCHED_AT_ONCE)]
+    counts = np.zeros((6, vocab_size), dtype=np.int64)
+    return Scratch._make([*cells, *counts, np.zeros(2 * vocab_size, dtype=np.uint64)])
+
+
 @numba.njit(cache=True, nogil=True)
 def merge_pair(
     stream: Stream,
@@ -51,19 +66,16 @@ def merge_pair(
     pairs: Longs,
     positions: Positions,
     scratch: Scratch,
-    heap: Heap,
-    heap_size: int,
     left: int,
     right: int,
     new: int,
     threshold: int,
     room: Longs,
-    by_frequency: bool,
-) -> tuple[int, int, int]:
+) -> tuple[int, int]:
     """Merges a pair everywhere, leftmost first, and keeps the pairs that arise with `threshold` positions or more.
 
-    By frequency they are put on the heap at once. `room` (3,) says where new positions go. Returns the number of merges
-    made, the number of pairs kept, whose keys are in scratch.new_keys, and heap_size.
+    `room` (3,) says where new positions go. Returns the number of merges made and the number of pairs kept, whose keys are in
+    scratch.new_keys.
     """
     slot = find_slot(keys, pair_key(left, right))
     start, end = pairs[slot, SLICE_START], pairs[slot, SLICE_END]
@@ -74,17 +86,12 @@ def merge_pair(
     starts = positions[start : start + merged]
     kept = 0
     for neighbours, are_before in ((scratch.before[:merged], True), (scratch.after[:merged], False)):
-        first = kept
         kept = _keep_new_pairs(
             stream, keys, pairs, positions, scratch, starts, neighbours, are_before, new, threshold, kept, room
         )
-        if by_frequency:
-            for k in range(first, kept):
-                key = scratch.new_keys[k]
-                heap_size = push(heap, heap_size, np.float64(pairs[find_slot(keys, key), COUNT]), key)
     if end - start > room[REUSED_END] - room[REUSED]:
         room[REUSED], room[REUSED_END] = start, end
-    return merged, kept, heap_size
+    return merged, kept
 
 
 @numba.njit(cache=True, nogil=True)
@@ -105,7 +112,7 @@ def _replace(
     """
     cells, wall = stream.cells, stream.wall
     left_span, new_span = stream.span[left], stream.span[new]
-    any_may_merge = stream.flags.starts.size == 0
+    any_may_merge = stream.flags.size == 0
     merged, touched_before, touched_after = 0, 0, 0
     for candidate in range(candidates.size):
         if candidate % FETCHED_AT_ONCE == 0:
@@ -117,7 +124,8 @@ def _replace(
         before, after = cells[cell - 1], cells[behind]
         scratch.before[merged], scratch.after[merged] = wall, wall
         if before == new:  # made just now: it broke the pair before this one, and its own pair is with this token
-            scratch.after[merged - 1] = new if any_may_merge or _twins_may_merge(stream, cell, new, after) else wall
+            may_follow = any_may_merge or _before_may_merge(stream, cell, before, new, token_at(stream, behind))
+            scratch.after[merged - 1] = new if may_follow else wall
         elif before != wall:
             if any_may_merge or _before_may_merge(stream, cell, before, left, right):
                 if scratch.broken_before[before] == 0:
@@ -154,16 +162,9 @@ def _after_may_merge(stream: Stream, cell: Token, before: Token, token: Token, a
     return may_merge(stream.flags, before, token, after, token_at(stream, cell + stream.span[after]))
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _twins_may_merge(stream: Stream, cell: Token, new: Token, after: Token) -> bool:
-    """Whether the new token that starts in `cell` and the one before it may merge."""
-    behind = np.int64(-1) if after == stream.wall else np.int64(after)
-    return _before_may_merge(stream, cell, new, new, behind)
-
-
 @numba.njit(cache=True, nogil=True)
 def _lower_counts(keys: Keys, pairs: Longs, broken: Longs, touched: Longs, part: Token, are_before: bool) -> None:
-    """Lowers the counts of a part's pairs with the `touched` tokens beside it by `broken`, which is zero then."""
+    """Lowers the counts of a part's pairs with the `touched` tokens beside it by `broken`, and sets `broken` to zero."""
     for k in range(touched.size):
         token = touched[k]
         slot = find_slot(keys, pair_key(token, part) if are_before else pair_key(part, token))
@@ -211,7 +212,9 @@ def _keep_new_pairs(
         keys[slot] = key
         pairs[slot, COUNT] = count
         pairs[slot, SCORED_COUNT] = count
-        start = _take_room(room, count)
+        place = REUSED if count <= room[REUSED_END] - room[REUSED] else UNUSED
+        start = np.int64(room[place])
+        room[place] += count
         pairs[slot, SLICE_START] = start
         pairs[slot, SLICE_END] = start + count
         scratch.cursors[neighbour] = start
@@ -226,12 +229,3 @@ def _keep_new_pairs(
         positions[scratch.cursors[neighbour]] = starts[k] - (stream.span[neighbour] if are_before else 0)
         scratch.cursors[neighbour] += 1
     return kept
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
-def _take_room(room: Longs, count: Token) -> np.int64:
-    """Takes room for `count` positions; returns where it begins."""
-    place = REUSED if count <= room[REUSED_END] - room[REUSED] else UNUSED
-    start = np.int64(room[place])
-    room[place] += count
-    return start

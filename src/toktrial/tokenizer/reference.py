@@ -1,6 +1,6 @@
 """BTM's merges, slow and obvious: the judge of the fast code in merge.py and btm.py, and the place to read what they do.
 
-Used by tests alone; nothing here is clever.
+Only tests use it; nothing here is clever.
 """
 
 import itertools
@@ -30,13 +30,13 @@ def _frequency(pair_count: int, left_count: int, right_count: int, tokens: int) 
 
 @dataclass(frozen=True)
 class ReferenceScope:
-    """Which positions may merge; the slow twin of scopes.py, from the bytes themselves."""
+    """Which positions may merge; the slow twin of `may_merge` in merge_rules.py, from the bytes themselves."""
 
     name: str
     entries: Sequence[bytes]
 
     def may_merge(self, document: Sequence[int], position: int) -> bool:
-        """Whether the tokens at `position` and behind it may merge."""
+        """Whether the token at `position` and the one after it may merge."""
         if self.name == "any":
             return True
         if self._is_inside_word(document, position):
@@ -44,7 +44,7 @@ class ReferenceScope:
         return not self._is_inside_word(document, position - 1) and not self._is_inside_word(document, position + 1)
 
     def _is_inside_word(self, document: Sequence[int], position: int) -> bool:
-        """Whether the junction behind the token at `position` is inside a word; walls are not."""
+        """Whether the junction after the token at `position` is inside a word; a document's ends are not."""
         if not 0 <= position < len(document) - 1:
             return False
         last, first = self.entries[document[position]][-1], self.entries[document[position + 1]][0]
@@ -59,7 +59,7 @@ ANY_SCOPE = ReferenceScope("any", ())
 
 
 def count_pairs(documents: Iterable[Sequence[int]], scope: ReferenceScope = ANY_SCOPE) -> Counter[tuple[int, int]]:
-    """Counts the adjacent positions that may merge; a document is a wall.
+    """Counts the adjacent positions that may merge, within documents.
 
     >>> count_pairs([[1, 1, 1], [1, 2]])
     Counter({(1, 1): 2, (1, 2): 1})

@@ -8,27 +8,44 @@ the offsets (documents + 1,) at which its documents begin and end.
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
 from toktrial.errors import TrialError
-from toktrial.tokenizer.pair_table import EMPTY, capacity_for, edges_of, empty_table, find_slot, pair_key, rehash
+from toktrial.tokenizer.pairs import (
+    EMPTY,
+    HALF,
+    IntArray,
+    Keys,
+    Longs,
+    counts_of,
+    empty_table,
+    enter_pairs,
+    find_slot,
+    grown,
+    pair_key,
+    parts_of,
+)
 
-IntArray = npt.NDArray[np.integer[Any]]
+if TYPE_CHECKING:
+    import polars as pl
+
 Window = tuple[int, ...]
 
 GRAPH_FILE = "graph.parquet"
+EDGE_COLUMNS = ("left", "right", "count")
+TABLE_WRITERS = {".csv": "write_csv", ".parquet": "write_parquet"}
 
 
 class TknMiner:
     """Reads primitive ids and emits TKN tokens: runs of ids that it has met before.
 
-    It grows a window while the window is a sequence it knows; else it emits the window without the newest id, remembers
+    It grows a window as long as the window is a sequence it knows. Then it emits the window without the newest id, remembers
     that window and its extension, and starts anew at the newest id (the phrases of Lempel and Ziv 1978, kept in a bank of
     limited size). A document's end flushes the window, not the bank. With `max_window` 1, BTM's version 1, every
     primitive is its own TKN token.
@@ -75,7 +92,7 @@ class TknMiner:
             yield window
 
     def _knows(self, sequence: Window) -> bool:
-        if len(sequence) > self.max_window or sequence not in self._bank:
+        if sequence not in self._bank:
             return False
         self._bank.move_to_end(sequence)
         return True
@@ -101,7 +118,7 @@ class PairGraph:
     """The directed graph of adjacent token ids: (left id, right id) -> how often, in 64-bit counts."""
 
     def __init__(self) -> None:
-        self._keys, self._values = empty_table(capacity_for(0), 1)
+        self._keys, self._counts = empty_table(0, 1)
         self._pairs = 0
 
     def __len__(self) -> int:
@@ -110,53 +127,76 @@ class PairGraph:
 
     def add(self, ids: IntArray, offsets: IntArray) -> None:
         """Counts the adjacent pairs of a chunk of documents: ids flat, any integer dtype; offsets (documents + 1,)."""
-        walls: npt.NDArray[np.int64] = np.ascontiguousarray(offsets, dtype=np.int64)
+        walls: Longs = np.ascontiguousarray(offsets, dtype=np.int64)
         document = position = 0
-        while True:
-            self._pairs, document, position = _count_pairs(
-                self._keys, self._values, self._pairs, ids, walls, document, position
+        while document < walls.size - 1:
+            if 2 * self._pairs >= self._keys.size:
+                self._keys, self._counts = grown(self._keys, self._counts, self._pairs)
+            self._pairs, document, position = _count_until_half_full(
+                self._keys, self._counts, self._pairs, ids, walls, document, position
             )
-            if document >= walls.size - 1:
-                return
-            self._grow()
 
     def count(self, left: int, right: int) -> int:
         """Returns how often the pair was met; 0 for one that never was."""
-        return int(_look_up(self._keys, self._values, left, right))
+        key = np.array([left << 32 | right], dtype=np.uint64)
+        return int(counts_of(self._keys, self._counts, key)[0])
 
     def edges(self) -> npt.NDArray[np.int64]:
         """Returns all pairs as (pairs, 3) int64: left, right, count; most frequent first, ties by left, then right."""
-        return edges_of(self._keys, self._values)
+        used = np.flatnonzero(self._counts[:, 0])
+        keys, counts = self._keys[used], self._counts[used, 0]
+        order = np.lexsort((keys, -counts))
+        return np.stack([*parts_of(keys[order]), counts[order]], axis=1)
 
     def save(self, folder: Path) -> None:
         """Writes graph.parquet with the columns left, right, count, most frequent first, into an existing folder."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        edges = self.edges()
-        table = pa.table({name: edges[:, column] for column, name in enumerate(("left", "right", "count"))})
+        table = pa.table(dict(zip(EDGE_COLUMNS, self.edges().T, strict=True)))
         pq.write_table(table, folder / GRAPH_FILE, compression="zstd")
 
     @classmethod
     def load(cls, folder: Path) -> "PairGraph":
-        """Reads what `save` wrote."""
+        """Reads what `save` wrote. Raises TrialError if there is no graph."""
         import pyarrow.parquet as pq
 
         path = folder / GRAPH_FILE
         if not path.is_file():
             raise TrialError(f"there is no pair graph at {path}: run the tokenizers stage")
         table = pq.read_table(path)
-        left, right, counts = (table.column(name).to_numpy() for name in ("left", "right", "count"))
+        left, right, counts = (table.column(name).to_numpy() for name in EDGE_COLUMNS)
         graph = cls()
-        graph._keys, graph._values = empty_table(capacity_for(len(counts)), 1)
         graph._pairs = len(counts)
-        _fill(graph._keys, graph._values, left, right, counts)
+        graph._keys, graph._counts = empty_table(graph._pairs, 1)
+        keys = left.astype(np.uint64) << HALF | right.astype(np.uint64)
+        enter_pairs(graph._keys, graph._counts, keys, counts.reshape(-1, 1))
         return graph
 
-    def _grow(self) -> None:
-        keys, values = empty_table(2 * self._keys.size, 1)
-        rehash(self._keys, self._values, keys, values)
-        self._keys, self._values = keys, values
+
+@numba.njit(cache=True, nogil=True)
+def _count_until_half_full(
+    keys: Keys, counts: Longs, used: int, ids: IntArray, offsets: Longs, document: int, position: int
+) -> tuple[int, int, int]:
+    """Counts pairs from `document` on, in it from `position` on, until the end or until the table is half full.
+
+    Returns the slots used and the document and position to go on from. A position before a document is its start.
+    """
+    limit = keys.size // 2
+    while document < offsets.size - 1:
+        position = max(position, offsets[document])
+        while position + 1 < offsets[document + 1]:
+            key = pair_key(ids[position], ids[position + 1])
+            slot = find_slot(keys, key)
+            if keys[slot] == EMPTY:
+                if used >= limit:
+                    return used, document, position
+                keys[slot] = key
+                used += 1
+            counts[slot, 0] += 1
+            position += 1
+        document += 1
+    return used, document, position
 
 
 class SyncStream:
@@ -174,49 +214,34 @@ class SyncStream:
         self.tokens += int(offsets[-1] - offsets[0])
 
 
-@numba.njit(cache=True, nogil=True)
-def _count_pairs(
-    keys: npt.NDArray[np.uint64],
-    values: npt.NDArray[np.int64],
-    used: int,
-    ids: IntArray,
-    offsets: npt.NDArray[np.int64],
-    document: int,
-    position: int,
-) -> tuple[int, int, int]:
-    """Counts from `document` on, in it from `position` on, until the end or until the table is half full.
+def graph_table(graph: PairGraph, token_bytes: Sequence[bytes]) -> "pl.DataFrame":
+    """Returns one row per edge, most frequent first: left and right id and text, count, and PMI in bits.
 
-    Returns the slots used and the document and position to go on from. A position before a document is its start.
+    PMI: log2 of how much more often the pair occurs than its tokens would meet by chance, with the counts of the left token
+    before any token and of the right token behind any (Church and Hanks 1990, equation 1).
     """
-    limit = keys.size // 2
-    while document < offsets.size - 1:
-        position = max(position, offsets[document])
-        while position + 1 < offsets[document + 1]:
-            key = pair_key(ids[position], ids[position + 1])
-            slot = find_slot(keys, key)
-            if keys[slot] == EMPTY:
-                if used >= limit:
-                    return used, document, position
-                keys[slot] = key
-                used += 1
-            values[slot, 0] += 1
-            position += 1
-        document += 1
-    return used, document, position
+    import polars as pl
+
+    left, right, counts = graph.edges().T
+    as_left = np.bincount(left, weights=counts, minlength=len(token_bytes))
+    as_right = np.bincount(right, weights=counts, minlength=len(token_bytes))
+    texts = np.array([entry.decode(errors="replace") for entry in token_bytes], dtype=object)
+    return pl.DataFrame(
+        {
+            "left": left,
+            "right": right,
+            "left_text": texts[left].tolist(),
+            "right_text": texts[right].tolist(),
+            "count": counts,
+            "pmi": np.log2(counts * counts.sum(dtype=np.float64) / (as_left[left] * as_right[right])),
+        }
+    )
 
 
-@numba.njit(cache=True, nogil=True)
-def _look_up(keys: npt.NDArray[np.uint64], values: npt.NDArray[np.int64], left: int, right: int) -> int:
-    slot = find_slot(keys, pair_key(left, right))
-    return values[slot, 0] if keys[slot] != EMPTY else 0
-
-
-@numba.njit(cache=True, nogil=True)
-def _fill(
-    keys: npt.NDArray[np.uint64], values: npt.NDArray[np.int64], left: IntArray, right: IntArray, counts: IntArray
-) -> None:
-    for edge in range(counts.size):
-        key = pair_key(left[edge], right[edge])
-        slot = find_slot(keys, key)
-        keys[slot] = key
-        values[slot, 0] = counts[edge]
+def write_graph_table(table: "pl.DataFrame", path: Path) -> None:
+    """Writes the table as .csv or .parquet, by rename. Raises TrialError for another suffix."""
+    if path.suffix not in TABLE_WRITERS:
+        raise TrialError(f"{path} ends in {path.suffix!r}: name a file that ends in {' or '.join(TABLE_WRITERS)}")
+    partial = path.with_name(f".{path.name}.partial")
+    getattr(table, TABLE_WRITERS[path.suffix])(partial)
+    partial.replace(path)

@@ -1,6 +1,6 @@
 """BTM's exact ids within `transformers`: loaded by `AutoTokenizer.from_pretrained(folder, trust_remote_code=True)`.
 
-toktrial copies this file, as it is, into the folder of every BTM tokenizer that it writes. It stands alone: it needs
+toktrial copies this file, unchanged, into the folder of every BTM tokenizer that it writes. It stands alone: it needs
 `transformers` and `tokenizers`, and reads primitive/tokenizer.json and btm_merges.json beside it.
 """
 
@@ -41,7 +41,7 @@ class ExactBTMTokenizer(PreTrainedTokenizer):
         clean_up_tokenization_spaces: bool = False,
         **settings: Any,
     ) -> None:
-        """The files are paths; `tokenizer_file` is the flat form of the same tokenizer, kept only to be saved again.
+        """Takes paths of files; `tokenizer_file` is the flat form of the same tokenizer, kept only to be saved again.
 
         Raises ValueError for a scope that this file does not know.
         """
@@ -84,40 +84,33 @@ class ExactBTMTokenizer(PreTrainedTokenizer):
     def _merge(self, primitives: Sequence[int]) -> list[int]:
         """Applies the merges in order of rank, each leftmost first.
 
-        Always the merge of lowest rank that any pair allows: a pair that arises from a merge has a higher rank.
+        It always takes the merge of lowest rank that any pair allows: a pair that arises from a merge has a higher rank.
         """
-        size = len(primitives)
-        tokens = list(primitives)
-        following, previous = list(range(1, size + 1)), list(range(-1, size - 1))
-        waiting: list[tuple[int, int]] = []  # (merged id, position of the left token): lowest rank, then leftmost
+        tokens: list[Any] = [None, *primitives, None]  # None: the text begins or ends here, or a token was merged away
+        following, previous = list(range(1, len(tokens) + 1)), list(range(-1, len(tokens) - 1))
+        waiting: list[tuple[int, int]] = []  # (merged id, place of the left token): lowest rank, then leftmost
 
-        def consider(position: int) -> None:
-            after = following[position] if position >= 0 else size
-            if after >= size:
-                return
-            merged = self._merges.get((tokens[position], tokens[after]))
-            if merged is None:
-                return
-            outer_left = tokens[previous[position]] if previous[position] >= 0 else None
-            outer_right = tokens[following[after]] if following[after] < size else None
-            if self._scope.may_merge(outer_left, tokens[position], tokens[after], outer_right):
-                heapq.heappush(waiting, (merged, position))
+        def consider(place: int) -> None:
+            right = following[place]
+            merged = self._merges.get((tokens[place], tokens[right]))
+            if merged is not None and self._scope.may_merge(
+                tokens[previous[place]], tokens[place], tokens[right], tokens[following[right]]
+            ):
+                heapq.heappush(waiting, (merged, place))
 
-        for position in range(size - 1):
-            consider(position)
+        for place in range(1, len(primitives)):
+            consider(place)
         while waiting:
-            merged, position = heapq.heappop(waiting)
-            after = following[position]
-            # Stale where either token has been merged since; a token that was merged away is -1.
-            if after >= size or self._merges.get((tokens[position], tokens[after])) != merged:
-                continue
-            tokens[position], tokens[after] = merged, -1
-            following[position] = following[after]
-            if following[position] < size:
-                previous[following[position]] = position
-            consider(previous[position])
-            consider(position)
-        return [token for token in tokens if token >= 0]
+            merged, place = heapq.heappop(waiting)
+            right = following[place]
+            if self._merges.get((tokens[place], tokens[right])) != merged:
+                continue  # either token has been merged since
+            tokens[place], tokens[right] = merged, None
+            following[place] = following[right]
+            previous[following[place]] = place
+            consider(previous[place])
+            consider(place)
+        return [token for token in tokens if token is not None]
 
     def _convert_token_to_id(self, token: str) -> int | None:
         return self._ids.get(token)
@@ -128,7 +121,7 @@ class ExactBTMTokenizer(PreTrainedTokenizer):
         return self._spellings[index]
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
-        """Returns the text of tokens; bytes that are no UTF-8 (a cut character) become U+FFFD."""
+        """Returns the text of tokens; bytes that are not UTF-8 (a cut character) become U+FFFD."""
         known = (self._entries[self._ids[token]] if token in self._ids else token.encode() for token in tokens)
         return b"".join(known).decode(errors="replace")
 
@@ -143,7 +136,7 @@ class ExactBTMTokenizer(PreTrainedTokenizer):
         return tuple(map(str, paths))
 
     def save_pretrained(self, save_directory: Any, *arguments: Any, **settings: Any) -> tuple[str, ...]:
-        """Saves a folder that AutoTokenizer reads as it reads the first one: the flat form without trust_remote_code."""
+        """Saves a folder that AutoTokenizer reads like the original: without trust_remote_code, it takes the flat form."""
         written: tuple[str, ...] = super().save_pretrained(save_directory, *arguments, **settings)
         path = Path(save_directory) / CONFIG_FILE
         if FLAT_FILE in self._texts and path.is_file():
@@ -190,7 +183,7 @@ def _read(path: str | Path) -> str:
 
 
 def _bytes_of(spelling: str) -> bytes:
-    """The bytes that an entry of GPT-2's alphabet stands for: printable ones for themselves, the others from U+0100 on."""
+    """Returns the bytes that characters of GPT-2's alphabet stand for: printable ones for themselves, others from U+0100 on."""
     return bytes(_BYTE_OF[character] for character in spelling)
 
 

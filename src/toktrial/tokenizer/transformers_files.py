@@ -1,12 +1,22 @@
-"""What lets `transformers.AutoTokenizer` read a tokenizer's folder, and its README, which says how exactly that works.
+"""What lets other programs read a tokenizer's folder: tokenizer.json and its spelling of bytes, and files for `transformers`.
 
 Called as a tokenizer is written, at the end of the flow's second stage; nothing later in the flow reads these files.
+
+BTM has two steps; programs that read tokenizer.json alone get them as one flat BPE over whole documents: the primitives'
+merges, then BTM's. By itself, that would let merges of primitives cross borders of pre-tokens. Nearly all such borders lie in
+runs of white space (`\\n\\nOnce` is `\\n`, `\\n`, `Once`) and beside contractions (`'re` in `we're`, but not in ` 'repeat'`),
+and the characters around tell where they lie. So the BPE does not merge the primitives made of white space alone, nor the
+contractions. Instead the normalizer writes each as one character of its own, exactly where GPT-2's pre-tokenizer gives them.
+
+What can still differ: rare contractions that are not a primitive, white space beyond ASCII, a character cut between
+pre-tokens; and, in the scope `words`, all merges that the flat form makes within a word that is not whole.
 """
 
 import itertools
+import json
+import re
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +31,136 @@ EXACT_CLASS_FILE = "tokenization_btm.py"  # copied from this package into the fo
 EXACT_CLASS = "ExactBTMTokenizer"
 HELD_OUT_DOCUMENTS = 1000  # measured on at most; a share of 1 in 100 is then known to about a third of itself
 
+# GPT-2's alphabet of bytes: printable ones stand for themselves, the others for U+0100 and on.
+# Source: `bytes_to_unicode` in GPT-2's encoder.py (openai/gpt-2).
+_PRINTABLE = (*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1))
+BYTE_OF_CHARACTER = {chr(byte): byte for byte in _PRINTABLE}
+BYTE_OF_CHARACTER |= {chr(256 + i): byte for i, byte in enumerate(byte for byte in range(256) if byte not in _PRINTABLE)}
+CHARACTER_OF_BYTE = {byte: character for character, byte in BYTE_OF_CHARACTER.items()}
 
-@dataclass(frozen=True)
-class IdDifference:
-    """How many documents get other ids from a folder's tokenizer.json than from the tokenizer that wrote it."""
+CONTRACTIONS = ("'s", "'t", "'re", "'ve", "'m", "'ll", "'d")  # as GPT-2's pre-tokenizer has them
+FIRST_OWN_CHARACTER = 0xE000  # private use, so beyond the alphabet of bytes
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}  # a decoder
 
-    documents: int
-    """Documents compared."""
-    differing: int
-    """Documents of these with at least one other id."""
-
-    @property
-    def share(self) -> float:
-        return self.differing / self.documents if self.documents else 0.0
+_ASCII_SPACES = b"\t\n\x0b\x0c\r "
+# White space beyond ASCII (Unicode's White_Space), which may follow a run of ASCII's.
+_OTHER_SPACES = [*"\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000", *map(chr, range(0x2000, 0x200B))]
 
 
-def measure_difference(tokenizer: Tokenizer, tokenizer_json: Path, held_out: Iterable[str]) -> IdDifference:
-    """Encodes at most `HELD_OUT_DOCUMENTS` documents both ways. Raises ValueError for a lone surrogate."""
+def spell(entry: bytes) -> str:
+    """Returns bytes in GPT-2's alphabet, a character for each.
+
+    >>> spell(b" of the")
+    'ĠofĠthe'
+    """
+    return "".join(CHARACTER_OF_BYTE[byte] for byte in entry)
+
+
+def bytes_of(spelling: str) -> bytes:
+    """Returns what `spell` has spelled. Raises KeyError for a character beyond the alphabet."""
+    return bytes(BYTE_OF_CHARACTER[character] for character in spelling)
+
+
+def end_of_text_as_added_token() -> dict[str, Any]:
+    """Returns `<|endoftext|>` as tokenizer.json lists it among its added tokens."""
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    return {"id": END_OF_TEXT_ID, "content": END_OF_TEXT, **flags, "special": True}
+
+
+def flat_tokenizer_json(primitive_json: str, primitives: Sequence[bytes], merges: Sequence[Sequence[int]]) -> str:
+    """Returns the content of BTM's flat tokenizer.json.
+
+    primitive_json: the primitives' own tokenizer.json; primitives: their bytes, by id; merges: BTM's, in order of rank, each
+    of left id, right id, and whatever follows.
+    """
+    content: dict[str, Any] = json.loads(primitive_json)
+    merges_of_primitives = [(left, right) for left, right in content["model"]["merges"]]
+    spellings = [END_OF_TEXT, *map(spell, primitives[1:])]
+    spaces = set(spell(_ASCII_SPACES))
+    space_merges = [(left, right) for left, right in merges_of_primitives if set(left + right) <= spaces]
+    contractions = [contraction for contraction in CONTRACTIONS if contraction in spellings]
+    written = dict.fromkeys([*contractions, *(left + right for left, right in space_merges)])
+    own = {spelling: chr(FIRST_OWN_CHARACTER + index) for index, spelling in enumerate(written)}
+
+    # What BPE may merge on the way to a contraction is not merged either: `'r` for `'re`.
+    not_merged = set(own) | {whole[:length] for whole in contractions for length in range(2, len(whole))}
+    flat_merges = [(left, right) for left, right in merges_of_primitives if left + right not in not_merged]
+    names = [own.get(spelling, spelling) for spelling in spellings]
+    for left, right, *_ in merges:
+        flat_merges.append((names[left], names[right]))
+        names.append(names[left] + names[right])
+    # If one merge were listed twice, HF would go by its last rank.
+    assert len(set(names)) == len(names) and len(set(flat_merges)) == len(flat_merges), "an entry or merge twice"
+
+    rules = [(f"{_not_after_punctuation()}{re.escape(whole)}", own[whole]) for whole in contractions]
+    followed = _followed_by_space([own[left + right] for left, right in space_merges])
+    for left, right in space_merges:  # in order of rank, each leftmost first: that is what BPE does
+        left_now, right_now = (re.escape(own.get(part, part)) for part in (left, right))
+        rules.append((f"{left_now}{right_now}{followed}", own[left + right]))
+    content["added_tokens"] = [end_of_text_as_added_token()]
+    content["normalizer"] = {
+        "type": "Sequence",
+        "normalizers": [{"type": "ByteLevel"}, *(_replacement({"Regex": regex}, new) for regex, new in rules)],
+    }
+    content["pre_tokenizer"] = content["post_processor"] = None
+    back = [_replacement({"String": character}, spelling) for spelling, character in own.items()]
+    content["decoder"] = {"type": "Sequence", "decoders": [*back, BYTE_LEVEL]}
+    content["model"]["vocab"] = {name: token for token, name in enumerate(names)}
+    content["model"]["merges"] = flat_merges
+    return json.dumps(content, ensure_ascii=False)
+
+
+def _replacement(pattern: dict[str, str], content: str) -> dict[str, Any]:
+    return {"type": "Replace", "pattern": pattern, "content": content}
+
+
+def _not_after_punctuation() -> str:
+    """A lookbehind: no contraction begins inside a run of punctuation, nor after the space that such a run takes with it.
+
+    Beyond ASCII it takes U+2000 to U+203F (dashes, quotation marks) for punctuation and everything else for letters.
+    """
+    controls = spell(bytes(byte for byte in (*range(32), 127) if byte not in _ASCII_SPACES))
+    dashes_and_quotes = spell("\u2014".encode()[:2])
+    return f"(?<![!-/:-@\\[-`{{-~{spell(b' ')}{controls}]|{dashes_and_quotes}.)"
+
+
+def _followed_by_space(own_characters: Sequence[str]) -> str:
+    """A lookahead: GPT-2's pre-tokenizer keeps a run of white space's last character apart, unless the text ends there."""
+    one = f"[{spell(_ASCII_SPACES)}{''.join(own_characters)}]"
+    return f"(?={one}|{'|'.join(spell(space.encode()) for space in _OTHER_SPACES)}|\\z)"
+
+
+def write_transformers_files(tokenizer: Tokenizer, folder: Path, held_out: Iterable[str]) -> None:
+    """Writes tokenizer_config.json and README.md beside a tokenizer.json that always gives this tokenizer's ids."""
+    _write_config(folder, {})
+    documents, differing = measure_difference(tokenizer, folder / TOKENIZER_FILE, held_out)
+    how = _EQUAL_ALWAYS
+    if documents:
+        how += f"Measured on {documents:,} held-out documents: {differing:,} got other ids.\n"
+    _write_readme(folder, tokenizer, how)
+
+
+def write_transformers_files_of_btm(tokenizer: Tokenizer, scope: str, folder: Path, held_out: Iterable[str]) -> None:
+    """Does the same for a flat tokenizer.json, whose ids can differ, and for the exact class beside it."""
+    shutil.copyfile(Path(__file__).with_name(EXACT_CLASS_FILE), folder / EXACT_CLASS_FILE)
+    reference = f"{EXACT_CLASS_FILE.removesuffix('.py')}.{EXACT_CLASS}"
+    _write_config(folder, {"auto_map": {"AutoTokenizer": [reference, None]}})
+    documents, differing = measure_difference(tokenizer, folder / TOKENIZER_FILE, held_out)
+    if documents:
+        share = f"{differing / documents:.2%}"
+        measured = f"**Measured on {documents:,} held-out documents: {differing:,} got other ids ({share}).**"
+    else:
+        measured = "**How often its ids differ was not measured here**: no held-out documents were given when this was saved."
+    how = _EXACT_AND_FLAT.format(class_file=EXACT_CLASS_FILE, why_ids_differ=_WHY_IDS_DIFFER[scope], measured=measured)
+    _write_readme(folder, tokenizer, how)
+
+
+def measure_difference(tokenizer: Tokenizer, tokenizer_json: Path, held_out: Iterable[str]) -> tuple[int, int]:
+    """Encodes at most HELD_OUT_DOCUMENTS documents by the tokenizer and by its tokenizer.json.
+
+    Returns how many documents there were, and how many of them got at least one other id. Raises ValueError for a lone
+    surrogate.
+    """
     import tokenizers
 
     documents = list(itertools.islice(held_out, HELD_OUT_DOCUMENTS))
@@ -47,39 +170,7 @@ def measure_difference(tokenizer: Tokenizer, tokenizer_json: Path, held_out: Ite
     flat.encode_special_tokens = True
     theirs = flat.encode_batch_fast(documents, add_special_tokens=False)
     ours = tokenizer.encode_batch(documents)
-    return IdDifference(len(documents), sum(a.tolist() != b.ids for a, b in zip(ours, theirs, strict=True)))
-
-
-def write_transformers_files(tokenizer: Tokenizer, folder: Path, held_out: Iterable[str]) -> None:
-    """Writes tokenizer_config.json and README.md beside a tokenizer.json that gives this tokenizer's ids always."""
-    _write_config(folder, {})
-    difference = measure_difference(tokenizer, folder / TOKENIZER_FILE, held_out)
-    how = _EQUAL_ALWAYS
-    if difference.documents:
-        how += f"Measured on {difference.documents:,} held-out documents: {difference.differing:,} got other ids.\n"
-    _write_readme(folder, tokenizer, how)
-
-
-def write_transformers_files_of_btm(tokenizer: Tokenizer, scope: str, folder: Path, held_out: Iterable[str]) -> None:
-    """The same for a flat tokenizer.json, whose ids can differ, and for the exact class beside it."""
-    shutil.copyfile(Path(__file__).with_name(EXACT_CLASS_FILE), folder / EXACT_CLASS_FILE)
-    reference = f"{EXACT_CLASS_FILE.removesuffix('.py')}.{EXACT_CLASS}"
-    _write_config(folder, {"auto_map": {"AutoTokenizer": [reference, None]}})
-    difference = measure_difference(tokenizer, folder / TOKENIZER_FILE, held_out)
-    measured = (
-        f"**Measured on {difference.documents:,} held-out documents: {difference.differing:,} got other ids "
-        f"({difference.share:.2%}).**"
-        if difference.documents
-        else "**How often its ids differ was not measured here**: no held-out documents were given when this was saved."
-    )
-    how = _EXACT_AND_FLAT.format(class_file=EXACT_CLASS_FILE, why_ids_differ=_WHY_IDS_DIFFER[scope], measured=measured)
-    _write_readme(folder, tokenizer, how)
-
-
-def end_of_text_as_added_token() -> dict[str, Any]:
-    """Returns `<|endoftext|>` as tokenizer.json lists it among its added tokens."""
-    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
-    return {"id": END_OF_TEXT_ID, "content": END_OF_TEXT, **flags, "special": True}
+    return len(documents), sum(a.tolist() != b.ids for a, b in zip(ours, theirs, strict=True))
 
 
 def _write_config(folder: Path, further: dict[str, Any]) -> None:
@@ -119,13 +210,13 @@ _EQUAL_ALWAYS = """\
 tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
 ```
 
-It gives the same ids as toktrial. Only characters that Unicode gained lately can be cut differently, where the libraries that
+It gives the same ids as toktrial. Only characters that are new in Unicode can be cut differently, where the libraries that
 split the text know different versions of Unicode.
 """
 
 _EXACT_AND_FLAT = """\
-Two ways. This one gives the same ids as toktrial (but for characters that Unicode gained lately, which the libraries that
-split the text may know or not); it runs `{class_file}` of this folder, which needs `transformers` and `tokenizers` alone:
+There are two ways. This one gives the same ids as toktrial (except for characters that are new in Unicode, which the libraries
+that split the text may not know). It runs `{class_file}` of this folder, which needs only `transformers` and `tokenizers`:
 
 ```python
 tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
@@ -147,7 +238,7 @@ Use the first where ids must be those that a model was trained on.
 _WHY_IDS_DIFFER = {
     "any": """Now
 and then a merge of primitives crosses a border of pre-tokens that the two steps never cross: beside a contraction that is
-no primitive, in white space beyond ASCII, or within a character.""",
+not a primitive, in white space beyond ASCII, or within a character.""",
     "words": """It
 cannot say that superwords are made of whole words, as this tokenizer's scope `words` demands (it may merge the beginning
 of ` of them` as ` of the`), so **ids differ often**.""",

@@ -22,7 +22,7 @@ class Batches:
         self._seed = seed
         self._batch_size = batch_size
         self._context = context
-        self._offsets = split.offsets.astype(np.int64)
+        self._lengths = np.diff(split.offsets.astype(np.int64))
         self._epoch = -1
         self._order: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._starts: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -30,7 +30,7 @@ class Batches:
     @property
     def epoch_tokens(self) -> int:
         """Ids of one pass over the documents, closing ids included."""
-        return int(self._offsets[-1])
+        return int(self._split.offsets[-1])
 
     @property
     def tokens_per_step(self) -> int:
@@ -42,45 +42,32 @@ class Batches:
 
     def rows(self, step: int, rows: range) -> npt.NDArray[np.int64]:
         """Returns adjacent rows of a step's batch: (rows, T + 1) int64."""
-        ids = self._read(self.place(step, rows), len(rows) * self._context + 1)
+        start = step * self.tokens_per_step + rows.start * self._context
+        ids = self._read(start, len(rows) * self._context + 1)
         columns = np.arange(len(rows))[:, None] * self._context + np.arange(self._context + 1)
         cut: npt.NDArray[np.int64] = ids[columns]
         return cut
 
-    def place(self, step: int, rows: range) -> int:
-        """Returns where in the stream adjacent rows of a step begin; each has T + 1 ids and shares its last with the next."""
-        return step * self.tokens_per_step + rows.start * self._context
-
-    def epoch(self, epoch: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Returns an epoch's documents in their order, and where each begins in it (and, last, where the epoch ends)."""
-        self._enter_epoch(epoch)
-        return self._order, self._starts
-
     def documents_of(self, step: int) -> npt.NDArray[np.int64]:
         """Returns the indices of the documents that a step's targets touch, in the order of the stream."""
-        size = self.tokens_per_step
-        place, end = step * size, (step + 1) * size
+        place, end = step * self.tokens_per_step, (step + 1) * self.tokens_per_step
         touched: list[int] = []
         while place < end:
-            epoch, within = divmod(place, self.epoch_tokens)
-            self._enter_epoch(epoch)
-            rank = int(np.searchsorted(self._starts, within, side="right")) - 1
+            _, rank, within = self._locate(place)
             touched.append(int(self._order[rank]))
-            place = epoch * self.epoch_tokens + int(self._starts[rank + 1])
+            place += int(self._lengths[touched[-1]]) - within
         return np.array(touched, dtype=np.int64)
 
     def bytes_read(self, steps: int, entry_bytes: npt.NDArray[np.uint32]) -> int:
         """Returns the UTF-8 bytes of the targets of the first `steps` steps; `entry_bytes` are those of the track's store."""
-        epoch, within = divmod(steps * self.tokens_per_step, self.epoch_tokens)
-        self._enter_epoch(epoch)
-        rank = int(np.searchsorted(self._starts, within, side="right")) - 1
+        epoch, rank, within = self._locate(steps * self.tokens_per_step)
         byte_lengths = self._split.byte_lengths
         whole = epoch * int(byte_lengths.sum(dtype=np.int64)) + int(byte_lengths[self._order[:rank]].sum(dtype=np.int64))
-        begun = self._split.document(int(self._order[rank]))[: within - int(self._starts[rank])]
+        begun = self._split.document(int(self._order[rank]))[:within]
         return whole + int(entry_bytes[begun].sum(dtype=np.int64))
 
     def last_step_within(self, text_bytes: int, steps: int, entry_bytes: npt.NDArray[np.uint32]) -> int:
-        """Returns the last of the steps 0 to `steps` by which no more than `text_bytes` bytes of text have been read."""
+        """Returns the last of the steps 0 to `steps` after which no more than `text_bytes` bytes of text have been read."""
         return bisect.bisect_right(range(steps + 1), text_bytes, key=lambda step: self.bytes_read(step, entry_bytes)) - 1
 
     def _read(self, start: int, count: int) -> npt.NDArray[np.int64]:
@@ -91,29 +78,32 @@ class Batches:
             ids[0] = END_ID
             filled = 1
         while filled < count:
-            epoch, within = divmod(start + filled - 1, self.epoch_tokens)  # the leading id 0 shifts all by one
-            self._enter_epoch(epoch)
-            rank = int(np.searchsorted(self._starts, within, side="right")) - 1
-            document = self._split.document(int(self._order[rank]))[within - int(self._starts[rank]) :]
+            _, rank, within = self._locate(start + filled - 1)  # the leading id 0 shifts all by one
+            document = self._split.document(int(self._order[rank]))[within:]
             taken = min(len(document), count - filled)
             ids[filled : filled + taken] = document[:taken]
             filled += taken
         return ids
 
-    def _enter_epoch(self, epoch: int) -> None:
-        if epoch == self._epoch:
-            return
-        self._order = document_order(self._split.documents, self._seed, epoch)
-        lengths = np.diff(self._offsets)[self._order]
-        self._starts = np.concatenate([[0], np.cumsum(lengths)])
-        self._epoch = epoch
+    def _locate(self, place: int) -> tuple[int, int, int]:
+        """Returns the epoch of a place in the stream (not counting the leading id 0), its document's rank, its place in that.
+
+        `_order` and `_starts` are then those of that epoch.
+        """
+        epoch, within = divmod(place, self.epoch_tokens)
+        if epoch != self._epoch:
+            self._order = document_order(self._split.documents, self._seed, epoch)
+            self._starts = np.concatenate([[0], np.cumsum(self._lengths[self._order])])
+            self._epoch = epoch
+        rank = int(np.searchsorted(self._starts, within, side="right")) - 1
+        return epoch, rank, within - int(self._starts[rank])
 
 
 def document_order(documents: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     """Returns the permutation of (seed, epoch): document indices (documents,) int64.
 
-    Sorts by the raw output of the Philox bit generator, which NumPy keeps the same from version to version (that of
-    `Generator.permutation` it does not promise).
+    Sorts by the raw output of the Philox bit generator, which NumPy keeps the same from version to version; it does not
+    promise that for `Generator.permutation`.
     """
     keys = np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64)).random_raw(documents)
     return np.argsort(keys, kind="stable")

@@ -1,4 +1,4 @@
-"""Token ids on disk: written once per track, memory-mapped by training and evaluation. Reading needs numpy alone.
+"""Token ids on disk: written once per track, memory-mapped by training and evaluation. Reading needs only numpy.
 
 Per split (train; val for validation): SPLIT.bin holds the ids, each document followed by id 0; SPLIT_offsets.bin where each
 document begins in it (uint64, one more than documents); SPLIT_bytes.bin each document's UTF-8 length (uint32). entry_bytes.bin
@@ -6,15 +6,16 @@ holds the length of every entry in bytes (uint32). All little-endian. After this
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from toktrial import artifact, progress
+from toktrial.errors import TrialError
 
 if TYPE_CHECKING:
     from toktrial.corpus.documents import Documents
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
 
 END_ID = 0  # closes a document; `<|endoftext|>`
 FILE_PREFIX = {"train": "train", "validation": "val"}  # of each split's files
+DOCUMENTS_AT_ONCE = 10_000  # that are copied from one store to another
+
+Piece = tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.int64], npt.NDArray[np.integer[Any]]]
+"""Documents of a split: flat ids with closing ids, in the dtype on disk; then each document's number of ids and of bytes."""
 
 
 @dataclass(frozen=True)
 class TokenSplit:
-    """The ids of one split, memory-mapped where they were written to disk."""
+    """The ids of one split, memory-mapped if they come from disk."""
 
     ids: npt.NDArray[np.integer[Any]]
     """Flat ids, each document followed by id 0; uint16 or uint32."""
@@ -37,7 +42,7 @@ class TokenSplit:
 
     @classmethod
     def of_texts(cls, texts: Sequence[str], tokenizer: "Tokenizer") -> "TokenSplit":
-        """Encodes texts, at least one, as documents, each followed by id 0; the ids are uint32.
+        """Encodes one or more texts as documents, each followed by id 0; the ids are uint32.
 
         Raises ValueError for a lone surrogate, which UTF-8 cannot hold.
         """
@@ -71,7 +76,7 @@ class TokenStore:
     def open(cls, folder: Path, check: bool = False) -> "TokenStore":
         """Memory-maps what `write_tokens` wrote; with `check`, compares every file with its checksum first.
 
-        Raises TrialError where the stage is unfinished or a file is damaged.
+        Raises TrialError if the stage is unfinished or a file is damaged.
         """
         if check:
             artifact.check_files(folder)
@@ -93,7 +98,7 @@ def entry_bytes_of(tokenizer: "Tokenizer") -> npt.NDArray[np.uint32]:
 
 
 def tokens_fingerprint(tokenizer_fingerprint: str) -> str:
-    """Returns what identifies the token files of a tokenizer, whose own fingerprint covers the corpus."""
+    """Returns the fingerprint of a tokenizer's token files; the tokenizer's own fingerprint covers the corpus."""
     return artifact.fingerprint("tokens", {"tokenizer": tokenizer_fingerprint})
 
 
@@ -114,66 +119,76 @@ def write_tokens(
     with artifact.publish(folder, fingerprint, manifest) as partial:
         entry_bytes.tofile(partial / "entry_bytes.bin")
         for split, documents in splits.items():
-            manifest[split] = _write_split(partial, FILE_PREFIX[split], documents, tokenizer, dtype, entry_bytes)
+            title = f"encoding {tokenizer.recipe} {FILE_PREFIX[split]}"
+            with progress.progress(title, documents.bytes, "B") as shown:
+                pieces = _encode(documents, tokenizer, dtype, entry_bytes)
+                manifest[split] = _write_split(partial, split, pieces, shown)
         manifest["seconds"] = time.monotonic() - started
     return fingerprint
 
 
-def _write_split(
-    folder: Path,
-    prefix: str,
-    documents: "Documents",
-    tokenizer: "Tokenizer",
-    dtype: np.dtype[Any],
-    entry_bytes: npt.NDArray[np.uint32],
-) -> dict[str, int]:
+def write_parted_tokens(folder: Path, store: TokenStore, fingerprint: str, is_set_aside: npt.NDArray[np.bool_]) -> None:
+    """Writes the training documents of `store` into `folder`, as a store whose validation split is what was set aside.
+
+    `is_set_aside`: (documents,), for the documents of the training split. Nothing is encoded again. Does nothing if that is
+    done. Raises TrialError if nothing is left to train on.
+    """
+    if artifact.is_finished(folder, fingerprint):
+        return
+    if is_set_aside.all():
+        raise TrialError(
+            f"tuning.documents sets all {len(is_set_aside)} training documents aside, which leaves none to train on: lower it"
+        )
+    manifest: dict[str, Any] = {name: store.manifest[name] for name in ("tokenizer", "entries", "dtype")}
+    with artifact.publish(folder, fingerprint, manifest) as partial:
+        store.entry_bytes.tofile(partial / "entry_bytes.bin")
+        for split, is_chosen in (("train", ~is_set_aside), ("validation", is_set_aside)):
+            manifest[split] = _write_split(partial, split, _copy(store.train, np.flatnonzero(is_chosen)))
+
+
+def _write_split(folder: Path, split: str, pieces: Iterable[Piece], shown: progress.Progress | None = None) -> dict[str, int]:
+    """Writes the three files of a split. Returns how much it holds: tokens without closing ids, bytes of UTF-8."""
     counts = {"documents": 0, "tokens": 0, "bytes": 0}
+    prefix = FILE_PREFIX[split]
     with (
         (folder / f"{prefix}.bin").open("wb") as id_file,
         (folder / f"{prefix}_offsets.bin").open("wb") as offset_file,
         (folder / f"{prefix}_bytes.bin").open("wb") as byte_file,
-        progress.progress(f"encoding {tokenizer.recipe} {prefix}", documents.bytes, "B") as shown,
     ):
         np.zeros(1, dtype="<u8").tofile(offset_file)
-        for texts in documents.batches():
-            ids, offsets = tokenizer.encode_arrow(texts)
-            byte_lengths = np.diff(_text_offsets(texts)).astype("<u4")
-            _check_bytes(ids, offsets, byte_lengths, entry_bytes)
-            _append(id_file, ids, offsets, dtype)
-            # Each document before a place has added its closing id 0.
-            ends = offsets[1:] + np.arange(1, offsets.size) + counts["tokens"] + counts["documents"]
+        for ids, lengths, byte_lengths in pieces:
+            ids.tofile(id_file)
+            ends = counts["tokens"] + counts["documents"] + np.cumsum(lengths)
             ends.astype("<u8").tofile(offset_file)
-            byte_lengths.tofile(byte_file)
-            counts["documents"] += byte_lengths.size
-            counts["tokens"] += ids.size
+            byte_lengths.astype("<u4").tofile(byte_file)
+            counts["documents"] += lengths.size
+            counts["tokens"] += ids.size - lengths.size
             counts["bytes"] += int(byte_lengths.sum(dtype=np.int64))
-            shown.update(counts["bytes"])
+            if shown:
+                shown.update(counts["bytes"])
     return counts
 
 
-def _text_offsets(texts: Any) -> npt.NDArray[np.int64]:
+def _encode(
+    documents: "Documents", tokenizer: "Tokenizer", dtype: np.dtype[Any], entry_bytes: npt.NDArray[np.uint32]
+) -> Iterator[Piece]:
     from toktrial.corpus.documents import flat_buffers
 
-    return flat_buffers(texts)[0]
+    for texts in documents.batches():
+        ids, offsets = tokenizer.encode_arrow(texts)
+        byte_lengths = np.diff(flat_buffers(texts)[0])
+        byte_ends = np.concatenate([[0], np.cumsum(entry_bytes[ids], dtype=np.int64)])[offsets]
+        wrong = np.flatnonzero(np.diff(byte_ends) != byte_lengths)
+        assert not wrong.size, f"entries of document {wrong[0]} of a batch do not add up to its bytes"
+        yield np.insert(ids.astype(dtype), offsets[1:], END_ID), np.diff(offsets) + 1, byte_lengths
 
 
-def _check_bytes(
-    ids: npt.NDArray[np.uint32],
-    offsets: npt.NDArray[np.int64],
-    byte_lengths: npt.NDArray[np.uint32],
-    entry_bytes: npt.NDArray[np.uint32],
-) -> None:
-    ends = np.concatenate([[0], np.cumsum(entry_bytes[ids], dtype=np.int64)])[offsets]
-    wrong = np.flatnonzero(np.diff(ends) != byte_lengths)
-    assert not wrong.size, f"entries of document {wrong[0]} of a batch do not add up to its bytes"
-
-
-def _append(file: BinaryIO, ids: npt.NDArray[np.uint32], offsets: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> None:
-    """Writes documents with id 0 behind each."""
-    with_ends = np.full(ids.size + offsets.size - 1, END_ID, dtype=dtype)
-    document = np.repeat(np.arange(offsets.size - 1), np.diff(offsets))
-    with_ends[np.arange(ids.size) + document] = ids
-    with_ends.tofile(file)
+def _copy(split: TokenSplit, documents: npt.NDArray[np.int64]) -> Iterator[Piece]:
+    offsets = split.offsets.astype(np.int64)
+    lengths = offsets[1:] - offsets[:-1]
+    for first in range(0, len(documents), DOCUMENTS_AT_ONCE):
+        chosen = documents[first : first + DOCUMENTS_AT_ONCE]
+        yield np.concatenate([split.document(index) for index in chosen.tolist()]), lengths[chosen], split.byte_lengths[chosen]
 
 
 def _open_split(folder: Path, prefix: str, dtype: str) -> TokenSplit:

@@ -1,1 +1,1 @@
-"""From ids on disk to weights and metrics: the flow's fourth stage. Needs numpy and torch alone."""
+"""From ids on disk to weights and metrics: the flow's fourth stage. Needs only numpy and torch."""

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: written by rename, the last two kept, read without running code from them."""
+"""Checkpoints of a run: written by rename, the last two kept, read without running code from them, and which to go on from."""
 
 import zipfile
 from collections.abc import Mapping
@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 
-from toktrial import progress
+from toktrial import artifact, progress
+from toktrial.training.run import Run, kept_weights_file
 
 KEPT = 2
+UNRECORDED = {"compiled": False, "waited_seconds": 0.0}  # what checkpoints of earlier versions do not hold
 _PREFIX, _SUFFIX = "checkpoint-", ".pt"
 
 
@@ -19,13 +21,55 @@ def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> None:
     partial = path.with_name(f".{path.name}.partial")
     torch.save(dict(state), partial)
     partial.replace(path)
-    for old in _checkpoints(folder)[:-KEPT]:
+    for old in _newest_first(folder)[KEPT:]:
         old.unlink()
 
 
-def load_newest_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """Returns the newest state that can be read, on the CPU, else None. Says which damaged ones it passed over."""
-    for path in reversed(_checkpoints(folder)):
+def state_to_go_on_from(run: Run, identity: Mapping[str, str], steps: int) -> dict[str, Any] | None:
+    """Returns the newest checkpoint of this run, or of a shorter one that it continues; removes those of other settings.
+
+    `identity` holds the run's fingerprint and lineage. A run in this folder that is finished no longer is.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    state = _load_newest(run.folder)
+    if state is not None and not _is_of(state, run, identity, steps):
+        remove_checkpoints(run.folder)
+        state = None
+    if (run.folder / artifact.MANIFEST).is_file():
+        then = "going on where it ended" if state else "it was trained under other settings; training it again from the start"
+        progress.print_line(f"{run.name}: {then}")
+        (run.folder / artifact.MANIFEST).unlink()
+    return None if state is None else UNRECORDED | state
+
+
+def remove_checkpoints(folder: Path, from_step: int = 0) -> int | None:
+    """Removes the checkpoints of `from_step` and later; returns the step of the newest that is left, if any."""
+    for path in _newest_first(folder):
+        step = int(path.name.removeprefix(_PREFIX).removesuffix(_SUFFIX))
+        if step < from_step:
+            return step
+        path.unlink()
+    return None
+
+
+def tidy(run: Run) -> None:
+    """Removes the checkpoints that a finished run no longer needs: all but the last if a longer run may go on from it."""
+    for path in _newest_first(run.folder)[int(run.can_grow) :]:
+        path.unlink()
+
+
+def _is_of(state: Mapping[str, Any], run: Run, identity: Mapping[str, str], steps: int) -> bool:
+    """Whether a checkpoint is of this run, or of a shorter one that this run may continue."""
+    if state["fingerprint"] == identity["fingerprint"]:
+        return True
+    has_kept_weights = (run.folder / kept_weights_file(run.keep_weights_at)).is_file()
+    is_past = run.must_keep_weights and not has_kept_weights and run.keep_weights_at < state["step"]
+    return bool(state.get("lineage") == identity["lineage"] and state["step"] <= steps and not is_past)
+
+
+def _load_newest(folder: Path) -> dict[str, Any] | None:
+    """Returns the newest state that can be read, on the CPU. Says which damaged ones it passed over."""
+    for path in _newest_first(folder):
         try:
             _check_checksums(path)
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -37,31 +81,13 @@ def load_newest_checkpoint(folder: Path) -> dict[str, Any] | None:
     return None
 
 
-def remove_all_but_newest(folder: Path) -> None:
-    """Leaves the checkpoint that a longer training goes on from."""
-    for old in _checkpoints(folder)[:-1]:
-        old.unlink()
-
-
-def remove_checkpoints(folder: Path, from_step: int = 0) -> int | None:
-    """Removes the checkpoints of `from_step` and later; returns the step of the newest that is left, if any."""
-    left = None
-    for path in _checkpoints(folder):
-        step = int(path.name.removeprefix(_PREFIX).removesuffix(_SUFFIX))
-        if step >= from_step:
-            path.unlink()
-        else:
-            left = step
-    return left
-
-
 def _check_checksums(path: Path) -> None:
-    """Raises BadZipFile where the file is cut short or a bit of it has changed: torch writes checksums, but reads past them."""
+    """Raises BadZipFile if the file is cut short or a bit of it has changed: torch writes checksums, but does not read them."""
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged is not None:
         raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
 
 
-def _checkpoints(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"{_PREFIX}*{_SUFFIX}"))
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"{_PREFIX}*{_SUFFIX}"), reverse=True)

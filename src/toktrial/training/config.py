@@ -1,10 +1,10 @@
-"""The model's shape, how it is trained, and how its learning rate is tuned: one setting for all tracks.
+"""The model's shape, how it is trained and how its learning rate is tuned, and what follows from them by arithmetic.
 
-Imports nothing heavy.
+Every track is trained with the same settings. Imports nothing heavy.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from toktrial.errors import TrialError
@@ -24,31 +24,29 @@ class ModelConfig:
     """Positions that the model sees at once (GPT-2's n_positions)."""
 
     def __post_init__(self) -> None:
-        for name in ("n_layer", "n_head", "width", "context"):
-            if getattr(self, name) < 1:
-                raise TrialError(f"model.{name} must be at least 1, but is {getattr(self, name)}")
+        _check_at_least("model", self, n_layer=1, n_head=1, width=1, context=1)
         if self.width % self.n_head:
-            raise TrialError(f"model.width {self.width} is no multiple of model.n_head {self.n_head}")
+            raise TrialError(f"model.width {self.width} is not a multiple of model.n_head {self.n_head}")
         if self.context % 2:
             raise TrialError(f"model.context must be even (evaluation halves it), but is {self.context}")
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How every run is trained. AdamW; weight decay on matrices alone."""
+    """How every run is trained, with AdamW."""
 
     batch_size: int = 32
-    """Rows of a batch; each holds `model.context` tokens. Under torchrun the processes share them out."""
+    """Rows of a batch, each of `model.context` tokens. Under torchrun the processes share them."""
     micro_batch_size: int = 0
-    """Rows that a device computes at once, their gradients summed until the batch is whole; 0: all of its rows."""
+    """Rows that a device computes at once; gradients are summed until the batch is complete. 0: all of its rows."""
     match: Literal["tokens", "bytes"] = "tokens"
-    """What a step is to hold as much of in every track. `bytes`: each other track's context and batch are chosen so that they
-    hold the bytes of text that the baseline's do; its steps then cost fewer FLOPs where its tokens are longer."""
+    """What a step holds equally much of in every track. `bytes`: the context and batch of every other track are chosen to hold
+    as many bytes of text as the baseline's do, so its steps cost fewer FLOPs if its tokens are longer."""
     steps: int = 50_000
     """Training steps of every run, unless `epochs` is set."""
     epochs: float = 0.0
-    """If above 0, the budget is so many passes over the training text in place of `steps`: equal text for every track,
-    and fewer steps for the track with fewer tokens."""
+    """If above 0, the budget is this many passes over the training text instead of `steps`: every track reads equal text, and
+    the track with fewer tokens takes fewer steps."""
     learning_rate: float = 3e-4
     """Peak learning rate."""
     warmup_steps: int = 1000
@@ -56,37 +54,32 @@ class TrainingConfig:
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     """What the learning rate does after the warm-up."""
     final_learning_rate_share: float = 0.1
-    """Share of the peak that a cosine or linear schedule ends at."""
+    """Share of the peak at which a cosine or linear schedule ends."""
     weight_decay: float = 0.1
-    """AdamW's weight decay, on matrices alone."""
+    """AdamW's weight decay, for matrices only."""
     beta1: float = 0.9
     """AdamW's first beta."""
     beta2: float = 0.95
     """AdamW's second beta."""
     gradient_clip: float = 1.0
-    """Largest norm of the gradient."""
+    """Largest norm of the gradient; 0: no limit."""
     log_every: int = 100
-    """Steps between two lines of metrics, each with an evaluation."""
+    """Steps between two lines of metrics; each line needs an evaluation."""
     checkpoint_every: int = 1000
     """Steps between two checkpoints."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to train. `auto`: CUDA, else MPS, else CPU."""
+    """Where to train. `auto`: CUDA if there is one, else MPS, else the CPU."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Arithmetic of the training step. `auto`: bfloat16 where the device has it, else float32."""
+    """Arithmetic of the training step. `auto`: bfloat16 if the device has it, else float32."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """Whether torch.compile makes the step. `auto`: where the run is long enough to pay for it, and there is a compiler."""
+    """Whether torch.compile compiles the step. `auto`: if the run is long enough to pay for it and there is a compiler."""
     deterministic: Literal["auto", "on", "off"] = "auto"
-    """Whether two runs on one device give bitwise equal weights. `auto`: on a CPU, where it costs next to nothing."""
+    """Whether two runs on one device give bitwise equal weights. `auto`: on a CPU, where this costs next to nothing."""
 
     def __post_init__(self) -> None:
-        at_least_one = ("batch_size", "steps", "log_every", "checkpoint_every")
-        for name in at_least_one:
-            if getattr(self, name) < 1:
-                raise TrialError(f"training.{name} must be at least 1, but is {getattr(self, name)}")
-        not_negative = ("micro_batch_size", "epochs", "learning_rate", "warmup_steps", "weight_decay", "gradient_clip")
-        for name in not_negative:
-            if getattr(self, name) < 0:
-                raise TrialError(f"training.{name} must not be negative, but is {getattr(self, name)}")
+        _check_at_least("training", self, batch_size=1, steps=1, log_every=1, checkpoint_every=1)
+        _check_at_least("training", self, micro_batch_size=0, epochs=0, learning_rate=0, warmup_steps=0)
+        _check_at_least("training", self, weight_decay=0, gradient_clip=0)
         if not 0 <= self.final_learning_rate_share <= 1:
             raise TrialError(
                 f"training.final_learning_rate_share must lie between 0 and 1, but is {self.final_learning_rate_share}"
@@ -102,26 +95,70 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class TuningConfig:
-    """Whether and how learning rates are tuned before the trial's runs are trained. Validation documents take no part in it."""
+    """Whether and how learning rates are tuned before the trial's runs are trained. Validation documents play no part in it."""
 
     rates: tuple[float, ...] = ()
-    """Peak learning rates to try, the same for every track; none: no tuning, and training.learning_rate holds."""
+    """Peak learning rates to try, the same for every track. None: no tuning, and training.learning_rate applies."""
     decides: Literal["own", "shared"] = "own"
-    """Which rate the verdict's runs are trained at: each track's own best one, or the one that is best for the tracks' mean."""
+    """The rate at which the verdict's runs are trained: each track's own best, or the best for the mean of the tracks."""
     both_verdicts: bool = True
-    """Whether the runs are trained at the other of the two rates as well, so that the report has both verdicts."""
+    """Whether to train the runs at the other of the two rates as well, so that the report has both verdicts."""
     seeds: int = 1
-    """Runs of each track at each rate, under seeds that no other run has."""
+    """Runs of each track at each rate, with seeds that no other run has."""
     steps: int = 0
-    """Steps of a tuning run; 0: as many as the runs that it chooses the rate for. The best rate depends on it."""
+    """Steps of a tuning run, on which the best rate depends. 0: as many as the runs for which it chooses the rate."""
     documents: int = 500
-    """Training documents that are set aside to judge by: those with the lowest hashes under a seed of their own."""
+    """Training documents that are set aside to judge the rates: those with the lowest hashes under a separate seed."""
 
     def __post_init__(self) -> None:
         if any(not 0 < rate < math.inf for rate in self.rates):
             raise TrialError(f"tuning.rates must be finite numbers above 0, but are {list(self.rates)}")
         if self.rates and len(set(self.rates)) < max(2, len(self.rates)):
             raise TrialError(f"tuning.rates must be two or more different rates, or none at all, but are {list(self.rates)}")
-        for name, least in (("seeds", 1), ("steps", 0), ("documents", 1)):
-            if getattr(self, name) < least:
-                raise TrialError(f"tuning.{name} must be at least {least}, but is {getattr(self, name)}")
+        _check_at_least("tuning", self, seeds=1, steps=0, documents=1)
+
+
+def _check_at_least(section: str, config: object, **least_values: int) -> None:
+    for name, least in least_values.items():
+        if getattr(config, name) < least:
+            raise TrialError(f"{section}.{name} must be at least {least}, but is {getattr(config, name)}")
+
+
+def steps_of(config: TrainingConfig, epoch_tokens: int, context: int) -> int:
+    """Returns the steps of a run: `steps`, or as many as `epochs` passes over the training text take."""
+    if not config.epochs:
+        return config.steps
+    return max(1, round(config.epochs * epoch_tokens / (config.batch_size * context)))
+
+
+def learning_rate(step: int, steps: int, config: TrainingConfig) -> float:
+    """Returns the learning rate of step `step` of `steps`, counted from 1; step 0 is where the warm-up begins.
+
+    Rises linearly to the peak at step `warmup_steps`. Then it is constant, or falls by a half cosine or a line to
+    `final_learning_rate_share` of the peak at the last step.
+    """
+    if step < config.warmup_steps:
+        return config.learning_rate * step / config.warmup_steps
+    if config.schedule == "constant":
+        return config.learning_rate
+    gone = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
+    left = 0.5 * (1 + math.cos(math.pi * gone)) if config.schedule == "cosine" else 1 - gone
+    share = config.final_learning_rate_share
+    return config.learning_rate * (share + (1 - share) * left)
+
+
+def matched_shape(model: ModelConfig, training: TrainingConfig, ratio: float) -> tuple[ModelConfig, TrainingConfig]:
+    """Returns the configs with which a track whose tokens are `ratio` times as long as the baseline's reads equal bytes a step.
+
+    Its context holds as many bytes as the baseline's, to the nearest even number of tokens (evaluation halves it). Its batch
+    has the number of rows that brings the bytes of a step nearest to the baseline's. Its micro-batch is the largest that
+    divides the rows and is no larger than the one asked for.
+
+    >>> model, training = matched_shape(ModelConfig(context=128), TrainingConfig(batch_size=16), 1.45)
+    >>> model.context, training.batch_size
+    (88, 16)
+    """
+    context = max(2, 2 * round(model.context / ratio / 2))
+    rows = max(1, round(training.batch_size * model.context / (ratio * context)))
+    micro = max((size for size in range(1, training.micro_batch_size + 1) if rows % size == 0), default=0)
+    return replace(model, context=context), replace(training, batch_size=rows, micro_batch_size=micro)

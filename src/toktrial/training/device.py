@@ -1,27 +1,39 @@
-"""Which device trains, and in which arithmetic: asked of the machine, not assumed."""
+"""Everything that depends on the device that trains: which one it is, its arithmetic, its memory, and how ids reach it.
+
+What a setting leaves open (`auto`) is asked of the machine and never timed, so that a run that is repeated or resumed gets
+the same answer.
+"""
 
 import ctypes
+import math
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import torch
 import torch.utils.deterministic as torch_deterministic
+from torch import Tensor
 
 from toktrial.errors import TrialError
+from toktrial.tokens.batches import Batches
 
+# Training FLOPs of a run from which compiling it surely pays. On two CPU cores compiling takes 20 to 40 s and saves about 30%
+# of the time at 100 to 200 GFLOP/s: it breaks even at 1e13 to 3e13. On a GPU, not measured here: about as long, and half of
+# the time at 100 TFLOP/s.
+PAYING_FLOPS = {"cpu": 5e13, "cuda": 1e16}
 FILL = "fill_uninitialized_memory"  # a property that torch hides from type checkers
-# Users can cap what oneDNN uses of a CPU; under these two it says that it supports bfloat16, and emulates it. Source: oneDNN's
-# documentation, "CPU Dispatcher Control".
+# Users can cap which instructions of a CPU oneDNN uses. Under these two caps it claims to support bfloat16, but emulates it.
+# Source: oneDNN's documentation, "CPU Dispatcher Control".
 ONEDNN_CAPS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 CAPS_THAT_EMULATE = {"AVX512_CORE", "AVX512_CORE_VNNI"}
 M_MMAP_MAX, M_TRIM_THRESHOLD = -4, -1  # of glibc's malloc.h
 
 
 def resolve_device(name: str, asked_by: str = "training.device") -> torch.device:
-    """Returns the device of that name; for `auto` CUDA, else MPS, else CPU. Raises TrialError where it is not there."""
+    """Returns the device of that name; for `auto` CUDA, else MPS, else CPU. Raises TrialError if the machine lacks it."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, available in there.items() if available))
@@ -32,9 +44,9 @@ def resolve_device(name: str, asked_by: str = "training.device") -> torch.device
 
 
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
-    """Returns the arithmetic of the training step; for `auto` bfloat16 where the device computes in it, else float32.
+    """Returns the arithmetic of the training step; for `auto` bfloat16 if the device computes in it, else float32.
 
-    Emulated bfloat16 counts as absent: on a CPU without its instructions it is far slower than float32. MPS stays in
+    Emulated bfloat16 counts as absent: on a CPU without the instructions it is far slower than float32. MPS stays in
     float32 until somebody has measured it.
     """
     if name != "auto":
@@ -46,11 +58,19 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if has_bfloat16 else torch.float32
 
 
+def resolve_compile(setting: str, device: torch.device, flops: float) -> bool:
+    """Returns whether to compile the step of a run of this many training FLOPs; on MPS only if `setting` is `on`."""
+    if setting != "auto":
+        return setting == "on"
+    return flops >= PAYING_FLOPS.get(device.type, math.inf)
+
+
 @contextmanager
 def determinism(setting: str, device: torch.device) -> Iterator[bool]:
-    """Has torch compute the same bits in every run of the block where `setting` says so; yields whether it does.
+    """Makes torch compute the same bits in every run of the block if `setting` says so; yields whether it does.
 
-    `auto`: on a CPU alone. What torch compiles for a CPU repeats bitwise only so. Rounding depends on the number of threads.
+    `auto`: only on a CPU. What torch compiles for a CPU repeats bitwise only this way. Rounding still depends on the number
+    of threads.
     """
     wanted = setting == "on" or (setting == "auto" and device.type == "cpu")
     before = torch.are_deterministic_algorithms_enabled(), getattr(torch_deterministic, FILL)
@@ -66,10 +86,10 @@ def determinism(setting: str, device: torch.device) -> Iterator[bool]:
 
 
 def keep_freed_memory(device: torch.device) -> None:
-    """Has this process keep the memory that tensors on the CPU free, for the next ones; for good, where the C library is glibc.
+    """Makes this process keep, from now on, the memory that tensors on the CPU free, for the next tensors; needs glibc.
 
-    By default glibc gives every large block back and asks for it anew: a tenth of a training step goes into the system's
-    zeroing of pages that the step before had too. Source: mallopt(3).
+    By default glibc returns every large block to the system and asks for it again: a tenth of a training step then goes into
+    zeroing pages that the step before had too. Source: mallopt(3).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if device.type == "cpu" and mallopt is not None:
@@ -78,7 +98,7 @@ def keep_freed_memory(device: torch.device) -> None:
 
 
 def device_name(device: torch.device) -> str:
-    """Returns what a person calls the device."""
+    """Returns the name by which a person knows the device."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     name = _cpu_capabilities().get("cpu_name") or platform.processor() or platform.machine()
@@ -86,18 +106,40 @@ def device_name(device: torch.device) -> str:
 
 
 def synchronise(device: torch.device) -> None:
-    """Waits until the device has done what it was given, so that a clock read next tells the truth."""
+    """Waits until the device has finished its work, so that a clock read next tells the truth."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
 
 
-def _cpu_has_bfloat16() -> bool:
-    """Whether the CPU has instructions for bfloat16, and oneDNN, which multiplies for torch, may use them.
+def make_feed(batches: Batches, rows: range, device: torch.device) -> Callable[[int], Tensor]:
+    """Returns a function that gives these rows of a step, counted from 0, on the device: (rows, T + 1) int64."""
+    if device.type == "cpu":
+        return lambda step: torch.from_numpy(batches.rows(step, rows))
+    return PrefetchingFeed(batches, rows, device)
 
-    Asked and not timed, so that a run that is repeated, or goes on, gets the same arithmetic.
-    """
+
+class PrefetchingFeed:
+    """Reads one step ahead in a thread. The copy to the device runs while the device computes, and nothing waits for it."""
+
+    def __init__(self, batches: Batches, rows: range, device: torch.device) -> None:
+        self._batches, self._rows, self._device = batches, rows, device
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="batches")
+        self._ahead: dict[int, Future[Tensor]] = {}
+
+    def __call__(self, step: int) -> Tensor:
+        ids = self._ahead.get(step) or self._reader.submit(self._read, step)
+        self._ahead = {step + 1: self._reader.submit(self._read, step + 1)}
+        return ids.result().to(self._device, non_blocking=True)
+
+    def _read(self, step: int) -> Tensor:
+        ids = torch.from_numpy(self._batches.rows(step, self._rows))
+        return ids.pin_memory() if self._device.type == "cuda" else ids
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Whether the CPU has instructions for bfloat16 and oneDNN, which multiplies for torch, may use them."""
     capabilities = _cpu_capabilities()
     has_instructions = any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16", "bf16"))
     has_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -108,6 +150,6 @@ def _cpu_has_bfloat16() -> bool:
 
 
 def _cpu_capabilities() -> dict[str, object]:
-    """What the CPU can do, as torch sees it; nothing on a torch too old to say."""
+    """What the CPU can do, as torch sees it; empty if this torch is too old to tell."""
     get_capabilities = getattr(torch.cpu, "get_capabilities", None)
     return dict(get_capabilities()) if get_capabilities is not None else {}

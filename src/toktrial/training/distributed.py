@@ -1,7 +1,7 @@
-"""Several processes that train one run, started by torchrun: who they are, and how they agree.
+"""Several processes that train one run, started by torchrun: which ones they are and how they agree.
 
-Every process computes its rows of the batch. The first one alone evaluates and writes; it does so between two exchanges of
-gradients, where the others wait for it.
+Every process computes its rows of the batch. Only the first one evaluates and writes; it does so between two exchanges of
+gradients, at the second of which the others wait for it.
 """
 
 import gc
@@ -20,7 +20,7 @@ from toktrial.errors import TrialError
 from toktrial.training.config import TrainingConfig
 
 StateT = TypeVar("StateT")
-# The others wait while the first encodes a corpus or evaluates. A process that dies is torchrun's to notice, not ours.
+# The others wait while the first encodes a corpus or evaluates. It is up to torchrun, not us, to notice a process that dies.
 LONGEST_WAIT = timedelta(days=7)
 
 
@@ -36,11 +36,11 @@ class Processes:
         return self.rank == 0
 
     def rows(self, config: TrainingConfig) -> range:
-        """Returns this process's rows of a batch. Raises TrialError where they cannot be shared out evenly."""
+        """Returns this process's rows of a batch. Raises TrialError if the rows cannot be shared evenly."""
         micro_batch_size = config.micro_batch_size or max(1, config.batch_size // self.count)
         if config.batch_size % (self.count * micro_batch_size):
             raise TrialError(
-                f"training.batch_size {config.batch_size} cannot be shared out evenly among {self.count} processes in "
+                f"training.batch_size {config.batch_size} cannot be shared evenly among {self.count} processes in "
                 f"micro-batches of {micro_batch_size} rows: make it a multiple of {self.count * micro_batch_size}, or change "
                 "training.micro_batch_size or torchrun's --nproc-per-node"
             )
@@ -49,10 +49,10 @@ class Processes:
 
     def wait(self) -> None:
         """Returns when every process has come here."""
-        self.any(False)
+        self.largest(0)
 
     def from_first(self, state: StateT) -> StateT:
-        """Returns what the first process holds; tensors come to the CPU."""
+        """Returns what the first process passes; tensors come to the CPU."""
         if self.count == 1:
             return state
         holder: list[Any] = [state]
@@ -60,17 +60,13 @@ class Processes:
         received: StateT = holder[0]
         return received
 
-    def any(self, is_so: bool) -> bool:
-        """Whether it is so in any process."""
-        return self.first_where(is_so) is not None
-
     def first_where(self, is_so: bool) -> int | None:
-        """Returns the lowest rank of a process where it is so; None where it is so in none."""
+        """Returns the lowest rank of a process that passes True; None if none does."""
         found = self.largest(self.count - self.rank if is_so else 0)
         return self.count - found if found else None
 
     def largest(self, number: int) -> int:
-        """Returns the largest of all processes' numbers. Does not wait for the device, only for the other processes."""
+        """Returns the largest number that any process passes. Waits for the other processes, but not for the device."""
         if self.count == 1:
             return number
         largest = torch.tensor(number)
@@ -87,12 +83,12 @@ class Processes:
 
 
 def processes() -> Processes:
-    """Returns the processes that have joined; this one alone where torchrun did not start it."""
+    """Returns the processes that have joined; this one alone if torchrun did not start it."""
     return Processes(dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else Processes()
 
 
 def local_device(device: torch.device) -> torch.device:
-    """Returns the GPU of this process, one for each process of a machine; any other device as it is."""
+    """Returns the GPU of this process, of which each process of a machine has its own; any other device as it is."""
     if device.type != "cuda" or not dist.is_initialized():
         return device
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
@@ -103,7 +99,7 @@ def local_device(device: torch.device) -> torch.device:
 @contextmanager
 def joined() -> Iterator[Processes]:
     """Joins the processes that torchrun started, for the block."""
-    # What the processes say to each other stays on the CPU, whatever carries the gradients.
+    # What the processes tell each other stays on the CPU, whatever carries the gradients.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, timeout=LONGEST_WAIT)
     try:
@@ -117,10 +113,10 @@ def joined() -> Iterator[Processes]:
 
 
 def _forget_frames(error: BaseException | None) -> None:
-    """Lets go of what the functions that an error ended had at hand.
+    """Releases the local variables of the functions that an error has ended.
 
-    DistributedDataParallel must be gone before the group of processes that it holds on to. Freed after it, it waits, with
-    Python's lock, for a thread of gloo's that may be waiting for this lock.
+    DistributedDataParallel must be gone before the group of processes that it holds on to. Freed after it, it waits, holding
+    Python's lock, for a thread of gloo's that may be waiting for that lock.
     """
     while error is not None:
         traceback.clear_frames(error.__traceback__)
@@ -129,7 +125,7 @@ def _forget_frames(error: BaseException | None) -> None:
 
 @contextmanager
 def first_before_the_others(joined_processes: Processes) -> Iterator[None]:
-    """Has the first process do the block before the others, who then find it done; or raise what it raised."""
+    """Makes the first process do the block before the others, which then find it done, or raise what it raised."""
     if not joined_processes.is_first:
         joined_processes.wait()
     try:

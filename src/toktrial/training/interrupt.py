@@ -1,4 +1,4 @@
-"""Lets a run stop at the end of a step when it is asked to (Ctrl-C or SIGTERM), so that no step is left half done."""
+"""Lets a run stop at the end of a step when Ctrl-C or SIGTERM asks it to, so that no step is left half done."""
 
 import signal
 import threading
@@ -17,15 +17,11 @@ class RunStopped(KeyboardInterrupt):
 class Interruption:
     """Whether somebody asked the run to stop, and how."""
 
-    def __init__(self) -> None:
-        self.signal_number = 0
-        """Of the signal that asked; 0: none has."""
-
-    def request(self, signal_number: int) -> None:
-        self.signal_number = signal_number
+    signal_number = 0
+    """Of the signal that asked; 0 if none has."""
 
     def leave(self) -> NoReturn:
-        """Raises what ends the program as the signal would have: RunStopped for Ctrl-C, else SystemExit(128 + signal)."""
+        """Ends the program as the signal would have: raises RunStopped for Ctrl-C, else SystemExit(128 + signal)."""
         if self.signal_number == signal.SIGINT:
             raise RunStopped
         raise SystemExit(128 + self.signal_number)
@@ -33,8 +29,8 @@ class Interruption:
 
 @contextmanager
 def interruption(repeats_count: bool = True) -> Iterator[Interruption]:
-    """Yields what says whether to stop. A second Ctrl-C within the block ends it at once, unless repeats do not count:
-    torchrun repeats to its processes a signal that the terminal may have sent them already."""
+    """Yields what notes a signal. A second one within the block takes effect at once, unless repeats do not count: torchrun
+    repeats to its processes a signal that the terminal may have sent them already."""
     asked = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield asked  # only the main thread may set handlers; the caller's own stay in place
@@ -46,7 +42,7 @@ def interruption(repeats_count: bool = True) -> Iterator[Interruption]:
             signal.signal(number, handler)
 
     def note(number: int, _frame: FrameType | None) -> None:
-        asked.request(number)
+        asked.signal_number = number
         if repeats_count:
             restore()
 

@@ -1,13 +1,31 @@
-"""The metrics of a run: JSON lines, the only source that charts and tables read."""
+"""What a run writes about itself: its metrics as JSON lines, the only source of charts and tables, and record.json.
+
+The clock that times its steps is here too; it also tells whether other work shared the CPU.
+"""
 
 import json
 import os
+import platform
+import subprocess
+import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import torch
+
+from toktrial import __version__, artifact
 from toktrial.errors import TrialError
+from toktrial.training.device import device_name, synchronise
+from toktrial.training.model import GPT
 
 METRICS_FILE = "metrics.jsonl"
+RECORD_FILE = "record.json"
+THREADS_OF_THIS_PROCESS = Path("/proc/self/task")
+# Of the threads' time. On two cores an otherwise idle machine shows 0.004 to 0.02, one other busy process 0.35, two 0.50.
+LARGEST_WAITED_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -16,7 +34,7 @@ class Metrics:
 
     step: int
     training_loss: float | None
-    """Nats per token, mean over the steps since the line before; None at step 0, before any."""
+    """Nats per token, the mean over the steps since the line before; None at step 0."""
     validation_loss: float
     """Nats per token of the curve's validation documents."""
     bits_per_byte: float
@@ -44,7 +62,7 @@ class MetricsLog:
         self._path = folder / METRICS_FILE
         kept = [line for line in read_metrics(folder) if line.step <= last_step]
         partial = self._path.with_name(f".{METRICS_FILE}.partial")
-        partial.write_text("".join(_as_line(line) for line in kept), encoding="utf-8")
+        partial.write_text("".join(map(_as_line, kept)), encoding="utf-8")
         partial.replace(self._path)
 
     def append(self, line: Metrics) -> None:
@@ -55,26 +73,115 @@ class MetricsLog:
 
 
 def read_metrics(folder: Path) -> list[Metrics]:
-    """Returns a run's metrics; none where it has written none. A last line that was cut short is left out.
+    """Returns a run's metrics, none if it has written none. Leaves out a last line that was cut short.
 
-    Raises TrialError where any other line is not one of metrics.
+    Raises TrialError if any other line is damaged.
     """
     path = folder / METRICS_FILE
     if not path.exists():
         return []
-    whole_lines = path.read_bytes().split(b"\n")[:-1]
-    return [_from_line(line, path, number) for number, line in enumerate(whole_lines, start=1)]
-
-
-def _from_line(line: bytes, path: Path, number: int) -> Metrics:
-    try:
-        return Metrics(**json.loads(line))
-    except (ValueError, TypeError) as error:  # no JSON or no UTF-8; no object, or one with other fields
-        raise TrialError(
-            f"{path} is damaged at line {number} ({error}): delete {path.parent} and run the same command again, which trains "
-            "that run anew"
-        ) from None
+    metrics = []
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+        try:
+            metrics.append(Metrics(**json.loads(line)))
+        except (ValueError, TypeError) as error:  # not JSON or not UTF-8; not an object, or one with other fields
+            raise TrialError(
+                f"{path} is damaged at line {number} ({error}): delete {folder} and run the same command again, which trains "
+                "that run from the start"
+            ) from None
+    return metrics
 
 
 def _as_line(line: Metrics) -> str:
     return json.dumps(asdict(line), allow_nan=False) + "\n"
+
+
+class Clock:
+    """Adds up the time of the training steps, all of it and nothing else, whatever the device still has in its queue."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.seconds = 0.0
+        self.waited_seconds = 0.0
+        """For which all threads together waited for a core of the CPU; 0 if the system does not tell."""
+
+    def start(self) -> None:
+        synchronise(self._device)
+        self._waited_before = _waited_seconds() or 0.0
+        self._started = time.perf_counter()
+
+    def stop(self) -> None:
+        synchronise(self._device)
+        self.seconds += time.perf_counter() - self._started
+        # A thread that has ended is no longer counted, so the sum may have fallen.
+        self.waited_seconds += max(0.0, (_waited_seconds() or 0.0) - self._waited_before)
+
+    def waited_share(self) -> float | None:
+        """Returns the share of their time for which the threads of a training on a CPU waited for a core.
+
+        None on another device, of which this would say nothing, and if the system does not tell.
+        """
+        if self._device.type != "cpu" or _waited_seconds() is None:
+            return None
+        return self.waited_seconds / (self.seconds * torch.get_num_threads()) if self.seconds else 0.0
+
+
+def _waited_seconds() -> float | None:
+    """Returns how long this process's threads together have waited for a core so far; None if nothing tells.
+
+    Source: the second figure, in nanoseconds, of Linux's /proc/PID/task/TID/schedstat (Documentation/scheduler/sched-stats).
+    """
+    if not THREADS_OF_THIS_PROCESS.is_dir():
+        return None
+    waited = []
+    for thread in THREADS_OF_THIS_PROCESS.iterdir():
+        with suppress(OSError):  # the thread has just ended, or this Linux keeps no such figures
+            waited.append(int((thread / "schedstat").read_text().split()[1]))
+    return sum(waited) / 1e9 if waited else None
+
+
+def write_record(folder: Path, run: dict[str, Any], model: GPT, device: torch.device) -> None:
+    """Writes what is known of a run, the size of its model and what it runs on, so that it can be judged and repeated."""
+    counts = model.parameter_counts()
+    record = {
+        **run,
+        "device": device.type,
+        "device_name": device_name(device),
+        "threads": torch.get_num_threads(),
+        "parameters": counts.total,
+        "parameters_without_embeddings": counts.without_embeddings,
+        "parameters_of_embeddings": counts.embeddings,
+        "flops_per_token": model.flops_per_token(),
+        "versions": {
+            "toktrial": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+        "source_commit": source_commit(Path(__file__).parent),
+        "started": time.time(),
+    }
+    artifact.write_json(folder / RECORD_FILE, record)
+
+
+def finish_record(folder: Path, clock: Clock) -> None:
+    """Adds to the record what only the end of a run tells."""
+    path, share = folder / RECORD_FILE, clock.waited_share()
+    facts = {"waited_share": share, "shared_device": share is not None and share > LARGEST_WAITED_SHARE}
+    artifact.write_json(path, artifact.read_json(path) | facts)
+
+
+def source_commit(folder: Path) -> str | None:
+    """Returns the git commit of the code in `folder`, followed by `-dirty` if tracked files differ from it.
+
+    None without git, outside a checkout, and inside a checkout of another project, which does not track an installed package.
+    """
+    git = ["git", "--no-optional-locks", "-C", str(folder)]
+    try:
+        subprocess.run([*git, "ls-files", "--error-unmatch", "__init__.py"], capture_output=True, check=True)
+        described = subprocess.run(
+            [*git, "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()

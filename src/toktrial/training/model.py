@@ -16,7 +16,7 @@ from toktrial.training.config import ModelConfig
 
 INITIAL_STD = 0.02  # GPT-2's
 NORM_EPSILON = 1e-5  # GPT-2's
-QUERIES_AT_ONCE = 128  # of attention that is written out; of 32, 64, 128 and all, none is faster
+QUERIES_AT_ONCE = 128  # of written-out attention; 32, 64 and all at once are no faster
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,7 @@ class ParameterCounts:
 
     total: int
     embeddings: int
-    """Token and position embeddings together."""
-    positions: int
-    """Position embeddings alone."""
+    """Of tokens and positions together."""
 
     @property
     def without_embeddings(self) -> int:
@@ -38,7 +36,7 @@ class KeyValueCache:
     """Keys and values of the positions already seen, so that each is computed once; rows may differ in length.
 
     Slot p of a row holds position p of that row. Slots at and beyond a row's length are never looked at, and are overwritten
-    when the row grows: so rows of several lengths are filled at once, padded on the right.
+    when the row grows. So rows of several lengths can be filled at once, padded on the right.
     """
 
     def __init__(self, config: ModelConfig, batch_size: int, slots: int, like: Tensor) -> None:
@@ -75,7 +73,7 @@ class KeyValueCache:
         return selected
 
     def replace(self, rows: Sequence[int], other: "KeyValueCache") -> None:
-        """Puts all rows of another cache in the place of these."""
+        """Replaces these rows by all rows of another cache."""
         slots = other._stored.shape[4]
         self._stored[:, :, list(rows), :, :slots] = other._stored
         for row, length in zip(rows, other.lengths, strict=True):
@@ -92,7 +90,7 @@ class Attention(nn.Module):
         self.n_head, self.layer = config.n_head, layer
         self.c_attn = nn.Linear(config.width, 3 * config.width)
         self.c_proj = nn.Linear(config.width, config.width)
-        # -inf where a query (row) may not look; kept, because working it out again in each kernel costs more than reading it.
+        # -inf where a query (row) may not look; kept, because computing it again in each kernel costs more than reading it.
         future_TT = torch.full((config.context, config.context), -math.inf).triu(1)  # noqa: N806
         self.register_buffer("future", future_TT, persistent=False)
 
@@ -100,31 +98,33 @@ class Attention(nn.Module):
         B, T, W = x_BTW.shape  # noqa: N806
         heads = self.c_attn(x_BTW).view(B, T, 3, self.n_head, W // self.n_head)
         query, key, value = heads.permute(2, 0, 3, 1, 4)  # each B H T D
-        if cache is None:
-            attended = self._attend(query, key, value)
-        else:
+        if cache is not None:
             key, value = cache.extend(self.layer, key, value)
             attended = F.scaled_dot_product_attention(query, key, value, attn_mask=cache.visible_B1TS)
+        elif _is_written_out(query):
+            attended = _written_out_attention(query, key, value, self.future)
+        else:
+            attended = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         merged: Tensor = self.c_proj(attended.transpose(1, 2).reshape(B, T, W))
         return merged
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        if query.device.type == "cpu" and torch.compiler.is_compiling():
-            return _written_out_attention(query, key, value, self.future)
-        return F.scaled_dot_product_attention(query, key, value, is_causal=True)
+
+def _is_written_out(x: Tensor) -> bool:
+    """Whether torch.compile compiles this for a CPU, where plain operations give it faster kernels than torch's fused ones."""
+    return x.device.type == "cpu" and torch.compiler.is_compiling()
 
 
 def _written_out_attention(query: Tensor, key: Tensor, value: Tensor, future_TT: Tensor) -> Tensor:  # noqa: N803
-    """Causal attention of (B, H, T, D) in plain products and softmax, for what torch.compile makes of it on a CPU.
+    """Causal attention of (B, H, T, D) in plain products and softmax.
 
-    There torch's fused kernel spends three times as long on the way back as forward, and this takes less than half of it in
-    all. It goes through the queries in pieces, so that most of what causality forbids is never computed.
+    Torch's fused kernel takes three times as long backward as forward, and this takes less than half as long in all. It goes
+    through the queries in pieces, so that most of what causality forbids is never computed.
     """
     B, H, T, D = query.shape  # noqa: N806
     query, key, value = ((query / math.sqrt(D)).reshape(-1, T, D), key.reshape(-1, T, D), value.reshape(-1, T, D))
     future_TT = future_TT.to(query.dtype)  # noqa: N806
     attended = []
-    # Softmax computes in float32 and rounds what it returns: autocast would have it keep float32 for the way back.
+    # Softmax computes in float32 and rounds its result; under autocast it would keep float32 for the backward pass.
     with torch.autocast(query.device.type, enabled=False):
         for first in range(0, T, QUERIES_AT_ONCE):
             end = min(first + QUERIES_AT_ONCE, T)
@@ -142,20 +142,14 @@ class FeedForward(nn.Module):
         self.c_proj = nn.Linear(4 * config.width, config.width)
 
     def forward(self, x_BTW: Tensor) -> Tensor:  # noqa: N803
-        projected: Tensor = self.c_proj(self._gelu(self.c_fc(x_BTW)))
+        inner = self.c_fc(x_BTW)
+        inner = _written_out_gelu(inner) if _is_written_out(inner) else F.gelu(inner, approximate="tanh")
+        projected: Tensor = self.c_proj(inner)
         return projected
-
-    def _gelu(self, inner: Tensor) -> Tensor:
-        if inner.device.type == "cpu" and torch.compiler.is_compiling():
-            return _written_out_gelu(inner)
-        return F.gelu(inner, approximate="tanh")
 
 
 def _written_out_gelu(x: Tensor) -> Tensor:
-    """The tanh GELU as x sigmoid(2 u), for (1 + tanh u) / 2 = sigmoid(2 u), for what torch.compile makes of it on a CPU.
-
-    There sigmoid takes less than half of tanh's time.
-    """
+    """The tanh GELU as x sigmoid(2 u), because (1 + tanh u) / 2 = sigmoid(2 u); sigmoid takes less than half of tanh's time."""
     wide = x.float()
     return (wide * torch.sigmoid(2 * math.sqrt(2 / math.pi) * (wide + 0.044715 * wide**3))).to(x.dtype)
 
@@ -177,9 +171,9 @@ class Block(nn.Module):
 
 
 class GPT(nn.Module):
-    """The decoder. `vocab_size` rows in embedding and head; those from `entries` on have no entry and are masked.
+    """The decoder. Embedding and head have `vocab_size` rows; those from `entries` on have no entry and are masked.
 
-    Modules have the names that GPT-2's have in `transformers`.
+    Modules have the same names as GPT-2's in `transformers`.
     """
 
     missing: Tensor
@@ -198,7 +192,7 @@ class GPT(nn.Module):
     def initialise(self, seed: int) -> None:
         """Sets GPT-2's initial weights, a pure function of the seed (drawn on the CPU, whatever the device).
 
-        Normal with deviation 0.02; the projections into the residual stream 0.02 / sqrt(2 * layers); biases 0.
+        Normal with deviation 0.02, in the projections into the residual stream 0.02 / sqrt(2 * layers); biases 0.
         """
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
@@ -218,13 +212,13 @@ class GPT(nn.Module):
         return self._logits(self._hidden(ids_BT, positions_T, None))
 
     def new_cache(self, batch_size: int, slots: int | None = None) -> KeyValueCache:
-        """Returns an empty cache for `next_logits`; `slots`: positions that a row can hold, by default the whole context."""
+        """Returns an empty cache for `next_logits`; a row can hold `slots` positions, by default the whole context."""
         return KeyValueCache(self.config, batch_size, slots or self.config.context, self.wte.weight)
 
     def next_logits(self, ids_BT: Tensor, counts: Sequence[int], cache: KeyValueCache) -> Tensor:  # noqa: N803
         """Adds ids to the rows of a cache; returns the logits (B, V) of what follows each row, -inf without an entry.
 
-        ids_BT: int64; the first counts[b] of row b, at least one, follow what the cache holds of it, the others are padding.
+        ids_BT: int64; the first counts[b] of row b, at least one, follow what the cache holds of it; the others are padding.
         """
         hidden_BTW = self._hidden(ids_BT, cache.begin(ids_BT.shape[1]), cache)  # noqa: N806
         cache.lengths = [length + count for length, count in zip(cache.lengths, counts, strict=True)]
@@ -252,7 +246,7 @@ class GPT(nn.Module):
     def target_nats(self, ids_BT: Tensor, places: Tensor, targets: Tensor) -> Tensor:  # noqa: N803
         """Returns the negative log-likelihood (n,) of targets (n,), in nats, each predicted at a flat place of ids (B, T).
 
-        Logits are worked out at those places alone: what is only context, or padding, costs no head. Softmax in float32.
+        The head computes logits only at those places, not for context or padding. Softmax in float32.
         """
         positions_T = torch.arange(ids_BT.shape[1], device=ids_BT.device)  # noqa: N806
         hidden = self._hidden(ids_BT, positions_T, None).flatten(0, 1)[places]
@@ -260,8 +254,7 @@ class GPT(nn.Module):
 
     def parameter_counts(self) -> ParameterCounts:
         total = sum(parameter.numel() for parameter in self.parameters())
-        positions = self.wpe.weight.numel()
-        return ParameterCounts(total, self.wte.weight.numel() + positions, positions)
+        return ParameterCounts(total, self.wte.weight.numel() + self.wpe.weight.numel())
 
     def flops_per_token(self) -> int:
         """Training FLOPs of one token: 6 N + 12 L W T, forward and backward.
@@ -269,6 +262,5 @@ class GPT(nn.Module):
         N: parameters without position embeddings, head included; 12 L W T: attention's products of queries, keys and
         values. Source: Chowdhery et al. 2022 (PaLM), appendix B.
         """
-        counts = self.parameter_counts()
         attention = 12 * self.config.n_layer * self.config.width * self.config.context
-        return 6 * (counts.total - counts.positions) + attention
+        return 6 * (self.parameter_counts().total - self.wpe.weight.numel()) + attention

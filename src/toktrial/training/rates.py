@@ -1,28 +1,35 @@
-"""The tuned learning rates of a trial: how a tuning run is trained, how rates are chosen by what they came to, and their file.
+"""The tuning of learning rates: tries a grid of them on every track, chooses the best, and keeps them in a file.
 
-tuning.py makes the file, the trial trains by it, and the report tells of it. Imports nothing heavy.
+tokens -> tuning -> training. Every track is trained at every rate, with seeds that no other run has, on the training documents
+except some that are set aside, and judged by its bits per byte of those. Validation documents play no part in it. The trial
+trains by the file and the report tells of it, so nothing heavy is imported before there is something to train.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from toktrial import artifact
 from toktrial.errors import TrialError
-from toktrial.training.config import TrainingConfig, TuningConfig
+from toktrial.training.config import TrainingConfig, TuningConfig, steps_of
+
+if TYPE_CHECKING:
+    from toktrial.training.loop import Evaluator
+    from toktrial.training.run import Run
 
 TUNING_FOLDER = "tuning"
 RATES_FOLDER = f"{TUNING_FOLDER}/rates"
 OTHER_RATE_FOLDER = f"{TUNING_FOLDER}/runs_at_other_rate"  # of the verdict that does not decide, beside runs/
 RATES_FILE = "rates.json"
-FIRST_SEED = 1_000_001  # of the runs that tune: beyond any seed that a verdict or its control comes to
+DIVERGED_FILE = "diverged.json"
+FIRST_SEED = 1_000_001  # of the tuning runs: beyond any seed of a verdict or its control
 
 Policy = Literal["own", "shared"]
 BitsPerByte = dict[str, dict[str, list[float | None]]]
-"""Of the documents set aside: by track and by rate (a text, as JSON wants it), a value a seed; None where a run diverged."""
+"""Of the documents set aside: by track and by rate (as text, which JSON needs), a value per seed; None if the run diverged."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +42,18 @@ class TunedRates:
     shared: float
     """The rate at which the mean over the tracks is lowest."""
     at_edge: list[str]
-    """Tracks whose best rate is the lowest or the highest of the grid, beyond which a better one may lie."""
+    """Tracks whose best rate is the lowest or the highest of the grid, so that a better one may lie beyond it."""
     steps: dict[str, int]
     """Steps of each track's tuning runs."""
     documents: int
     """Training documents that were set aside."""
 
     def rate_of(self, track: str, policy: Policy) -> float:
-        """Returns the rate that a track is trained at."""
         return self.own[track] if policy == "own" else self.shared
 
 
 def read_tuned_rates(trial_folder: Path) -> TunedRates:
-    """Returns what the tuning of a trial found. Raises TrialError where it is not finished, or its file is damaged."""
+    """Returns what the tuning of a trial found. Raises TrialError if it is not finished, or its file is damaged."""
     path = trial_folder / RATES_FOLDER / RATES_FILE
     try:
         return TunedRates(**artifact.read_json(path))
@@ -56,16 +62,70 @@ def read_tuned_rates(trial_folder: Path) -> TunedRates:
 
 
 def tuning_settings(training: TrainingConfig, config: TuningConfig, rate: float) -> TrainingConfig:
-    """Returns how a tuning run is trained: as the runs that it tunes for, at `rate`, with fewer steps where these are set."""
-    steps = {"steps": config.steps, "epochs": 0.0} if config.steps else {}
-    return replace(training, learning_rate=rate, **steps)  # type: ignore[arg-type]  # names and types agree
+    """Returns how a tuning run is trained: like the runs that it tunes for, but at `rate`, and for `config.steps` if set."""
+    tuned = replace(training, learning_rate=rate)
+    return replace(tuned, steps=config.steps, epochs=0.0) if config.steps else tuned
+
+
+def tune(
+    trial_folder: Path,
+    config: TuningConfig,
+    tracks: Sequence[str],
+    run_of: "Callable[[str, float, int], Run]",
+    evaluators: "Mapping[str, Evaluator]",
+    judges: "Mapping[str, Evaluator]",
+) -> None:
+    """Trains every track at every rate and writes tuning/rates/rates.json, unless that is done.
+
+    `run_of` returns the run of a track, a rate and a seed. `evaluators` measure some of the documents set aside along the way,
+    and `judges` measure all of them at the end. Raises TrialError if no rate serves all tracks.
+    """
+    from toktrial.tokens.store import TokenStore
+    from toktrial.training.metrics import read_metrics
+
+    seeds, rates = range(FIRST_SEED, FIRST_SEED + config.seeds), sorted(config.rates)
+    runs = {(track, rate, seed): run_of(track, rate, seed) for seed in seeds for rate in rates for track in tracks}
+    stores = {run.track: TokenStore.open(run.tokens_folder) for run in runs.values()}
+    fingerprints = {place: run.fingerprint(stores[run.track].manifest["fingerprint"]) for place, run in runs.items()}
+    fingerprint = artifact.fingerprint("rates", {" ".join(map(str, place)): of_run for place, of_run in fingerprints.items()})
+    if artifact.is_finished(trial_folder / RATES_FOLDER, fingerprint):
+        return
+    judged = {
+        place: _bits_per_byte(run, fingerprints[place], stores[run.track].entries, evaluators[run.track], judges[run.track])
+        for place, run in runs.items()
+    }
+    values = {track: {repr(rate): [judged[track, rate, seed] for seed in seeds] for rate in rates} for track in tracks}
+    steps = {run.track: steps_of(run.training, stores[run.track].train.ids.size, run.model.context) for run in runs.values()}
+    found = choose(values, steps, stores[tracks[0]].validation.documents)
+    last_lines = [line for run in runs.values() for line in read_metrics(run.folder)[-1:]]
+    seconds = sum(line.training_seconds + line.evaluation_seconds for line in last_lines)
+    with artifact.publish(trial_folder / RATES_FOLDER, fingerprint, {"seconds": seconds}) as partial:
+        artifact.write_json(partial / RATES_FILE, asdict(found))
+
+
+def _bits_per_byte(run: "Run", fingerprint: str, entries: int, evaluate: "Evaluator", judge: "Evaluator") -> float | None:
+    """Trains a tuning run, unless that is done. Returns its bits per byte of all documents set aside; None if it diverged."""
+    from toktrial.training.device import resolve_device
+    from toktrial.training.divergence import DivergedError
+    from toktrial.training.loop import train
+    from toktrial.training.run import load_model
+
+    diverged = run.folder / DIVERGED_FILE
+    if diverged.is_file() and artifact.read_json(diverged)["fingerprint"] == fingerprint:
+        return None
+    try:
+        train(run, evaluate)
+    except DivergedError as error:
+        artifact.write_json(diverged, {"fingerprint": fingerprint, "error": str(error)})
+        return None
+    return judge(load_model(run, entries).to(resolve_device(run.training.device))).bits_per_byte
 
 
 def choose(values: BitsPerByte, steps: dict[str, int], documents: int) -> TunedRates:
-    """Returns the best rates by what every run came to, of equal ones the lowest. The rates of `values` must ascend.
+    """Returns the best rates by the bits per byte of every run, the lowest among equals. The rates of `values` must ascend.
 
-    A rate at which any of its runs diverged is no track's own, and cannot be shared. Raises TrialError where one diverged at
-    each rate.
+    A rate at which any of its runs diverged is no track's own and cannot be shared. Raises TrialError if one diverged at each
+    rate.
 
     >>> one, two = {"0.001": [1.0], "0.002": [0.8], "0.004": [0.9]}, {"0.001": [0.7], "0.002": [0.9], "0.004": [None]}
     >>> found = choose({"one": one, "two": two}, {"one": 100, "two": 100}, 50)
@@ -79,11 +139,11 @@ def choose(values: BitsPerByte, steps: dict[str, int], documents: int) -> TunedR
         raise TrialError(
             f"the training of a track diverged at each rate of tuning.rates ({', '.join(rates)}): try lower ones in a new trial"
         )
-    best = {track: min(range(len(rates)), key=of_track.__getitem__) for track, of_track in means.items()}
+    best = {track: of_track.index(min(of_track)) for track, of_track in means.items()}
     return TunedRates(
         bits_per_byte=values,
         own={track: float(rates[place]) for track, place in best.items()},
-        shared=float(rates[min(range(len(rates)), key=over_tracks.__getitem__)]),
+        shared=float(rates[over_tracks.index(min(over_tracks))]),
         at_edge=[track for track, place in best.items() if place in (0, len(rates) - 1)],
         steps=steps,
         documents=documents,

@@ -1,8 +1,8 @@
-"""One run of a trial: a track and a seed with all settings, what identifies it, and the weights that it leaves."""
+"""One run of a trial: a track and a seed with all settings, what identifies it, and the weights it leaves behind."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from toktrial import artifact
 from toktrial.errors import TrialError
@@ -10,7 +10,7 @@ from toktrial.training.config import ModelConfig, TrainingConfig
 from toktrial.training.model import GPT
 
 WEIGHTS_FILE = "weights.safetensors"
-RESOLVED = frozenset({"match"})  # fields that a run's own context and batch size already answer
+RESOLVED = ("match",)  # fields of TrainingConfig that a run's own context and batch size already answer
 
 
 @dataclass(frozen=True)
@@ -25,50 +25,40 @@ class Run:
     tokens_folder: Path
     folder: Path
     keep_weights_at: int = 0
-    """Step whose weights are kept beside the last ones: where the track has read as much text as every other track's runs
-    of its seed. 0: none. No part of the fingerprint, for it changes nothing else of the run."""
+    """Step whose weights are kept beside the last ones: at which the track has read as much text as every other track's run
+    of its seed. 0: none. Not part of the fingerprint, because it changes nothing else of the run."""
     must_keep_weights: bool = False
-    """Whether these weights decide the verdict: a run that can go on only from beyond that step is then trained anew."""
+    """Whether these weights decide the verdict: a run that could only go on from beyond that step then starts from scratch."""
 
-    def fingerprint(self, tokens_fingerprint: str) -> str:
-        """Returns what identifies the finished run."""
-        return self._fingerprint_of(tokens_fingerprint, self._settings())
-
-    def lineage(self, tokens_fingerprint: str) -> str:
-        """Returns what identifies the run up to its number of steps: a longer run of the same lineage begins with this one.
-
-        Under a schedule that decays, or a budget in passes over the text, every run has a lineage of its own.
-        """
-        settings = self._settings()
-        if self.can_grow:
-            del settings["steps"]
-        return self._fingerprint_of(tokens_fingerprint, settings)
+    @property
+    def name(self) -> str:
+        return f"{self.track}, seed {self.seed}"
 
     @property
     def can_grow(self) -> bool:
-        """Whether more steps may follow the last one: they change none of those before."""
+        """Whether more steps may follow the last one without changing any of those before."""
         return self.training.schedule == "constant" and not self.training.epochs
 
-    def _settings(self) -> dict[str, Any]:
-        """The training config, but for what acts through other settings alone."""
-        return {name: value for name, value in asdict(self.training).items() if name not in RESOLVED}
+    def fingerprint(self, tokens_fingerprint: str) -> str:
+        """Returns what identifies the finished run."""
+        return self._fingerprint_without(RESOLVED, tokens_fingerprint)
 
-    def _fingerprint_of(self, tokens_fingerprint: str, settings: dict[str, Any]) -> str:
+    def lineage(self, tokens_fingerprint: str) -> str:
+        """Returns what identifies the run apart from its steps: a longer run of the same lineage begins with this one.
+
+        Under a schedule that decays, or a budget in passes over the text, every run has a lineage of its own.
+        """
+        return self._fingerprint_without((*RESOLVED, "steps") if self.can_grow else RESOLVED, tokens_fingerprint)
+
+    def _fingerprint_without(self, left_out: Sequence[str], tokens_fingerprint: str) -> str:
         inputs = {
             "tokens": tokens_fingerprint,
             "seed": self.seed,
             "vocab_size": self.vocab_size,
             "model": asdict(self.model),
-            "training": settings,
+            "training": {name: value for name, value in asdict(self.training).items() if name not in left_out},
         }
         return artifact.fingerprint("run", inputs)
-
-
-def steps_of(config: TrainingConfig, epoch_tokens: int, context: int) -> int:
-    """Returns the steps of a run: `steps`, or as many as `epochs` passes over the training text take."""
-    if not config.epochs:
-        return config.steps
-    return max(1, round(config.epochs * epoch_tokens / (config.batch_size * context)))
 
 
 def kept_weights_file(step: int) -> str:
@@ -77,7 +67,7 @@ def kept_weights_file(step: int) -> str:
 
 
 def save_weights(path: Path, model: GPT) -> None:
-    """Writes weights by rename, as float32 on whatever device loads them."""
+    """Writes weights by rename, in float32, for any device."""
     from safetensors.torch import save_file
 
     partial = path.with_name(f".{path.name}.partial")
@@ -86,24 +76,19 @@ def save_weights(path: Path, model: GPT) -> None:
 
 
 def load_model(run: Run, entries: int, weights_file: str = WEIGHTS_FILE) -> GPT:
-    """Returns a finished run's model (float32, on the CPU); `entries` are those of the track's tokenizer.
+    """Returns a finished run's model, in float32 on the CPU; `entries` are those of the track's tokenizer.
 
-    Raises TrialError as `load_weights`.
+    Raises TrialError if the weights are missing or do not fit.
     """
-    model = GPT(run.model, run.vocab_size, entries)
-    load_weights(run.folder, model, weights_file)
-    return model
-
-
-def load_weights(run_folder: Path, model: GPT, weights_file: str = WEIGHTS_FILE) -> None:
-    """Loads a run's weights into a model of its shape. Raises TrialError where they are missing or do not fit."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = run_folder / weights_file
+    model = GPT(run.model, run.vocab_size, entries)
+    path = run.folder / weights_file
     if not path.is_file():
         raise TrialError(f"{path} is missing: the run is not finished; train it first")
     try:
         model.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
-        raise TrialError(f"{path} does not fit the model ({error}): delete {run_folder} and train again") from None
+        raise TrialError(f"{path} does not fit the model ({error}): delete {run.folder} and train again") from None
+    return model

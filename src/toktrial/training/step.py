@@ -1,13 +1,14 @@
-"""One training step: forward and backward of a batch, the gradient clipped, the optimizer's step; compiled or eager.
+"""One training step: forward and backward of a batch, clipping, the optimizer's step; compiled or eager. And how long it takes.
 
-The loop calls it with ids that are on the device already. Nothing here waits for the device.
+The loop calls it with ids that are on the device already. No step waits for the device.
 """
 
 import inspect
 import math
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,35 +16,49 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from toktrial import progress
-from toktrial.training.config import TrainingConfig
-from toktrial.training.device import keep_freed_memory, synchronise
+from toktrial.training.config import ModelConfig, TrainingConfig
+from toktrial.training.device import device_name, keep_freed_memory, resolve_device, resolve_precision, synchronise
 from toktrial.training.distributed import Processes
 from toktrial.training.model import GPT
+
+MEASURED_TOKENS = 2048  # on a CPU, of a measured micro-batch: enough to be typical, few enough to wait for
+MEASURED_STEPS = 2
 
 
 @dataclass(frozen=True)
 class StartUp:
-    """What a step needed before it ran as fast as it goes; on no run's clock."""
+    """What a step took before it ran at full speed; no run's clock counts this."""
 
     is_compiled: bool
     compile_seconds: float
     warm_up_seconds: float
 
 
+@dataclass(frozen=True)
+class Speed:
+    """How fast the device works with the model."""
+
+    device: str
+    parameters: int
+    step_seconds: float
+    """Of one training step of the full batch."""
+    forward_seconds_per_token: float
+    """Of what an evaluation does, in float32."""
+
+
 class TrainingStep:
-    """Steps of one model. The loss is the mean over the batch, however many micro-batches and processes share it."""
+    """Trains one model. The loss is the mean over the batch, however many micro-batches and processes share it."""
 
     def __init__(self, model: GPT, config: TrainingConfig, precision: torch.dtype, processes: Processes) -> None:
         self._model, self._processes = model, processes
-        self._rows = config.batch_size // processes.count
-        self._micro_batch_size = config.micro_batch_size or self._rows
+        self._micro_batch_size = config.micro_batch_size or config.batch_size // processes.count
         self._largest_norm = config.gradient_clip or math.inf
         self.optimizer = _optimizer(model, config)
         self._loss: nn.Module = _MeanLoss(model, precision)
         self._parallel = self._share(self._loss)
 
     def start(self, ids: Tensor, compiled: bool) -> StartUp:
-        """Compiles where asked to, or says why it could not; then runs forward and backward once and forgets it.
+        """Compiles if asked to, or says why it could not; then runs forward and backward once and discards the result.
 
         ids: (rows, T + 1) int64, as every later step has them.
         """
@@ -82,18 +97,18 @@ class TrainingStep:
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def _compile(self, ids: Tensor) -> bool:
-        """Compiles in every process or, where one of them cannot, in none; says why not."""
+        """Compiles in every process, or in none if one of them cannot, and says why. Returns whether it compiled."""
         from torch._inductor.utils import fresh_inductor_cache
 
-        torch.compiler.reset()  # what another run of this process compiled must not count against this one
+        torch.compiler.reset()  # what another run of this process compiled must not count towards this one's limits
         eager = self._parallel
-        # Kernels are made for a number of threads; where an older torch is not told it, its cache may give those of another.
+        # Kernels are made for a number of threads. An older torch, unless told, may take those for another from its cache.
         threads = {"cpp.threads": torch.get_num_threads()}
         compiled = torch.compile(self._loss, fullgraph=True, dynamic=False, options=threads)  # type: ignore[arg-type]  # invariant
         assert isinstance(compiled, nn.Module)
         self._parallel = self._share(compiled)
         reason = self._reason_not_to_run(ids)
-        if reason:  # perhaps of half a kernel in torch's cache, left by a process that was killed while it compiled
+        if reason:  # perhaps a half-written kernel in torch's cache, from a process that was killed while it compiled
             torch.compiler.reset()
             with fresh_inductor_cache():
                 reason = self._reason_not_to_run(ids)
@@ -106,11 +121,11 @@ class TrainingStep:
         return False
 
     def _reason_not_to_run(self, ids: Tensor) -> str:
-        """Tries the step, and returns why it cannot run; nothing where it can."""
+        """Tries the step and returns why it cannot run; an empty string if it can."""
         try:
-            with self._without_exchange():  # so that a process that fails leaves none waiting for its gradients
+            with self._without_exchange():  # so that no process waits for the gradients of one that fails
                 self._run_and_forget(ids)
-        except (RuntimeError, OSError, ImportError) as error:  # torch raises all of them where it cannot compile
+        except (RuntimeError, OSError, ImportError) as error:  # torch raises any of these if it cannot compile
             self.optimizer.zero_grad(set_to_none=True)
             return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         return ""
@@ -121,7 +136,7 @@ class TrainingStep:
         synchronise(ids.device)
 
     def _share(self, loss: nn.Module) -> nn.Module:
-        """Has the processes average their gradients at the end of each backward, where there are several."""
+        """Makes the processes, if there are several, average their gradients at the end of each backward pass."""
         if self._processes.count == 1:
             return loss
         return DistributedDataParallel(loss, gradient_as_bucket_view=True, **_constant_buffers())
@@ -144,15 +159,53 @@ class _MeanLoss(nn.Module):
 
 
 def _constant_buffers() -> dict[str, Any]:
-    """The argument that spares DistributedDataParallel sending buffers before each forward; torch 2.13 renamed it."""
+    """The argument that keeps DistributedDataParallel from sending buffers before each forward; torch 2.13 renamed it."""
     names = inspect.signature(DistributedDataParallel).parameters
     return {"forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers": False}
 
 
 def _optimizer(model: GPT, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices (embeddings among them) alone, as GPT-2 and its successors have it."""
+    """AdamW with weight decay only on matrices (embeddings among them), as GPT-2 and its successors have it."""
     matrices = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
     others = [parameter for parameter in model.parameters() if parameter.ndim < 2]
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    fused = model.wte.weight.device.type in ("cpu", "cuda")  # where every torch that we admit has it
+    fused = model.wte.weight.device.type in ("cpu", "cuda")  # every torch that we support has it there
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=fused)
+
+
+def measure_speed(model_config: ModelConfig, training: TrainingConfig, vocab_size: int) -> Speed:
+    """Times forward and backward of random ids, uncompiled, on a few typical rows, and scales up to a full batch.
+
+    Raises TrialError if the machine lacks the device.
+    """
+    device = resolve_device(training.device)
+    model = GPT(model_config, vocab_size, vocab_size).to(device)
+    context = model_config.context
+    rows = training.micro_batch_size or training.batch_size
+    if device.type == "cpu":
+        rows = min(rows, max(1, MEASURED_TOKENS // context))
+    config = replace(training, batch_size=rows, micro_batch_size=0)
+    step = TrainingStep(model, config, resolve_precision(training.precision, device), Processes())
+    ids = torch.randint(vocab_size, (rows, context + 1), device=device)
+
+    def evaluate() -> None:
+        with torch.inference_mode():
+            model(ids[:, :-1])
+
+    return Speed(
+        device=device_name(device),
+        parameters=model.parameter_counts().total,
+        step_seconds=_seconds(lambda: step.start(ids, compiled=False), device) * training.batch_size / rows,
+        forward_seconds_per_token=_seconds(evaluate, device) / (rows * context),
+    )
+
+
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    """Returns the mean seconds of one call, after one that is not counted."""
+    work()
+    synchronise(device)
+    started = time.perf_counter()
+    for _ in range(MEASURED_STEPS):
+        work()
+    synchronise(device)
+    return (time.perf_counter() - started) / MEASURED_STEPS

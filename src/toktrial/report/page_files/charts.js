@@ -29,10 +29,10 @@ function specificationOf(name, { specifications, axes }, { axis, across, upward,
 
 async function draw(name, measure, choice) {
   const place = document.getElementById(name);
-  const { heading, caption } = measure.axes[choice.axis];
+  const { heading, captions } = measure.axes[choice.axis];
   const figure = place.closest("figure");
   figure.querySelector("figcaption strong").textContent = heading;
-  figure.querySelector("figcaption .caption").textContent = choice.upward === "linear" ? caption.linear : caption.log;
+  figure.querySelector("figcaption .caption").textContent = choice.upward === "linear" ? captions.linear : captions.log;
   views.get(name)?.finalize();
   views.set(name, await vegaEmbed(place, specificationOf(name, measure, choice), { actions: false, renderer: "svg" }));
 }

@@ -1,1 +1,1 @@
-"""The sections of a report, one file each: a function `section` that takes the result and returns blocks."""
+"""The sections of a report, by theme: each a function NAME_section that takes the result and returns blocks, or None."""

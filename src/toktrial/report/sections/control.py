@@ -1,62 +1,58 @@
-"""What nothing looks like: the A/A control, the same tokenizer trained twice."""
+"""The A/A control: what no difference looks like, when the same tokenizer is trained twice."""
 
-from toktrial.report.blocks import Section, Table, paragraphs
+from toktrial.report.blocks import Blocks, Section, Table, paragraphs
+from toktrial.report.noise import Control
 from toktrial.report.result import TrialResult
-from toktrial.report.result_comparisons import Control
-from toktrial.report.wording import decimal, joined, plural, short_percent, signed
+from toktrial.report.wording import decimal, interval, joined, plural, short_percent, signed
 
 WHAT_IT_BOUNDS = (
-    "The two trainings of a pair differ in their initial weights and in the order of the documents, which two tracks of one "
-    "seed have in common; the other track's own noise is not in it, and may be larger. A difference as small as this one may "
-    "be nothing, and one that the verdict finds may be smaller than this one. It decides nothing."
+    "The two trainings of a pair differ in their initial weights and in the order of the documents, which two tracks share "
+    "under one seed. The other track's own noise is not in this number, and may be larger. A difference this small may be "
+    "nothing, yet one that the verdict finds may be even smaller. The control decides nothing."
 )
 
 
-def section(result: TrialResult) -> Section | None:
+def control_section(result: TrialResult) -> Section | None:
     """Returns what the control says of the trial's differences; None without one."""
     if not result.control:
         return None
-    said = paragraphs(control_sentences(result.control, result))
-    return Section(id="control", title="What nothing looks like", blocks=(*said, control_table(result.control, result)))
+    blocks: Blocks = (*paragraphs(control_sentences(result.control, result)), control_table(result.control, result))
+    return Section(id="control", title="What no difference looks like", blocks=blocks, short_title="A/A control")
 
 
 def control_sentences(control: Control, result: TrialResult) -> list[str]:
     """Returns what the control says of the trial's differences, in words."""
     differences = [*_interval_sentence(control, result), _multiples(control, result), *_deviations(control, result)]
-    return [_what_nothing_looks_like(control), *differences, WHAT_IT_BOUNDS]
+    return [_what_no_difference_looks_like(control), *differences, WHAT_IT_BOUNDS]
 
 
 def control_table(control: Control, result: TrialResult) -> Table:
     """Returns the pairs of the control beside those of the tracks, one seed a row: differences in final bits per byte."""
-    baseline, comparisons = control.track, result.comparisons
-    names = [f"{item.track} minus {baseline}, same seed" for item in comparisons]
-    by_seed = [dict(zip(item.paired_seeds, item.differences, strict=True)) for item in comparisons]
+    by_seed = [dict(zip(each.paired_seeds, each.differences, strict=True)) for each in result.comparisons]
     rows = [
-        [f"{pair.seed} and {pair.other_seed}", signed(pair.difference),
-         *(signed(differences.get(pair.seed)) for differences in by_seed)]
+        [f"{pair.seed} and {pair.other_seed}", signed(pair.difference), *(signed(found.get(pair.seed)) for found in by_seed)]
         for pair in control.pairs
-    ]  # fmt: skip
-    headers = ("seeds", f"{baseline} minus itself, other seed", *names)
+    ]
+    names = [f"{each.track} minus {control.track}, same seed" for each in result.comparisons]
     caption = "Differences in final bits per byte: of the same tokenizer trained twice, and of the tracks"
-    return Table(caption, headers, rows)
+    return Table(caption, ("seeds", f"{control.track} minus itself, other seed", *names), rows)
 
 
-def _what_nothing_looks_like(control: Control) -> str:
+def _what_no_difference_looks_like(control: Control) -> str:
     finished, wanted = len(control.pairs), control.pairs_in_protocol
     of = plural(finished, "pair") if finished == wanted else f"{finished} of {plural(wanted, 'pair')}"
     return (
         f"The same tokenizer ({control.track}) trained twice differs by {decimal(control.root_mean_square, 4)} bits per "
-        f"byte (root mean square over {of} of seeds): what nothing looks like."
+        f"byte (root mean square over {of} of seeds): this is what no difference looks like."
     )
 
 
 def _interval_sentence(control: Control, result: TrialResult) -> list[str]:
     if control.low is None:
         return []
-    holds = "which holds 0" if control.holds_zero else "which misses 0: chance, for there is nothing to find"
-    confidence = result.verdict.confidence
-    interval = f"{short_percent(confidence)} interval of {signed(control.low)} to {signed(control.high)}"
-    return [f"Its mean is {signed(control.mean)}, with a {interval}, {holds}."]
+    holds = "which contains 0" if control.holds_zero else "which excludes 0: by chance, because there is nothing to find"
+    around = f"a {short_percent(result.verdict.confidence)} interval of {interval(control.low, control.high)}"
+    return [f"The mean difference is {signed(control.mean)}, with {around}, {holds}."]
 
 
 def _multiples(control: Control, result: TrialResult) -> str:
@@ -65,13 +61,13 @@ def _multiples(control: Control, result: TrialResult) -> str:
         for track, multiple in control.multiples.items()
         if multiple is not None
     ]
-    return f"{joined(parts)}." if parts else "Both trainings ended at exactly the same value, which chance alone does not do."
+    return f"{joined(parts)}." if parts else "Both trainings ended at exactly the same value, which does not happen by chance."
 
 
 def _deviations(control: Control, result: TrialResult) -> list[str]:
     parts = [
-        f"{track} minus {result.baseline} deviates by {decimal(deviation, 4)}"
+        f"{track} minus {result.baseline} has a standard deviation of {decimal(deviation, 4)}"
         for track, deviation in control.deviations.items()
         if deviation is not None
     ]
-    return [f"From seed to seed, {joined(parts)}: the noise that the verdict reckons with."] if parts else []
+    return [f"From seed to seed, {joined(parts)}: the noise that the verdict takes into account."] if parts else []

@@ -1,36 +1,30 @@
-"""Along the training: the difference and the bits per byte, drawn along whatever axis a reader chooses."""
+"""The curves: what compares the tracks, drawn along whichever axis a reader chooses; and loss per token, which does not."""
 
-from toktrial.report.blocks import Choice, Group, OnPage, Paragraph, Section, Switches
-from toktrial.report.charts import AXIS_LABELS, COMPARING, HOW_TO_READ, charts
+from toktrial.report.blocks import ChartControls, Group, Paragraph, Section
+from toktrial.report.charts import AXIS_LABELS, COMPARING, HOW_TO_READ, MEASURES, charts
 from toktrial.report.result import TrialResult
 
-SCALES = {"linear": "linear", "log": "log"}
-WITHOUT_SCRIPTS = (
-    "Without JavaScript the charts cannot change their axis. More of them lie beside this page, as PNG and SVG files."
+LOSS_PER_TOKEN = (
+    "Loss per token cannot compare two tokenizers: a token that covers more text is harder to predict, so its loss is "
+    "higher even where the text is predicted equally well."
 )
 
 
-def section(result: TrialResult) -> Section:
-    """Returns the charts of what compares the tracks, with the switches of all charts."""
+def curves_section(result: TrialResult) -> Section:
+    """Returns the charts of what compares the tracks, with the controls of all charts."""
     return Section(
         id="curves",
-        title="Along the training",
+        title="During training",
         blocks=(
-            Switches(_choices(result)),
+            ChartControls(AXIS_LABELS, f"show {result.baseline} under other seeds" if result.control else ""),
             Group("figures", charts(result, COMPARING)),
             Paragraph(HOW_TO_READ, "small"),
-            OnPage((Paragraph(WITHOUT_SCRIPTS, "small"),), only_without_scripts=True),
         ),
     )
 
 
-def _choices(result: TrialResult) -> tuple[Choice, ...]:
-    choices = (
-        Choice("axis", "Across", AXIS_LABELS),
-        Choice("across", "Scale across", SCALES),
-        Choice("upward", "Scale upward", SCALES),
-    )
-    if not result.control:
-        return choices
-    shown = {"on": f"show {result.baseline} under other seeds"}
-    return (*choices, Choice("control", "A/A control", shown, is_switch=True))
+def loss_section(result: TrialResult) -> Section:
+    """Returns the charts of loss per token."""
+    measures = [measure for measure in MEASURES if measure not in COMPARING]
+    blocks = (Paragraph(LOSS_PER_TOKEN), Group("figures", charts(result, measures)))
+    return Section(id="loss", title="Loss per token", blocks=blocks)

@@ -1,12 +1,14 @@
-"""Grammar: how often the models find the right sentence of a minimal pair likelier."""
+"""Grammar: how often the models find the right sentence of a minimal pair more likely."""
 
 from toktrial.report.blocks import Blocks, Details, Kind, Section, Table, paragraphs
+from toktrial.report.minimal_pairs import Accuracy, AccuracyDifference, MinimalPairs
 from toktrial.report.result import TrialResult
-from toktrial.report.result_accounts import Accuracy, AccuracyDifference, MinimalPairs
 from toktrial.report.wording import (
     NOT_MEASURED,
+    PLUS_MINUS,
     count,
     decimal,
+    interval,
     joined,
     percent,
     percent_with_spread,
@@ -16,19 +18,19 @@ from toktrial.report.wording import (
 )
 
 HOW_JUDGED = (
-    "A pair is two sentences that differ in one point of grammar. The model gets it right where the right sentence, as a whole "
-    "document and with its end, has the higher probability; nothing is divided by length, so tokenizers compare. Equal "
-    "probabilities count one half. Chance is 50%. This decides nothing."
+    "A pair is two sentences that differ in one point of grammar. The model gets it right if the right sentence, as a whole "
+    "document with its end, has the higher probability. Nothing is divided by length, so tokenizers compare. Equal "
+    "probabilities count as one half. Chance is 50%. This decides nothing."
 )
 INTERVALS = (
-    "By field: means over the paradigms; the interval is Student's, over paradigms, and covers which paradigms a field happens "
-    "to have, for these trained models; that of a difference is paired by paradigm. By paradigm: shares of the known pairs; "
-    "the interval is Wilson's, and covers which pairs a paradigm happens to have. Neither covers other seeds: where there are "
-    "several, accuracies are means over them, and \N{PLUS-MINUS SIGN} their standard deviation says how far seeds differ."
+    "By field: means over its paradigms, with Student's interval over paradigms. It covers which paradigms a field happens to "
+    "have, for these trained models; that of a difference is paired by paradigm. By paradigm: the share of known pairs that "
+    "the model gets right, with Wilson's interval. It covers which pairs a paradigm happens to have. Neither covers other "
+    f"seeds: where there are several, accuracies are means over them, and {PLUS_MINUS} is their standard deviation."
 )
 
 
-def section(result: TrialResult) -> Section | None:
+def minimal_pairs_section(result: TrialResult) -> Section | None:
     """Returns the accuracies by field and by paradigm; None where no pairs were judged."""
     found = result.minimal_pairs
     if not found:
@@ -49,16 +51,15 @@ def minimal_pairs_sentences(found: MinimalPairs) -> list[str]:
     """Returns what was judged, what the corpus knows of it, which paradigms count, and what the intervals cover."""
     paradigms, counted = len(found.paradigms), found.counted
     known = (
-        f"The corpus knows {count(found.known_words)} of the {count(found.words)} words in the pairs, and so all words "
-        f"of {count(found.known_pairs)} of {count(found.pairs)} pairs ({percent(found.share_of_known_pairs)}). "
-        "A word is known where it occurs in the training text at all, in upper or lower case. A paradigm counts where it has "
-        f"{found.least_known_pairs} known pairs or more, and then with those alone: {len(counted)} of "
-        f"{plural(paradigms, 'paradigm')} count."
+        f"The training text contains {count(found.known_words)} of the {count(found.words)} words in the pairs, in upper or "
+        f"lower case. A pair is known if all its words are: {count(found.known_pairs)} of {count(found.pairs)} pairs are "
+        f"({percent(found.share_of_known_pairs)}). A paradigm counts if it has {found.least_known_pairs} known pairs or more, "
+        f"and then by its known pairs alone: {len(counted)} of {plural(paradigms, 'paradigm')} count."
     )
     whole = joined([f"{track} {percent(of_track.accuracy_of_all_pairs)}" for track, of_track in found.tracks.items()])
     all_pairs = (
-        f"Over all {plural(paradigms, 'paradigm')} and all their pairs, unknown words among them, as such figures are usually "
-        f"given: {whole}."
+        f"Over all {plural(paradigms, 'paradigm')} and all their pairs, including those with unknown words, which is how such "
+        f"figures are usually given: {whole}."
     )
     return [HOW_JUDGED, known, INTERVALS, all_pairs, _ties(found)]
 
@@ -82,7 +83,7 @@ def fields_table(found: MinimalPairs) -> Table:
     ]  # fmt: skip
     headers = ("field", "paradigms", "known pairs", *tracks, *differences)
     caption = (
-        "Right sentence found likelier, by field: mean over the paradigms that count, with "
+        "How often the right sentence was more likely, by field: means over the paradigms that count, with "
         f"{short_percent(found.confidence)} intervals. Chance is 50%."
     )
     return Table(caption, headers, rows)
@@ -99,7 +100,7 @@ def paradigms_table(found: MinimalPairs) -> Table:
     numbers: list[Kind] = ["number"] * (1 + len(found.tracks))
     kinds: tuple[Kind, ...] = ("code", "text", "text", *numbers)
     confidence = short_percent(found.confidence)
-    caption = f"Right sentence found likelier, by paradigm, over its known pairs, with {confidence} intervals."
+    caption = f"How often the right sentence was more likely, by paradigm, over its known pairs, with {confidence} intervals."
     return Table(caption, headers, rows, kinds)
 
 
@@ -107,7 +108,7 @@ def _ties(found: MinimalPairs) -> str:
     parts = [
         f"{track} {count(of_track.ties)} in {plural(len(of_track.seeds), 'seed')}" for track, of_track in found.tracks.items()
     ]
-    return f"Ties, among them pairs of equal sentences: {joined(parts)}."
+    return f"Ties, including pairs of identical sentences: {joined(parts)}."
 
 
 def _share_cell(measured: Accuracy) -> str:
@@ -123,4 +124,4 @@ def _difference_cell(measured: AccuracyDifference) -> str:
     mean = signed(100 * measured.difference, 1)
     if measured.low is None or measured.high is None:
         return mean
-    return f"{mean} ({signed(100 * measured.low, 1)} to {signed(100 * measured.high, 1)})"
+    return f"{mean} ({interval(100 * measured.low, 100 * measured.high, 1)})"

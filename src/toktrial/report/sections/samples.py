@@ -1,49 +1,49 @@
 """What the models wrote: continuations side by side, and their measures beside those of real documents."""
 
 from toktrial.evaluation.text_measures import bits_name
-from toktrial.report.blocks import Block, Definition, Definitions, Details, Paragraph, Quotation, Quotations, Section, Table
+from toktrial.report.blocks import Block, Definition, Definitions, Details, Paragraph, Quotations, Section, Table
 from toktrial.report.result import TrialResult
-from toktrial.report.result_accounts import OverSeeds, SampleMeasures
-from toktrial.report.wording import count, joined, percent_with_spread, plural, with_spread
+from toktrial.report.samples import OverSeeds, SampleMeasures
+from toktrial.report.wording import PLUS_MINUS, count, joined, percent_with_spread, plural, with_spread
 
 # Each measure's name in the table, and what it says.
 MEASURES = {
     "repetition": (
         "repeated 4-grams",
-        "Runs of four words that stood in the text before. More than in real documents: the model goes in circles.",
+        "Runs of four words that already occurred in the text. More than in real documents: the model goes in circles.",
     ),
     "distinct_1": (
         "distinct-1: words",
-        "Different words, of all words of a text. Less than in real documents: a poorer choice of words.",
+        "Different words, as a share of all words of a text. Less than in real documents: a poorer choice of words.",
     ),
-    "distinct_2": ("distinct-2: pairs", "The same of two words in a row."),
-    "distinct_3": ("distinct-3: triples", "The same of three words in a row."),
+    "distinct_2": ("distinct-2: pairs", "The same for two words in a row."),
+    "distinct_3": ("distinct-3: triples", "The same for three words in a row."),
     "sentence_words": (
         "words per sentence",
-        "Words, over the ends of sentences. Far from real documents on either side: sentences do not end as people end them.",
+        "Words per end of a sentence. Far from real documents in either direction: sentences do not end where people end them.",
     ),
     "known_words": (
         "known words",
-        "Words that occur in the training text. The rest are mostly invented: a model spells words from pieces.",
+        "Words that occur in the training text. The rest are mostly invented: the model spells words from pieces.",
     ),
     "paired_quotation_marks": (
         "paired quotation marks",
-        "Double marks, of which one opens and the next one closes. Less than in real documents: the model forgets who speaks.",
+        "Double marks of which one opens and the next closes. Less than in real documents: the model forgets who is speaking.",
     ),
 }
 BITS_MEANING = (
-    "How surprising the texts are to the models of that track (and the same seed): their own, or another's. Counted are the "
-    "tokens that begin within the text and end before its last word, which the cut may have shortened. Sampling at a low "
-    "temperature makes texts that are easier to predict than real documents, so lower is no better here: the nearer to the "
-    "real documents, the more alike."
+    "How surprising the texts are to that track's model of the same seed, be they its own or another's. Only tokens that begin "
+    "within the text and end before its last word count, because the cut may have shortened that word. Sampling at a low "
+    "temperature makes texts that are easier to predict than real documents, so lower is not better here: the closer to real "
+    "documents, the more alike."
 )
 CAVEAT = (
-    "These are weak proxies: none of them reads. They depend on the sampling's temperature and top-k, a text that is near to "
-    "real documents in all of them may still make no sense, and they decide nothing."
+    "These are weak proxies: none of them understands a text. They depend on the sampling temperature and top-k. A "
+    "text that is close to real documents in all of them may still make no sense. They decide nothing."
 )
 
 
-def section(result: TrialResult) -> Section:
+def samples_section(result: TrialResult) -> Section:
     """Returns the measures, where there are any, and the continuations of every prompt."""
     return Section(id="samples", title="Samples", blocks=(*_measures(result.sample_measures), *_continuations(result)))
 
@@ -51,25 +51,25 @@ def section(result: TrialResult) -> Section:
 def _measures(found: SampleMeasures | None) -> list[Block]:
     if not found:
         return []
-    said = Definitions(tuple(Definition(name, (meaning,)) for name, meaning in meanings(found)))
-    return [measures_table(found), Paragraph(CAVEAT, "small"), Details("What each of these measures says", (said,))]
+    said = Definitions(tuple(Definition(name, meaning) for name, meaning in meanings(found)))
+    return [measures_table(found), Paragraph(CAVEAT, "small"), Details("What each measure means", (said,))]
 
 
 def _continuations(result: TrialResult) -> list[Block]:
     seed, prompts = result.samples.seed, result.samples.prompts
     if not prompts:
-        return [Paragraph("There are none.")]
-    lead = f"Every track's model of seed {seed} continues the same prompts. One sample each shows style, not quality."
+        return [Paragraph("There are no samples.")]
+    lead = f"Every track's model of seed {seed} continues the same prompts. A single sample shows style, not quality."
     return [
         Paragraph(lead, "small"),
         *(
             Quotations(
                 label=f"Prompt {number} of {len(prompts)}",
                 lead=prompt.prompt,
-                texts=tuple(
-                    Quotation(track if each.ended else f"{track}, cut at the limit", each.continuation)
+                texts={
+                    track if each.ended else f"{track}, cut at the limit": each.continuation
                     for track, each in prompt.tracks.items()
-                ),
+                },
             )
             for number, prompt in enumerate(prompts, start=1)
         ),
@@ -81,26 +81,26 @@ def measures_table(found: SampleMeasures) -> Table:
     tracks = list(found.texts)
     named = {
         **{name: label for name, (label, _) in MEASURES.items()},
-        **{bits_name(track): f"bits per byte by {track}" for track in tracks},
+        **{bits_name(track): f"bits per byte under {track}" for track in tracks},
     }
     rows = [
         [label, *(_cell(name, found.measures[name].tracks[track]) for track in tracks),
          _cell(name, found.measures[name].real_documents)]
         for name, label in named.items()
     ]  # fmt: skip
-    spread = ", \N{PLUS-MINUS SIGN} their standard deviation" if len(found.seeds) > 1 else ""
+    spread = f", {PLUS_MINUS} their standard deviation" if len(found.seeds) > 1 else ""
     caption = (
         f"What the models wrote, beside real validation documents: means over {plural(len(found.seeds), 'seed')}{spread}; "
-        f"{plural(found.prompts, 'prompt')} a seed. The texts of one prompt and seed are cut to the bytes of the shortest, "
-        f"and a real document to the same ({count(found.bytes_per_text)} bytes a text on average)."
+        f"{plural(found.prompts, 'prompt')} per seed. The texts of one prompt and seed are cut to the bytes of the shortest, "
+        f"and so is a real document ({count(found.bytes_per_text)} bytes per text on average)."
     )
     return Table(caption, ("", *tracks, "real documents"), rows)
 
 
 def meanings(found: SampleMeasures) -> list[tuple[str, str]]:
-    """Returns each measure's name with one sentence on what it says."""
+    """Returns each measure's name with what it says."""
     tracks = joined(list(found.texts))
-    return [*MEASURES.values(), (f"bits per byte by {tracks}", BITS_MEANING)]
+    return [*MEASURES.values(), (f"bits per byte under {tracks}", BITS_MEANING)]
 
 
 def _cell(name: str, measured: OverSeeds) -> str:

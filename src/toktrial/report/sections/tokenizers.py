@@ -1,60 +1,37 @@
-"""What the tokenizers learned: their entries, classes, cuts of one text, trees of merges.
+"""What the tokenizers learned: their entries and classes, how they cut one text, trees of merges.
 
-A trial that an older version evaluated lacks some of it; then there is less to say.
+A trial that an older version evaluated lacks some of it, and then the section says less.
 """
 
 from toktrial.evaluation.entries import CLASSES
 from toktrial.report import blocks
+from toktrial.report.accounts import EntryClass, Vocabulary
 from toktrial.report.result import TrialResult
-from toktrial.report.result_accounts import Cuts, Entry, EntryClass, Vocabulary
 from toktrial.report.wording import OPEN_BOX, count, decimal, percent, plural, visible
 
 WORDS_IN_TABLE = 12
 Vocabularies = dict[str, Vocabulary]
 NOTHING_KNOWN = Vocabulary(0, 0, [], [], [])  # stands in for the account of a track that has none
-NO_MERGES_NOTE = "This tokenizer knows no merges, so nothing tells how its entries were built."
-SUPERWORD_NOTE = "Entries spanning words touch two or more words, whole or not."
+NO_MERGES_NOTE = "This tokenizer has no merges, so there is no record of how its entries were built."
+SUPERWORD_NOTE = "Entries spanning words touch two or more words, in whole or in part."
 TREE_NOTE = (
-    "Each entry with the two that it was merged of, down to single bytes; the numbers are an entry's own uses in the "
-    "training text, without those inside larger entries. Shown are the most used entries that span words, and the longest; "
-    "where a track has none that span words, the longest ones."
+    "Each entry is shown with the two that it was merged from, down to single bytes. The number is how often the training text "
+    "uses the entry itself, without its uses inside larger entries. Shown are the most used entries that span words, and the "
+    "longest; for a track with none that span words, only the longest."
 )
 
 
-def section(result: TrialResult) -> blocks.Section:
+def tokenizers_section(result: TrialResult) -> blocks.Section:
     """Returns how every track cuts one text, the tables of all tracks together, and each track's entries."""
-    classes = blocks.Definitions(tuple(blocks.Definition(name, (meaning,)) for name, meaning in CLASSES.items()))
-    parts: list[blocks.Block] = [
-        *cut_text(result.cuts),
-        *overview_tables(result),
-        blocks.Details("What the classes mean", (classes,)),
-    ]
+    classes = blocks.Definitions(tuple(blocks.Definition(name, meaning) for name, meaning in CLASSES.items()))
+    parts: list[blocks.Block] = []
+    if result.cuts:
+        lead = f"The first {count(result.cuts.bytes)} bytes of the validation text."
+        parts += [blocks.Heading("The same text, tokenized by every track"), blocks.CutText(lead, result.cuts)]
+    parts += [*overview_tables(result), blocks.Details("What the classes mean", (classes,))]
     for name, vocabulary in _vocabularies(result).items():
         parts += _track(name, vocabulary)
     return blocks.Section(id="tokenizers", title="Tokenizers", blocks=tuple(parts))
-
-
-def cut_text(cuts: Cuts | None) -> list[blocks.Block]:
-    """Returns one text and every track's tokens of it."""
-    if not cuts:
-        return []
-    cuttings = tuple(
-        blocks.Cutting(
-            name=name,
-            summary=f"{plural(track.tokens, 'token')}, {decimal(track.bytes_per_token, 2)} bytes per token",
-            documents=tuple(
-                tuple(blocks.Piece(token.text, is_marked=token.words > 1) for token in document) for document in track.documents
-            ),
-        )
-        for name, track in cuts.tracks.items()
-    )
-    text = blocks.CutText(
-        lead=f"The beginning of the validation text, {count(cuts.bytes)} bytes.",
-        text="\n".join(cuts.documents),
-        cuttings=cuttings,
-        marks="one token that touches two or more words",
-    )
-    return [blocks.Heading("The same text, cut by every track"), text]
 
 
 def overview_tables(result: TrialResult) -> list[blocks.Table]:
@@ -75,20 +52,20 @@ def tokenizer_table(result: TrialResult) -> blocks.Table:
     on_the_way = [v.entries_on_the_way for v in vocabularies]
     rows = [
         ["entries", *(count(track.entries) for track in tracks)],
-        ["entries asked for", *(count(track.entries_requested) for track in tracks)],
+        ["entries requested", *(count(track.entries_requested) for track in tracks)],
         ["bytes per token, training text", *(decimal(track.bytes_per_token.train, 2) for track in tracks)],
         ["bytes per token, validation text", *(decimal(track.bytes_per_token.validation, 2) for track in tracks)],
         ["tokens per validation document", *(decimal(v.tokens_per_document.validation, 1) for v in vocabularies)],
         *_efficiency_row(vocabularies),
         ["entries spanning words", *(count(v.entries_spanning_words) for v in vocabularies)],
-        ["share of use spanning words", *(percent(v.share_of_use_spanning_words) for v in vocabularies)],
+        ["share of uses that span words", *(percent(v.share_of_use_spanning_words) for v in vocabularies)],
         ["share of the validation text's bytes that they cover",
          *(percent(v.share_of_validation_bytes_spanning_words) for v in vocabularies)],
         *([f"entries of {plural(number, 'word')}", *(count(v.words_per_entry.get(str(number), 0)) for v in vocabularies)]
           for number in words),
         ["entries never used", *(count(v.entries_never_used) for v in vocabularies)],
-        ["of these, learned and parts of others", *(count(each.never_used if each else None) for each in on_the_way)],
-        ["learned and parts of others, used alone in under 1% of their uses",
+        ["of these, learned and parts of other entries", *(count(each.never_used if each else None) for each in on_the_way)],
+        ["learned and parts of other entries, on their own in under 1% of their uses",
          *(count(each.nearly_never_used if each else None) for each in on_the_way)],
         ["parameters of the model", *(count(track.parameters) for track in tracks)],
         ["parameters without embeddings", *(count(track.parameters_without_embeddings) for track in tracks)],
@@ -123,8 +100,8 @@ def frequent_words_table(vocabularies: Vocabularies) -> blocks.Table:
     rows += [[f"mean of the {len(of_first)} most frequent", "", *mean_cells]] if rows else []
     headers = ("word", "uses", *(header for track in known for header in (f"{track}: cuts", f"{track}: entries")))
     caption = (
-        "In how many ways a frequent word is cut. Cuts: where token edges lie in the word, and whether a token begins before "
-        "it or ends after it. Entries: how many different entries, or sequences of them, hold the word."
+        "In how many ways each track cuts a frequent word. Cuts: different places of token edges in the word, and whether a "
+        "token begins before it or ends after it. Entries: different entries, or sequences of entries, that hold the word."
     )
     return blocks.Table(caption, headers, rows)
 
@@ -165,11 +142,6 @@ def entry_tables(name: str, vocabulary: Vocabulary) -> list[blocks.Table]:
     return [table for table in tables if table.rows]
 
 
-def knows_no_merges(vocabulary: Vocabulary) -> bool:
-    """Whether a track's tokenizer could not say of any entry what it was merged of."""
-    return vocabulary.trees is not None and vocabulary.entries_on_the_way is None
-
-
 def _vocabularies(result: TrialResult) -> Vocabularies:
     return {name: track.vocabulary for name, track in result.tracks.items() if track.vocabulary}
 
@@ -182,22 +154,16 @@ def _track(name: str, vocabulary: Vocabulary) -> list[blocks.Block]:
         blocks.Group("pair", tuple(entry_tables(name, vocabulary))),
     ]
     if vocabulary.trees:
-        roots = tuple(map(_branch, vocabulary.trees))
         parts += [
             blocks.Heading(f"How entries of {name} were built", level=4),
             blocks.Paragraph(TREE_NOTE, "small"),
-            blocks.Tree(roots),
+            blocks.Trees(tuple(vocabulary.trees)),
         ]
-    elif knows_no_merges(vocabulary):
+    elif vocabulary.trees is not None and vocabulary.entries_on_the_way is None:
         parts.append(blocks.Paragraph(NO_MERGES_NOTE, "small"))
     if vocabulary.never_used:
-        entries = [part for text in vocabulary.never_used for part in (" ", blocks.CodeSpan(visible(text)))]
-        parts.append(blocks.Paragraph(("Never used, among others:", *entries), "small"))
+        parts.append(blocks.Paragraph("Never used, among others:", "small", quoted=tuple(map(visible, vocabulary.never_used))))
     return parts
-
-
-def _branch(node: Entry) -> blocks.Branch:
-    return blocks.Branch(visible(node.text), count(node.count), tuple(map(_branch, node.parts or ())))
 
 
 def _efficiency_row(vocabularies: list[Vocabulary]) -> list[list[str]]:
@@ -215,6 +181,6 @@ def _marked_text_sentence(vocabularies: Vocabularies) -> str:
     if looked_at is None:
         return ""
     return (
-        f"By the first {plural(looked_at.documents, 'training document')} ({count(looked_at.bytes)} bytes); "
-        "the shares of use are of the whole training text."
+        f"Judged by the first {plural(looked_at.documents, 'training document')} ({count(looked_at.bytes)} bytes); "
+        "shares of use are of the whole training text."
     )

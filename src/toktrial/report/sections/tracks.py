@@ -1,22 +1,22 @@
-"""The tracks at their end: their means, every run by its seed, what counting reaches, and the difference at every budget."""
+"""The final results: the tracks' means, every run by its seed, what counting reaches, the difference at every budget."""
 
 from toktrial.report.blocks import Section, Table
 from toktrial.report.result import TrialResult
-from toktrial.report.result_tracks import Track
 from toktrial.report.sequential import shared_confidence
-from toktrial.report.wording import MINUS, count, decimal, percent, seconds, short_percent, signed, with_spread
+from toktrial.report.wording import PLUS_MINUS, count, decimal, interval, percent, seconds, short_percent, signed, with_spread
 
 BUDGET_NAMES = {"steps": "equal steps", "bytes": "equal bytes of text", "seconds": "equal training seconds"}
 FORMATS = {"steps": count, "bytes": count, "seconds": seconds}
 
 
-def section(result: TrialResult) -> Section:
+def tracks_section(result: TrialResult) -> Section:
     """Returns what the tracks came to."""
-    return Section(id="tracks", title="The tracks at their end", blocks=(*end_tables(result), budgets_table(result)))
+    blocks = (*end_tables(result), budgets_table(result))
+    return Section(id="tracks", title="Final results", blocks=blocks)
 
 
 def end_tables(result: TrialResult) -> list[Table]:
-    """Returns what the tracks came to: their means and, where there are several seeds, every run by its seed."""
+    """Returns the tracks' means; where there are several seeds, every run by its seed; and, where known, the floors."""
     several = any(len(track.runs) > 1 for track in result.tracks.values())
     return [_means_table(result, several), *([_seeds_table(result)] if several else []), *_floors_tables(result)]
 
@@ -24,11 +24,24 @@ def end_tables(result: TrialResult) -> list[Table]:
 def _means_table(result: TrialResult, several: bool) -> Table:
     headers = (
         "track", "entries", "bytes per token", "final bits per byte", "loss per token (nats)", "training seconds",
-        "tokens read", "times through the text", "runs",
+        "tokens read", "epochs", "runs",
     )  # fmt: skip
-    rows = [_main_row(name, track) for name, track in result.tracks.items()]
-    spread = ", \N{PLUS-MINUS SIGN} their standard deviation" if several else ""
-    caption = f"Every track at its end: means over the runs{spread}. Bits per byte and loss are on every validation document."
+    rows = [
+        [
+            name,
+            count(track.entries),
+            decimal(track.bytes_per_token.validation, 2),
+            with_spread(track.final.bits_per_byte, track.standard_deviation.bits_per_byte, 4),
+            with_spread(track.final.validation_loss, track.standard_deviation.validation_loss, 4),
+            seconds(track.final.training_seconds),
+            count(track.final.tokens_seen),
+            decimal(track.epochs, 2),
+            f"{len(track.seeds_finished)} of {track.seeds_in_protocol}",
+        ]
+        for name, track in result.tracks.items()
+    ]
+    spread = f", {PLUS_MINUS} their standard deviation" if several else ""
+    caption = f"Every track, as means over its runs{spread}. Bits per byte and loss are measured on every validation document."
     return Table(caption, headers, rows)
 
 
@@ -41,10 +54,9 @@ def _seeds_table(result: TrialResult) -> Table:
     rows = [
         [str(seed), *(decimal(of.get(seed), 4) for of in bits.values()), *(signed(of.get(seed)) for of in differences.values())]
         for seed in sorted(set().union(*bits.values()))
-    ]  # fmt: skip
-    caption = "Final bits per byte of every run, and the differences that the verdict's interval is made of."
-    headers = ("seed", *bits, *differences)
-    return Table(caption, headers, rows)
+    ]
+    caption = "Final bits per byte of every run, and the differences from which the verdict's interval is computed."
+    return Table(caption, ("seed", *bits, *differences), rows)
 
 
 def _floors_tables(result: TrialResult) -> list[Table]:
@@ -55,37 +67,22 @@ def _floors_tables(result: TrialResult) -> list[Table]:
             decimal(of.unigram.bits_per_byte, 4),
             decimal(of.bigram.bits_per_byte, 4),
             decimal(of.worst_run, 4),
-            percent(of.below_bigram).replace("-", MINUS),
+            percent(of.below_bigram),
         ]
         for name, of in floors.items()
     ]
     caption = (
-        "What counting a track's own ids reaches, in bits per byte of every validation document, and where its worst run "
-        "ended. Unigram: the frequencies of the entries. Bigram: which entry follows which (interpolated Kneser-Ney). A run "
-        "above the bigram floor has learned no more than counting pairs."
+        "The bits per byte that counting a track's own ids reaches on all validation documents, beside the track's worst run. "
+        "Unigram: how frequent each entry is. Bigram: which entry follows which (interpolated Kneser-Ney). A run above the "
+        "bigram floor has learned no more than counting pairs."
     )
     headers = ("track", "unigram floor", "bigram floor", "worst run", "below the bigram floor")
     return [Table(caption, headers, rows)] if rows else []
 
 
-def _main_row(name: str, track: Track) -> list[str]:
-    final, spread = track.final, track.standard_deviation
-    return [
-        name,
-        count(track.entries),
-        decimal(track.bytes_per_token.validation, 2),
-        with_spread(final.bits_per_byte, spread.bits_per_byte, 4),
-        with_spread(final.validation_loss, spread.validation_loss, 4),
-        seconds(final.training_seconds),
-        count(final.tokens_seen),
-        decimal(track.epochs, 2),
-        f"{len(track.seeds_finished)} of {track.seeds_in_protocol}",
-    ]
-
-
 def budgets_table(result: TrialResult) -> Table:
     """Returns every other track's difference at every budget, and which of them decides."""
-    confidence = shared_confidence(result.verdict.confidence, len(result.comparisons))
+    confidence = short_percent(round(shared_confidence(result.verdict.confidence, len(result.comparisons)), 4))
     rows = [
         [
             f"{track} minus {result.baseline}",
@@ -93,19 +90,20 @@ def budgets_table(result: TrialResult) -> Table:
             FORMATS[budget.budget](budget.at),
             signed(budget.difference),
             f"{signed(100 * budget.relative_difference, 1)}%",
-            f"{signed(budget.low)} to {signed(budget.high)}" if budget.low is not None else "one seed",
+            interval(budget.low, budget.high) if budget.low is not None else "one seed",
             str(budget.seeds),
             budget.documents,
         ]
         for track, found in result.differences.items()
         for budget in found.budgets
-    ]  # fmt: skip
+    ]
     caption = (
-        f"The difference in bits per byte at equal steps, text and seconds, with {short_percent(round(confidence, 4))} "
-        "intervals over seeds. Below 0 the other track is ahead. Each is another question; the protocol fixed which one "
-        "decides."
+        f"The difference in bits per byte at equal steps, text and seconds, with {confidence} intervals over seeds. Below 0 "
+        "the other track is ahead. Each budget asks a different question; the protocol fixed which one decides."
     )
-    headers = ("tracks", "at", "where", "difference", "of the baseline", "interval", "seeds", "measured on")
+    headers = (
+        "tracks", "compared at", "amount", "difference", "relative to the baseline", "interval", "seeds", "measured on",
+    )  # fmt: skip
     return Table(caption, headers, rows, ("text", "text", "number", "number", "number", "number", "number", "text"))
 
 

@@ -1,48 +1,44 @@
-"""Learning rates: every rate that was tried, the chosen ones, and the verdict at either choice."""
+"""Learning rates: every rate that was tried, the chosen ones, and the verdict under each choice."""
 
 from statistics import fmean
-from typing import Any
 
-from toktrial.report.blocks import Figure, Section, Table, paragraphs
-from toktrial.report.chart_specification import COLOURS, CONFIG, HEIGHT, SCHEMA, SHAPES, WIDTH, scale_of
+from toktrial.report.blocks import Blocks, Section, Table, paragraphs
+from toktrial.report.comparisons import Tuning
+from toktrial.report.dots_chart import rates_figure
 from toktrial.report.result import TrialResult
-from toktrial.report.result_comparisons import Tuning
-from toktrial.report.wording import count, decimal, joined, plural, short_percent, signed
+from toktrial.report.wording import count, decimal, interval, joined, plural, short_percent, signed
 from toktrial.training.rates import Policy
 
 CHOICES: dict[Policy, str] = {"own": "each track at its own best rate", "shared": "all tracks at the shared rate"}
 DIVERGED = "diverged"
 NO_TEST = (
-    "The rates were chosen on training documents that were set aside, by runs under other seeds: no validation document and no "
-    "run of the verdict had a part in it. The tokenizers had learned from these documents too, all of them alike."
+    "The rates were chosen on training documents set aside for this, by runs under other seeds: neither the validation "
+    "documents nor the verdict's runs played a part. The tokenizers, all of them, had learned from these documents too."
 )
 
 
-def section(result: TrialResult) -> Section | None:
+def tuning_section(result: TrialResult) -> Section | None:
     """Returns what the tuning found; None where rates were not tuned."""
     tuning = result.tuning
     if not tuning:
         return None
     said = paragraphs(tuning_sentences(tuning))
-    return Section(
-        id="tuning",
-        title="Learning rates",
-        blocks=(*said, rates_figure(tuning), rates_table(tuning), tuned_verdicts_table(tuning)),
-    )
+    blocks: Blocks = (*said, rates_figure(tuning), rates_table(tuning), tuned_verdicts_table(tuning))
+    return Section(id="tuning", title="Learning rates", blocks=blocks)
 
 
 def tuning_sentences(tuning: Tuning) -> list[str]:
     """Returns which rates were chosen, and where a better one may lie beyond the grid."""
     steps = joined(list(dict.fromkeys(f"{count(of_track)} steps" for of_track in tuning.steps.values())))
-    own = joined([f"{track}: {rate:g}" for track, rate in tuning.own.items()])
-    found = [f"After {steps}, the tracks' own best rates were {own}. The shared one is {tuning.shared:g}."]
+    own = joined([f"{track} {rate:g}" for track, rate in tuning.own.items()])
+    found = [f"The best rates after {steps}: {own}. The best one shared by all tracks: {tuning.shared:g}."]
     if tuning.at_edge:
         found.append(
-            f"WARNING: the best rate of {joined(tuning.at_edge)} stands at the edge of the grid. A better one may lie beyond: "
+            f"WARNING: the best rate of {joined(tuning.at_edge)} is at the edge of the grid. A better one may lie beyond it: "
             "widen tuning.rates in a new trial."
         )
     if len(tuning.verdicts) == 1 and any(rate != tuning.shared for rate in tuning.own.values()):
-        found.append("The runs at the other choice of rates were not made, so there is one verdict.")
+        found.append("The runs at the other choice of rates were not trained, so there is one verdict.")
     return [*found, NO_TEST]
 
 
@@ -52,7 +48,7 @@ def rates_table(tuning: Tuning) -> Table:
     rates = list(tuning.bits_per_byte[tracks[0]])
     rows = [[f"{float(rate):g}", *(_cell(tuning, track, rate) for track in tracks)] for rate in rates]
     caption = (
-        f"Bits per byte of {count(tuning.documents)} training documents set aside, by learning rate: means over "
+        f"Bits per byte on {count(tuning.documents)} training documents set aside, by learning rate: means over "
         f"{plural(tuning.seeds, 'seed')}. \N{BLACK STAR}: a track's own best rate."
     )
     return Table(caption, ("learning rate", *tracks), rows)
@@ -65,71 +61,15 @@ def tuned_verdicts_table(tuning: Tuning) -> Table:
             CHOICES[choice] + (", which decides" if choice == tuning.decides else ""),
             f"{each.track} minus {each.baseline}",
             signed(each.difference),
-            f"{signed(each.low)} to {signed(each.high)}",
+            interval(each.low, each.high),
             each.verdict,
         ]
         for choice in CHOICES
         for each in tuning.verdicts.get(choice, [])
     ]
     confidence = short_percent(round(tuning.verdicts[tuning.decides][0].interval_confidence, 4))
-    headers = ("trained", "difference of", "bits per byte", f"{confidence} interval", "verdict")
-    return Table("The verdict at either choice of learning rates", headers, rows, ("text", "text", "number", "number", "text"))
-
-
-def rates_figure(tuning: Tuning) -> Figure:
-    """Returns bits per byte over the learning rate: every run as a dot, the means joined, each track's best rate marked."""
-    own = joined([f"{track} {rate:g}" for track, rate in tuning.own.items()])
-    return Figure(
-        name="learning_rates",
-        specification=_specification(tuning),
-        description=f"Line chart: bits per byte of the documents set aside against the learning rate. The best rates: {own}.",
-        caption="A dot is a run, a line joins a track's means, a diamond marks its own best rate. Lower is better.",
-        title="Bits per byte by learning rate",
-    )
-
-
-def _specification(tuning: Tuning) -> dict[str, Any]:
-    tracks = list(tuning.bits_per_byte)
-    rows = [
-        {"name": track, "rate": float(rate), "value": value, "best": float(rate) == tuning.own[track]}
-        for track, of_track in tuning.bits_per_byte.items()
-        for rate, values in of_track.items()
-        for value in values
-        if value is not None
-    ]
-    mean = {"aggregate": "mean", "field": "value", "type": "quantitative"}
-    return {
-        "$schema": SCHEMA,
-        "config": CONFIG,
-        "background": "white",
-        "width": WIDTH,
-        "height": HEIGHT,
-        "data": {"values": rows},
-        "encoding": {
-            "x": {
-                "field": "rate", "type": "quantitative", "title": "learning rate",
-                "scale": {"type": "log", "nice": False, "padding": 24},
-                "axis": {"values": sorted({row["rate"] for row in rows}), "format": "~g", "grid": False},
-            },
-            "y": {
-                "field": "value", "type": "quantitative", "title": "bits per byte of the documents set aside",
-                "scale": {"zero": False, "nice": False, "padding": 14},
-            },
-            "color": {"field": "name", "title": None, "scale": scale_of(tracks, COLOURS)},
-        },
-        "layer": [
-            {"mark": {"type": "line", "strokeWidth": 2.2}, "encoding": {"y": mean}},
-            {
-                "mark": {"type": "point", "size": 64, "filled": True, "opacity": 0.85, "stroke": "white", "strokeWidth": 1},
-                "encoding": {"shape": {"field": "name", "title": None, "scale": scale_of(tracks, SHAPES)}},
-            },
-            {
-                "transform": [{"filter": "datum.best"}],
-                "mark": {"type": "point", "shape": "diamond", "size": 260, "filled": False, "strokeWidth": 2, "opacity": 1},
-                "encoding": {"y": mean},
-            },
-        ],
-    }  # fmt: skip
+    headers = ("learning rates", "tracks", "difference in bits per byte", f"{confidence} interval", "verdict")
+    return Table("The verdict under each choice of learning rates", headers, rows, ("text", "text", "number", "number", "text"))
 
 
 def _cell(tuning: Tuning, track: str, rate: str) -> str:

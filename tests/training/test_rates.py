@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +13,6 @@ from toktrial.errors import TrialError
 from toktrial.evaluation.bits_per_byte import DocumentScorer
 from toktrial.plan import describe_plan, make_plan
 from toktrial.protocol import Protocol, load
-from toktrial.tokens.set_aside import write_parted_tokens
 from toktrial.tokens.store import TokenStore
 from toktrial.training.config import TrainingConfig, TuningConfig
 from toktrial.training.metrics import read_metrics
@@ -34,23 +32,6 @@ def test_equal_documents_are_set_aside_together_and_never_too_few(documents: lis
     assert chosen.sum() >= min(count, len(documents))
     fewest = min((documents.count(text) for text in inside), default=0)
     assert chosen.sum() < count + max((documents.count(text) for text in inside), default=1) or fewest > count
-
-
-def test_parted_tokens_are_the_same_documents_in_two_splits(tmp_path: Path, story_tokens: dict[str, Path]) -> None:
-    store = TokenStore.open(story_tokens["btm"])
-    is_set_aside = np.random.default_rng(0).random(store.train.documents) < 0.3
-    write_parted_tokens(tmp_path / "parted", store, "fingerprint", is_set_aside)
-    parted = TokenStore.open(tmp_path / "parted", check=True)
-    for split, chosen in ((parted.train, ~is_set_aside), (parted.validation, is_set_aside)):
-        wanted = np.flatnonzero(chosen)
-        assert split.documents == len(wanted)
-        assert np.array_equal(split.byte_lengths, store.train.byte_lengths[wanted])
-        for place, document in enumerate(wanted.tolist()):
-            assert np.array_equal(split.document(place), store.train.document(document))
-    counts = [parted.manifest[split]["tokens"] for split in ("train", "validation")]
-    assert sum(counts) == store.manifest["train"]["tokens"]
-    with pytest.raises(TrialError, match="leaves none to train on"):
-        write_parted_tokens(tmp_path / "none", store, "fingerprint", np.ones(store.train.documents, dtype=bool))
 
 
 def test_a_rate_that_diverges_is_not_chosen_and_edges_are_named() -> None:
@@ -105,7 +86,7 @@ def test_a_trial_tuned_and_judged_at_both_rates(tmp_path: Path, tiny_protocol: P
     assert parted.validation.byte_lengths.tolist() == [
         len(text.encode()) for text, is_set_aside in zip(texts, set_aside(texts, 9), strict=True) if is_set_aside
     ]
-    run = trial._tuning_run("bpe", 1e-2, FIRST_SEED)
+    run = trial.tuning_run("bpe", 1e-2, FIRST_SEED)
     assert read_metrics(run.folder)[-1].step == 8
     scorer = DocumentScorer(parted.validation, parted.entry_bytes, run.model.context, run.vocab_size)
     assert scorer.score(load_model(run, parted.entries)).bits_per_byte == found.bits_per_byte["bpe"]["0.01"][0]

@@ -16,8 +16,7 @@ from toktrial.errors import TrialError
 from toktrial.tokenizer import reference
 from toktrial.tokenizer.encode_kernels import LONGEST_PLAIN_PIECE, encode_stream, merge_tables
 from toktrial.tokenizer.merge import LearnedMerges, learn_merges, learn_merges_of_stream
-from toktrial.tokenizer.scopes import NO_TOKEN, SCOPES, may_merge, word_flags
-from toktrial.tokenizer.scores import SCORES, resolve_score
+from toktrial.tokenizer.merge_rules import NO_TOKEN, SCOPES, SCORES, may_merge, resolve_score, word_flags
 
 # Parts of words, words with and without a space before them, punctuation, space, a letter beyond ASCII, a digit.
 ENTRIES = [b"a", b" a", b" th", b"ing", b".", b" ", b", ", b"\xc3", b"7", b'."']
@@ -42,9 +41,7 @@ def unflatten(ids: npt.NDArray[np.uint32], offsets: npt.NDArray[np.int64]) -> li
 def assert_twins_agree(
     documents: Sequence[Sequence[int]], vocab_size: int, min_frequency: int, score: str, scope: str, refresh_every: int
 ) -> LearnedMerges:
-    expected = reference.learn_merges(
-        documents, ENTRIES, vocab_size, min_frequency, SCORES[score].of_pair, scope, refresh_every
-    )
+    expected = reference.learn_merges(documents, ENTRIES, vocab_size, min_frequency, SCORES[score], scope, refresh_every)
     learned = learn_merges_of_stream(
         *flatten(documents), ENTRIES, vocab_size, min_frequency, score=score, scope=scope, refresh_every=refresh_every
     )
@@ -141,16 +138,17 @@ def test_scores_of_pairs_are_those_of_each_pair(name: str) -> None:
     counts = rng.integers(1, 50, size=(3, 200))
     counts[1:] += counts[0]
     pair, left, right = counts
-    found = SCORES[name].of_pairs(pair, left, right, 10_000)
-    assert found.tolist() == [SCORES[name].of_pair(int(pair[k]), int(left[k]), int(right[k]), 10_000) for k in range(200)]
+    score = resolve_score(name)
+    found = score.of_pairs(pair, left, right, 10_000)
+    assert found.tolist() == [score.of_pair(int(pair[k]), int(left[k]), int(right[k]), 10_000) for k in range(200)]
 
 
 def test_scores_by_hand() -> None:
-    assert SCORES["frequency"].of_pair(3, 4, 6, 24) == 3.0
-    assert SCORES["pmi"].of_pair(3, 4, 6, 24) == pytest.approx(np.log(3))
-    assert SCORES["npmi"].of_pair(3, 4, 6, 24) == pytest.approx(np.log(3) / np.log(8))
-    assert SCORES["npmi"].of_pair(5, 5, 5, 5) == 1.0
-    assert SCORES["likelihood"].of_pair(3, 4, 6, 24) == 0.125
+    assert SCORES["frequency"](3, 4, 6, 24) == 3.0
+    assert SCORES["pmi"](3, 4, 6, 24) == pytest.approx(np.log(3))
+    assert SCORES["npmi"](3, 4, 6, 24) == pytest.approx(np.log(3) / np.log(8))
+    assert SCORES["npmi"](5, 5, 5, 5) == 1.0
+    assert SCORES["likelihood"](3, 4, 6, 24) == 0.125
 
 
 def test_a_users_own_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

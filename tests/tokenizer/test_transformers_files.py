@@ -21,13 +21,12 @@ from toktrial import artifact
 from toktrial.corpus.documents import Documents
 from toktrial.tokenizer import tokenization_btm
 from toktrial.tokenizer.base import Tokenizer
-from toktrial.tokenizer.bpe import BPETokenizer
+from toktrial.tokenizer.bpe import CHECKED_TEXTS, BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
-from toktrial.tokenizer.byte_level import CHECKED_TEXTS
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe, Recipe
-from toktrial.tokenizer.flat import FIRST_OWN_CHARACTER
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokenizer.stage import prepare_tokenizers
+from toktrial.tokenizer.transformers_files import FIRST_OWN_CHARACTER
 
 SPELLING = "<|endoftext|>"
 AWKWARD = [

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toktrial.errors import TrialError
-from toktrial.tokenizer.merge_table import APART, LARGEST_VOCABULARY, NO_MERGE, Table, merge_table, merged
+from toktrial.tokenizer.encode_kernels import APART, LARGEST_VOCABULARY, NO_MERGE, Table, merge_table, merged
 
 PRIMITIVES = 6
 

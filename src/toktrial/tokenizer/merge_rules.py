@@ -1,0 +1,168 @@
+"""The rules of BTM's merges: how good a pair is (its score), and in which positions a pair may merge at all (the scope).
+
+A score is a function of four counts (pair, left token, right token, all tokens) that numba can compile and that returns a
+number; the pair with the highest score is merged next. Version 1 of BTM knows `frequency` alone. Users name scores of their
+own by import path, `package.module:function`.
+
+In the scope `any`, version 1 of BTM, every two adjacent tokens may merge. The scope `words` makes parts of words and whole
+words. There, the junction of two tokens is inside a word if the last byte of the left and the first byte of the right are both
+word bytes: letters, digits, or bytes of 128 and above. A merge inside a word needs each token to lie within one word: after
+removing one leading space, all its bytes are word bytes. A merge across a word boundary needs no junction inside a word on
+either of its outer sides, so that superwords consist of whole words. The junctions of a position never change while it stands,
+so counts stay exact and local.
+"""
+
+import functools
+import importlib
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from toktrial.errors import TrialError, nearest_name
+from toktrial.tokenizer.pairs import Floats, Longs, Token
+
+FREQUENCY = "frequency"
+ANY, WORDS = "any", "words"
+SCOPES = (ANY, WORDS)
+NO_TOKEN = -1  # beside a document's first or last token
+
+PairScore = Callable[[int, int, int, int], float]
+WordFlags = npt.NDArray[np.uint8]
+"""(vocab_size,) uint8: what the scope `words` must know of every entry; (0,) in the scope `any`."""
+STARTS, ENDS, WITHIN = 1, 2, 4  # its first byte is a word byte; its last byte is one; it lies within one word
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score, for one pair and for many."""
+
+    name: str
+    of_pair: PairScore
+    """(pair count, left count, right count, tokens) -> score."""
+    of_pairs: Callable[[Longs, Longs, Longs, int], Floats]
+    """The same for arrays (pairs,) int64 of the first three: (pairs,) float64."""
+
+
+@numba.njit(cache=True, nogil=True)
+def frequency(pair_count: int, left_count: int, right_count: int, tokens: int) -> float:  # noqa: ARG001  # as every score
+    """How often the pair occurs: version 1 of BTM."""
+    return float(pair_count)
+
+
+@numba.njit(cache=True, nogil=True)
+def pmi(pair_count: int, left_count: int, right_count: int, tokens: int) -> float:
+    """Pointwise mutual information, in nats: log of how much more often the pair occurs than by chance.
+
+    Source: Church and Hanks 1990, equation 1, with counts for probabilities.
+    """
+    return math.log(float(pair_count) * tokens / (float(left_count) * right_count))
+
+
+@numba.njit(cache=True, nogil=True)
+def npmi(pair_count: int, left_count: int, right_count: int, tokens: int) -> float:
+    """Pointwise mutual information over its largest value, -log p(pair): at most 1. Source: Bouma 2009, equation 6."""
+    if pair_count >= tokens:
+        return 1.0
+    return math.log(float(pair_count) * tokens / (float(left_count) * right_count)) / -math.log(pair_count / tokens)
+
+
+@numba.njit(cache=True, nogil=True)
+def likelihood(pair_count: int, left_count: int, right_count: int, tokens: int) -> float:  # noqa: ARG001  # as every score
+    """The gain in likelihood of a unigram model, as WordPiece ranks pairs: count / (left count * right count).
+
+    Source: Schuster and Nakajima 2012, in the form in which BERT's tokenizer is described.
+    """
+    return pair_count / (float(left_count) * right_count)
+
+
+SCORES: dict[str, PairScore] = {FREQUENCY: frequency, "pmi": pmi, "npmi": npmi, "likelihood": likelihood}
+
+
+@functools.cache
+def resolve_score(name: str) -> Score:
+    """Returns the score of that name, or a user's own by its import path `package.module:function`.
+
+    Raises TrialError if there is none, or it does not return a number for four counts.
+    """
+    if name in SCORES:
+        return Score(name, SCORES[name], _for_many(SCORES[name]))
+    if ":" not in name:
+        raise TrialError(f"there is no score {name!r}: {nearest_name(name, SCORES)} Name your own as package.module:function")
+    module, _, attribute = name.partition(":")
+    try:
+        function = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise TrialError(f"the score {name!r} cannot be imported ({error}): is its module on PYTHONPATH?") from None
+    of_pair = function if isinstance(function, numba.core.dispatcher.Dispatcher) else numba.njit(nogil=True)(function)
+    try:
+        float(of_pair(2, 3, 4, 10))
+        of_pairs = _for_many(of_pair)
+        of_pairs(np.array([2]), np.array([3]), np.array([4]), 10)
+    except (TypeError, ZeroDivisionError, numba.core.errors.NumbaError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise TrialError(
+            f"the score {name!r} gives no number for (pair count 2, left count 3, right count 4, tokens 10): {reason}"
+        ) from None
+    return Score(name, of_pair, of_pairs)
+
+
+def _for_many(of_pair: Any) -> Callable[[Longs, Longs, Longs, int], Floats]:
+    """The score for arrays of counts. Every process compiles it anew, because numba keeps no closure on disk."""
+
+    @numba.njit(nogil=True)
+    def of_pairs(pair_counts: Longs, left_counts: Longs, right_counts: Longs, tokens: int) -> Floats:
+        scores = np.empty(pair_counts.size, dtype=np.float64)
+        for pair in range(pair_counts.size):
+            scores[pair] = of_pair(pair_counts[pair], left_counts[pair], right_counts[pair], tokens)
+        return scores
+
+    compiled: Callable[[Longs, Longs, Longs, int], Floats] = of_pairs
+    return compiled
+
+
+def check_scope(scope: str) -> None:
+    """Raises TrialError for an unknown scope."""
+    if scope not in SCOPES:
+        raise TrialError(f"there is no scope {scope!r}: {nearest_name(scope, SCOPES)}")
+
+
+def word_flags(entries: Iterable[bytes], vocab_size: int, scope: str) -> WordFlags:
+    """Returns the flags of the entries, with room for `vocab_size` of them. Raises TrialError for an unknown scope."""
+    check_scope(scope)
+    flags = np.zeros(vocab_size if scope == WORDS else 0, dtype=np.uint8)
+    if scope == WORDS:
+        for token, entry in enumerate(entries):
+            flags[token] = flags_of(entry)
+    return flags
+
+
+def flags_of(entry: bytes) -> int:
+    """Returns the flags of one entry: STARTS, ENDS and WITHIN, added up.
+
+    >>> flags_of(b" th") == ENDS + WITHIN, flags_of(b"ing") == STARTS + ENDS + WITHIN, flags_of(b" of the") == ENDS
+    (True, True, True)
+    """
+    starts, ends, within = entry[:1], entry[-1:], entry.removeprefix(b" ")
+    return STARTS * _is_of_word(starts) + ENDS * _is_of_word(ends) + WITHIN * _is_of_word(within)
+
+
+def _is_of_word(part: bytes) -> bool:
+    """Whether all bytes, and there are some, are ASCII letters, ASCII digits or parts of characters beyond ASCII."""
+    return bool(part) and all(byte >= 128 or chr(byte).isalnum() for byte in part)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def may_merge(flags: WordFlags, before: Token, left: Token, right: Token, after: Token) -> bool:
+    """Whether the scope lets `left` and `right` merge between `before` and `after`; either may be NO_TOKEN."""
+    if flags.size == 0:
+        return True
+    if flags[left] & ENDS and flags[right] & STARTS:
+        return bool(flags[left] & flags[right] & WITHIN)
+    if before != NO_TOKEN and flags[before] & ENDS and flags[left] & STARTS:
+        return False
+    return not (after != NO_TOKEN and flags[right] & ENDS and flags[after] & STARTS)
