@@ -11,14 +11,16 @@ from typing import NoReturn
 
 from toktrial import commands, progress
 from toktrial.errors import TrialError
+from toktrial.lock import RANK, TrialBusyError
 from toktrial.training.interrupt import RunStopped
 
 NO_MEMORY = re.compile("out of memory|can't allocate memory")  # in torch's messages: for CUDA and MPS, for the CPU
-RANK = "RANK"  # the environment variable in which torchrun numbers its processes
+STATUSES = {commands.CallError: 2, TrialBusyError: 3}  # of the errors that a program may want to tell from others
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command. Exits with 1 for an error that the user can mend, 2 for a wrong call and 130 for an interruption.
+    """Runs a command. Exits with 1 for an error that the user can mend, 2 for a wrong call, 3 where another process writes
+    the trial, and 130 for an interruption.
 
     Exits silently with 141 where the reader of a pipe wants no more output (`| head`), like programs that SIGPIPE ends.
     """
@@ -30,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         finally:
             sys.stdout.flush()  # so that a failure to write shows here, not when Python ends
     except TrialError as error:
-        _fail(str(error), 2 if isinstance(error, commands.CallError) else 1)
+        _fail(str(error), next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 1))
     except BrokenPipeError:
         _discard_output()
         raise SystemExit(128 + signal.SIGPIPE) from None

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from toktrial import artifact
 from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import TrialError, nearest_name
 from toktrial.evaluation.config import EvaluationConfig
@@ -138,7 +139,8 @@ def save(protocol: Protocol, path: Path) -> None:
     """Writes the protocol as TOML."""
     import tomli_w
 
-    path.write_bytes(tomli_w.dumps(to_dict(protocol)).encode())
+    with artifact.publish_file(path) as partial:
+        partial.write_bytes(tomli_w.dumps(to_dict(protocol)).encode())
 
 
 def load(path: Path) -> Protocol:

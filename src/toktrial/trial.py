@@ -5,22 +5,37 @@ Only this file sees every stage. It hands each stage what that needs, and the tr
 
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from toktrial import artifact, progress
 from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import FINAL_FILE, is_evaluated
+from toktrial.integrity import find_damage, seal_protocol, set_aside
+from toktrial.lock import writing
 from toktrial.protocol import Protocol, differences, is_amendable, load, save
-from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder
+from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder, check_place
 
 if TYPE_CHECKING:
     from toktrial.corpus.documents import Documents
     from toktrial.corpus.stage import Split
     from toktrial.report.result import TrialResult
 
+P = ParamSpec("P")
+R = TypeVar("R")
 STAGES = ("corpus", "tokenizers", "tokens", "tune", "train", "evaluate", "report")
+
+
+def writes(method: "Callable[Concatenate[Trial, P], R]") -> "Callable[Concatenate[Trial, P], R]":
+    """Makes a method hold the trial's lock, so that no other process writes the trial meanwhile."""
+
+    @wraps(method)
+    def locked(trial: "Trial", /, *arguments: P.args, **options: P.kwargs) -> R:
+        with writing(trial.folder):
+            return method(trial, *arguments, **options)
+
+    return locked
 
 
 class Trial(TrialFolder):
@@ -37,15 +52,15 @@ class Trial(TrialFolder):
         Raises TrialError where the folder holds a trial of another protocol (naming what differs), or something else.
         """
         super().__init__(folder, protocol)
+        self._is_mended = False
         path = self.folder / PROTOCOL_FILE
         has_begun = any((self.folder / stage).is_dir() for stage in ("corpus", "tokenizers", "tokens", "runs"))
         if path.is_file() and has_begun:
             self._amend(path)
-        elif not path.is_file() and self.folder.exists() and any(self.folder.iterdir()):
-            raise TrialError(f"{self.folder} is not empty, but holds no trial: name another folder with --trial")
         else:  # until its first stage is finished, a trial may take any other protocol
-            self.folder.mkdir(parents=True, exist_ok=True)
-            save(protocol, path)
+            check_place(self.folder)
+            artifact.make_folder(self.folder)
+            self._write_protocol(path)
 
     def _amend(self, path: Path) -> None:
         """Writes the new protocol over the one at `path` where they differ, and lists what changed.
@@ -64,14 +79,37 @@ class Trial(TrialFolder):
                 "still take more seeds and, under a constant learning rate, more steps."
             )
         if not changed:
+            if not (self.folder / artifact.MANIFEST).is_file():  # an earlier version began the trial
+                seal_protocol(self.folder, self.protocol)
             return
         seen = any(self.folder.glob(f"runs/*/seed-*/{artifact.MANIFEST}"))
         amendments = [Amendment(name, old, new, seen, time.time()) for name, old, new in changed]
         append_amendments(self.folder, amendments)
         for amendment in amendments:
             progress.print_line(f"amended: {describe_amendment(amendment)}")
-        save(self.protocol, path)
+        self._write_protocol(path)
 
+    def _write_protocol(self, path: Path) -> None:
+        save(self.protocol, path)
+        seal_protocol(self.folder, self.protocol)
+
+    @writes
+    def mend(self) -> None:
+        """Puts aside what is damaged, so that the stages make it again.
+
+        Raises TrialError where the protocol is no longer what the trial wrote, for then it is unclear what to make.
+        """
+        damage = find_damage(self.folder)
+        for each in damage:
+            if each.folder == self.folder:
+                raise TrialError(
+                    f"{each}, since the trial began: `toktrial verify {self.folder} --repair` restores it. A change that you "
+                    "want goes on the command line, as a flag, so that the report can list it"
+                )
+        set_aside(damage, self.folder)
+        self._is_mended |= bool(damage)
+
+    @writes
     def run(self, last_stage: str = STAGES[-1]) -> None:
         """Does every stage up to `last_stage` that is not done."""
         do: dict[str, Callable[[], Any]] = {
@@ -83,8 +121,10 @@ class Trial(TrialFolder):
             "evaluate": self.evaluate,
             "report": self.report,
         }
+        self.mend()
         do[last_stage]()
 
+    @writes
     def make_minimal_pairs(self) -> None:
         """Copies the minimal pairs that the protocol names, if any, into the trial."""
         if self.protocol.evaluation.minimal_pairs:
@@ -92,6 +132,7 @@ class Trial(TrialFolder):
 
             prepare_minimal_pairs(self.protocol.evaluation.minimal_pairs, self.folder)
 
+    @writes
     def make_corpus(self) -> dict[str, Any]:
         """Reads and splits the corpus, after the minimal pairs. Returns its manifest."""
         from toktrial.corpus.stage import prepare_corpus
@@ -99,6 +140,7 @@ class Trial(TrialFolder):
         self.make_minimal_pairs()
         return prepare_corpus(self.protocol.corpus, self.corpus_folder)
 
+    @writes
     def make_tokenizers(self) -> dict[str, str]:
         """Makes every track's tokenizer. Returns their fingerprints by track."""
         manifest = self.make_corpus()
@@ -113,6 +155,7 @@ class Trial(TrialFolder):
             held_out=self._documents("validation"),
         )
 
+    @writes
     def make_tokens(self) -> dict[str, str]:
         """Encodes the corpus for every track. Returns the fingerprints by track."""
         fingerprints = self.make_tokenizers()
@@ -125,6 +168,7 @@ class Trial(TrialFolder):
             for track, folder in self.tokenizer_folders.items()
         }
 
+    @writes
     def tune(self) -> None:
         """Tries the learning rates that the protocol names, if any, with some training documents set aside to judge by."""
         self.make_tokens()
@@ -152,6 +196,7 @@ class Trial(TrialFolder):
         for track, store in stores.items():
             write_parted_tokens(folders[track], store, fingerprints[track], is_set_aside)
 
+    @writes
     def train(self) -> None:
         """Trains every run that is not trained yet. Seed by seed, the tracks take turns in going first."""
         self.tune()
@@ -162,6 +207,7 @@ class Trial(TrialFolder):
             run = self.run_of(*place)
             train(run, self._curve_evaluators[run.track], texts.__getitem__)
 
+    @writes
     def evaluate(self) -> None:
         """Evaluates every run on all validation documents, prompts and minimal pairs, and describes the vocabularies.
 
@@ -214,17 +260,23 @@ class Trial(TrialFolder):
         runs = {seed: {track: self.run_of(track, seed) for track in self.protocol.tracks} for seed in seeds}
         measure_samples(self.folder, runs, self.tokenizer_folders, self._documents("train"), self._documents("validation"))
 
+    @writes
     def report(self, target: float | None = None) -> "TrialResult":
         """Does all that is not done yet and writes the report. Returns its result.
 
         Once everything is evaluated, the report is made from those files alone, whatever became of the corpus. `target`: bits
         per byte whose cost is reported for each track, beside that of the baseline's final value.
         """
-        if not self._is_evaluated():
+        if self._is_mended or not self._is_evaluated():
             self.evaluate()
         from toktrial.report.page import write_report
 
         return write_report(self.folder, target)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether every run that the protocol asks for is finished, by whatever settings."""
+        return self.is_tuned and all(artifact.is_finished(self.run_folder(*place)) for place in self.all_runs())
 
     def finished_result(self, target: float | None = None) -> "TrialResult | None":
         """Returns the result where every run is evaluated and the report is of these files and this target, else None.

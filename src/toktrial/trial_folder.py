@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from toktrial import artifact
+from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import FINAL_FILE, is_evaluated
+from toktrial.lock import HOLDER_FILE, LOCK_FILE
 from toktrial.protocol import Protocol, load
 from toktrial.tokenizer.config import TOKENIZERS_FOLDER, tokenizer_names
 from toktrial.training.config import ModelConfig, TrainingConfig, matched_shape, steps_of
@@ -27,6 +29,13 @@ if TYPE_CHECKING:
     from toktrial.training.run import Run
 
 PROTOCOL_FILE = "protocol.toml"
+
+
+def check_place(folder: Path) -> None:
+    """Raises TrialError where a trial cannot be in `folder`, because something else is."""
+    holds_trial = (folder / PROTOCOL_FILE).is_file() or not folder.exists()
+    if not holds_trial and {path.name for path in folder.iterdir()} - {LOCK_FILE, HOLDER_FILE}:
+        raise TrialError(f"{folder} is not empty, but holds no trial: name another folder with --trial")
 
 
 class TrialFolder:

@@ -22,7 +22,7 @@ CHANGES: dict[str, str] = dict(
         re.MULTILINE | re.DOTALL,
     )
 )
-REPORT = "from toktrial.trial import Trial; Trial.open('trial').write_report()"
+REPORT = "from pathlib import Path; from toktrial.report.page import write_report; write_report(Path('trial'))"
 
 pytestmark = pytest.mark.skipif(shutil.which("patch") is None, reason="the page shows patches, and there is no `patch` here")
 Python = Callable[..., subprocess.CompletedProcess[str]]

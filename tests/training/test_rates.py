@@ -108,7 +108,7 @@ def test_a_trial_tuned_and_judged_at_both_rates(tmp_path: Path, tiny_protocol: P
     markdown = (trial.report_folder / "report.md").read_text()
     for text in (page, markdown):
         assert "Learning rates" in text
-        assert "btm: 0.01" in text
+        assert "btm 0.01" in text
     assert trial.finished_result() is not None
     assert "tuning     " not in "\n".join(describe_plan(make_plan(trial))), "it is done"
     with pytest.raises(TrialError, match=r"(?s)another protocol.*tuning\.rates"):

@@ -6,7 +6,8 @@ Each takes a preset, a protocol or a trial, changed by flags.
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -17,9 +18,10 @@ from toktrial import presets, progress, protocol
 from toktrial.commands import Call, CallError
 from toktrial.commands.terminal import print_lines, print_table
 from toktrial.errors import TrialError
-from toktrial.protocol import Protocol
+from toktrial.lock import writing
+from toktrial.protocol import Protocol, differences
 from toktrial.trial import Trial
-from toktrial.trial_folder import PROTOCOL_FILE
+from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder, check_place
 
 if TYPE_CHECKING:
     from toktrial.plan import Plan
@@ -37,6 +39,8 @@ class Stage(Call):
     """Folder of the trial. Without it: trials/NAME."""
     yes: bool = False
     """Begin without asking, even if it takes hours or days."""
+    wait: bool = False
+    """Wait for another process that is writing the same trial, where there is one, rather than end."""
     target: float | None = None
     """Bits per byte: `report` and `run` say what each track needs to reach it. It decides nothing."""
     command: tyro.conf.Suppress[str] = ""
@@ -72,23 +76,59 @@ class Stage(Call):
         """Does the stages. Under torchrun, only the first process does what comes before training."""
         if STARTED_BY_TORCHRUN in os.environ:
             return self._train_together()
-        trial = self.open_trial()
         if self.command == "report":
-            trial.report(self.target)
+            self._report_what_is_there()
         else:
-            trial.run(self.command)
-        return progress.print_line(f"{self.command}: done, in {trial.folder}")
+            with self.writing_trial() as trial:
+                trial.mend()
+                if self.command in ("tune", "train", "evaluate") and not (self.yes or trial.is_trained):
+                    self._confirm(trial)
+                trial.run(self.command)
+        return progress.print_line(f"{self.command}: done, in {self.trial_folder}")
 
-    def open_trial(self) -> Trial:
-        """Opens or begins the trial. Raises TrialError as `Trial` does."""
-        return Trial(self.trial or Path("trials") / self.protocol.name, self.protocol)
+    def _report_what_is_there(self) -> None:
+        """Writes the report. Nothing is begun, amended or waited for."""
+        from toktrial.report.page import write_report
+
+        if not (self.trial_folder / PROTOCOL_FILE).is_file():
+            raise TrialError(f"there is no trial in {self.trial_folder} to report: `toktrial run` makes one")
+        trial = TrialFolder.open(self.trial_folder)
+        if changed := [name for name, *_ in differences(trial.protocol, self.protocol)]:
+            raise TrialError(
+                f"a report changes nothing, but the trial in {trial.folder} has another {', '.join(changed)}: "
+                f"`toktrial report {trial.folder}` reports it as it is, and `toktrial run` can change some fields"
+            )
+        write_report(trial.folder, self.target)
+
+    def _confirm(self, trial: Trial) -> "Plan":
+        """Says what the trial will cost, and asks before anything long. Raises TrialError where the answer is no."""
+        from toktrial.plan import describe_plan, make_plan
+
+        progress.print_line("looking at a sample of the text and timing a few steps ...")
+        plan = make_plan(trial)
+        progress.print_line("\n".join(describe_plan(plan)))
+        if plan.is_long and not self.yes:
+            _ask(plan)
+        return plan
+
+    @property
+    def trial_folder(self) -> Path:
+        return self.trial or Path("trials") / self.protocol.name
+
+    @contextmanager
+    def writing_trial(self) -> Iterator[Trial]:
+        """Opens or begins the trial, and holds its lock. Raises TrialError as `Trial` and `lock.writing` do."""
+        check_place(self.trial_folder)
+        with writing(self.trial_folder, self.wait):
+            yield Trial(self.trial_folder, self.protocol)
 
     def _train_together(self) -> None:
         from toktrial.training.distributed import first_before_the_others, joined
 
-        with joined() as together:
+        with joined() as together, self.writing_trial() as trial:
             with first_before_the_others(together):
-                trial = self.open_trial()
+                if together.is_first:
+                    trial.mend()
                 trial.make_tokens()
                 if not trial.is_tuned:
                     raise TrialError(
@@ -103,23 +143,21 @@ class Run(Stage):
 
     def execute(self) -> None:
         """Does all stages and shows the result. Raises TrialError where something long is not confirmed."""
-        from toktrial.plan import describe_plan, make_plan
+        with self.writing_trial() as trial:
+            trial.mend()
+            finished = trial.finished_result(self.target)
+            if finished is not None:
+                progress.print_line("everything is done already; this is the result")
+                return print_summary(finished, trial.report_folder)
+            trial.make_minimal_pairs()  # before anything is timed, so that what is wrong with them shows at once
+            plan = self._confirm(trial)
+            trial.make_tokens()
+            if plan.text.is_estimate:
+                from toktrial.plan import describe_plan, make_plan
 
-        trial = self.open_trial()
-        finished = trial.finished_result(self.target)
-        if finished is not None:
-            progress.print_line("everything is done already; this is the result")
-            return print_summary(finished, trial.report_folder)
-        trial.make_minimal_pairs()  # before anything is timed, so that what is wrong with them shows at once
-        progress.print_line("looking at a sample of the text and timing a few steps ...")
-        plan = make_plan(trial)
-        progress.print_line("\n".join(describe_plan(plan)))
-        if plan.is_long and not self.yes:
-            _ask(plan)
-        trial.make_tokens()
-        if plan.text.is_estimate:
-            progress.print_line("\n".join(describe_plan(make_plan(trial))))
-        return print_summary(trial.report(self.target), trial.report_folder)
+                progress.print_line("\n".join(describe_plan(make_plan(trial))))
+            result = trial.report(self.target)
+        return print_summary(result, trial.report_folder)
 
 
 def print_summary(result: "TrialResult", report_folder: Path) -> None:

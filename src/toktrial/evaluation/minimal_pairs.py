@@ -26,6 +26,7 @@ from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.evaluation.account import is_made, write_account
 from toktrial.evaluation.bits_per_byte import DocumentScorer
+from toktrial.evaluation.run_files import RUN_PAIRS_FILE
 from toktrial.evaluation.words import known_words, words_of
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.load import load_tokenizer
@@ -36,7 +37,6 @@ from toktrial.training.run import Run, load_model
 
 MINIMAL_PAIRS_FOLDER = "evaluation/minimal_pairs"
 PAIRS_FILE = "pairs.parquet"
-RUN_PAIRS_FILE = "minimal_pairs.json"
 KNOWN_PAIRS_FILE = "evaluation/known_pairs/known_pairs.json"
 FIELD_NAMES = {"syntax_semantics": "syntax/semantics"}  # BLiMP's files spell that field in both ways, its paper in the second
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -158,7 +158,8 @@ def score_run(run: Run, tokenizer_folder: Path, trial_folder: Path, on_progress:
     run_fingerprint = run.fingerprint(artifact.read_manifest(run.tokens_folder)["fingerprint"])
     fingerprint = artifact.fingerprint("minimal pairs of a run", {"run": run_fingerprint, "pairs": pairs_fingerprint})
     if is_made(path, fingerprint):
-        return
+        return artifact.add_files(run.folder, [RUN_PAIRS_FILE])  # in case it was killed before
+    artifact.forget_files(run.folder, [RUN_PAIRS_FILE])
     paradigms, tokenizer = load_minimal_pairs(trial_folder), load_tokenizer(tokenizer_folder)
     model = load_model(run, tokenizer.vocab_size).to(resolve_device(run.training.device))
     started = time.monotonic()
@@ -172,6 +173,7 @@ def score_run(run: Run, tokenizer_folder: Path, trial_folder: Path, on_progress:
         "outcomes": {of.name: letters[end - len(of.good) : end] for of, end in zip(paradigms, ends, strict=True)},
     }
     artifact.write_json(path, found)
+    return artifact.add_files(run.folder, [RUN_PAIRS_FILE])
 
 
 def account_known_pairs(trial_folder: Path, corpus_fingerprint: str, training_documents: Documents) -> None:

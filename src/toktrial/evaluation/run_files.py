@@ -10,6 +10,7 @@ from toktrial import artifact
 SAMPLES_FILE = "samples.json"
 DOCUMENT_NATS_FILE = "document_nats.npy"
 FINAL_FILE = "final.json"  # written last
+RUN_PAIRS_FILE = "minimal_pairs.json"  # only where the protocol names minimal pairs
 EVALUATION_FILES = (SAMPLES_FILE, DOCUMENT_NATS_FILE, FINAL_FILE)
 
 

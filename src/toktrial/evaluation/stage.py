@@ -13,7 +13,7 @@ from toktrial.errors import TrialError
 from toktrial.evaluation.bits_per_byte import DocumentScorer, Score
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.evaluation.generation import sample_continuations
-from toktrial.evaluation.run_files import DOCUMENT_NATS_FILE, FINAL_FILE, SAMPLES_FILE, is_evaluated
+from toktrial.evaluation.run_files import DOCUMENT_NATS_FILE, EVALUATION_FILES, FINAL_FILE, SAMPLES_FILE, is_evaluated
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
@@ -37,7 +37,8 @@ def evaluate_run(run: Run, tokenizer_folder: Path, config: EvaluationConfig) -> 
     store = TokenStore.open(run.tokens_folder)
     fingerprint = run_evaluation_fingerprint(run, store.manifest["fingerprint"], config)
     if is_evaluated(run.folder, fingerprint):
-        return
+        return artifact.add_files(run.folder, EVALUATION_FILES)  # in case it was killed before
+    artifact.forget_files(run.folder, EVALUATION_FILES)
     last = _last_metrics(run.folder)
     device = resolve_device(run.training.device)
     model = load_model(run, store.entries).to(device)
@@ -47,7 +48,8 @@ def evaluate_run(run: Run, tokenizer_folder: Path, config: EvaluationConfig) -> 
     started = time.monotonic()
     scorer = DocumentScorer(store.validation, store.entry_bytes, run.model.context, run.vocab_size)
     score = scorer.score(model)
-    np.save(run.folder / DOCUMENT_NATS_FILE, score.document_nats)
+    with artifact.publish_file(run.folder / DOCUMENT_NATS_FILE) as partial, partial.open("wb") as file:
+        np.save(file, score.document_nats)
     equal_bytes = _score_at_equal_bytes(run, store, scorer, score, last.step, device)
     final: dict[str, Any] = {
         "fingerprint": fingerprint,
@@ -65,6 +67,7 @@ def evaluate_run(run: Run, tokenizer_folder: Path, config: EvaluationConfig) -> 
         "sampling_seconds": started - sampling_started,
     }
     artifact.write_json(run.folder / FINAL_FILE, final)
+    return artifact.add_files(run.folder, EVALUATION_FILES)
 
 
 def _score_at_equal_bytes(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from toktrial import artifact
 from toktrial.errors import TrialError
 
 AMENDMENTS_FILE = "amendments.jsonl"
@@ -32,8 +33,11 @@ class Amendment:
 
 def append_amendments(trial_folder: Path, amendments: Sequence[Amendment]) -> None:
     """Adds to a trial's list."""
-    with (trial_folder / AMENDMENTS_FILE).open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in amendments)
+    path = trial_folder / AMENDMENTS_FILE
+    before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    with artifact.publish_file(path) as partial:
+        added = "".join(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in amendments)
+        partial.write_text(before + added, encoding="utf-8")
 
 
 def read_amendments(trial_folder: Path) -> list[Amendment]:

@@ -13,9 +13,16 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from toktrial.artifact import MANIFEST, file_sha256, fingerprint, read_json, read_manifest
+from toktrial.artifact import MANIFEST, check_file, file_sha256, fingerprint, read_json, read_manifest
 from toktrial.errors import TrialError
-from toktrial.evaluation.run_files import DOCUMENT_NATS_FILE, EVALUATION_FILES, FINAL_FILE, SAMPLES_FILE, is_evaluated
+from toktrial.evaluation.run_files import (
+    DOCUMENT_NATS_FILE,
+    EVALUATION_FILES,
+    FINAL_FILE,
+    RUN_PAIRS_FILE,
+    SAMPLES_FILE,
+    is_evaluated,
+)
 from toktrial.evaluation.votes import VOTES_FILE, read_votes
 from toktrial.report.accounts import (
     Corpus,
@@ -44,7 +51,7 @@ INPUT_FILES = (
     "protocol.toml", "corpus/manifest.json", "tokenizers/*/manifest.json", "graphs/*/manifest.json",
     "tokens/*/manifest.json", "tokens/*/val_bytes.bin", "evaluation/*/manifest.json", VOCABULARY_FILE,
     SAMPLE_MEASURES_FILE, FLOORS_FILE, OVERLAP_FILE, KNOWN_PAIRS_FILE, AMENDMENTS_FILE, VOTES_FILE,
-    "runs/*/seed-*/minimal_pairs.json",
+    f"runs/*/seed-*/{RUN_PAIRS_FILE}",
     f"{RATES_FOLDER}/{RATES_FILE}",
     *(f"{folder}/*/seed-*/{name}" for folder in ("runs", OTHER_RATE_FOLDER) for name in RUN_FILES),
 )  # fmt: skip
@@ -65,7 +72,7 @@ def read_trial(trial_folder: Path) -> TrialInputs:
     wanted = {track: [seed for seed in seeds if 1 <= seed <= last] for track, seeds in finished.items()}
     control = [seed for seed in finished[baseline] if design.control and last < seed <= last + design.seeds]
     _check_seeds(trial_folder, wanted)
-    document_bytes = np.fromfile(_existing(trial_folder / "tokens" / baseline / "val_bytes.bin"), dtype="<u4")
+    document_bytes = np.fromfile(check_file(_existing(trial_folder / "tokens" / baseline / "val_bytes.bin")), dtype="<u4")
     corpus = _read(trial_folder / "corpus" / MANIFEST, Corpus)
     tokens = {track: _read(trial_folder / "tokens" / track / MANIFEST, TokensManifest) for track in design.tracks}
 
@@ -164,7 +171,7 @@ def _check_seeds(trial_folder: Path, seeds: dict[str, list[int]]) -> None:
 
 def _read_run(folder: Path, seed: int, documents: int) -> EvaluatedRun:
     final, record = read_final(folder / FINAL_FILE), _read(folder / "record.json", RunRecord)
-    document_nats = np.load(folder / DOCUMENT_NATS_FILE).astype(np.float64)
+    document_nats = np.load(check_file(folder / DOCUMENT_NATS_FILE)).astype(np.float64)
     if document_nats.shape != (documents,):
         raise TrialError(
             f"{folder / DOCUMENT_NATS_FILE} must hold one number for each of the {documents} validation documents, "
@@ -177,13 +184,15 @@ def _read_run(folder: Path, seed: int, documents: int) -> EvaluatedRun:
         curve=Curve(_read_curve(folder / "metrics.jsonl"), record.shared_device),
         document_nats=document_nats,
         samples=_read(folder / SAMPLES_FILE, list[Sample]),
-        minimal_pairs=_read_if_there(folder / "minimal_pairs.json", JudgedPairs),
+        minimal_pairs=_read_if_there(folder / RUN_PAIRS_FILE, JudgedPairs),
     )
 
 
 def _read_curve(path: Path) -> dict[str, Floats]:
     try:
-        rows = [json.loads(line) for line in _existing(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+        rows = [
+            json.loads(line) for line in check_file(_existing(path)).read_text(encoding="utf-8").splitlines() if line.strip()
+        ]
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise TrialError(f"{path} is damaged ({error}): delete its folder and run again") from None
     if not rows:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toktrial import progress
+from toktrial import artifact, progress
 from toktrial.errors import TrialError
 from toktrial.tokenizer.merge_engine import MergeEngine, MergeRule
 from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, resolve_score
@@ -75,10 +75,8 @@ class MergeCheckpoint:
 
     def save(self, state: MergeState) -> None:
         """Replaces the file."""
-        partial = self._path.with_name(f".{self._path.name}.partial")
-        with partial.open("wb") as file:
+        with artifact.publish_file(self._path) as partial, partial.open("wb") as file:
             np.savez(file, fingerprint=np.array(self._fingerprint), **vars(state))
-        partial.replace(self._path)
         self._saved_at = time.monotonic()
 
     def load(self) -> MergeState | None:

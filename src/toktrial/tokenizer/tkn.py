@@ -16,6 +16,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from toktrial import artifact
 from toktrial.errors import TrialError
 from toktrial.tokenizer.pairs import (
     EMPTY,
@@ -242,6 +243,5 @@ def write_graph_table(table: "pl.DataFrame", path: Path) -> None:
     """Writes the table as .csv or .parquet, by rename. Raises TrialError for another suffix."""
     if path.suffix not in TABLE_WRITERS:
         raise TrialError(f"{path} ends in {path.suffix!r}: name a file that ends in {' or '.join(TABLE_WRITERS)}")
-    partial = path.with_name(f".{path.name}.partial")
-    getattr(table, TABLE_WRITERS[path.suffix])(partial)
-    partial.replace(path)
+    with artifact.publish_file(path) as partial:
+        getattr(table, TABLE_WRITERS[path.suffix])(partial)

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from toktrial import artifact, progress
-from toktrial.training.run import Run, kept_weights_file
+from toktrial.training.metrics import METRICS_FILE, RECORD_FILE
+from toktrial.training.run import WEIGHTS_FILE, Run, kept_weights_file
 
 KEPT = 2
 UNRECORDED = {"compiled": False, "waited_seconds": 0.0}  # what checkpoints of earlier versions do not hold
@@ -18,9 +19,8 @@ _PREFIX, _SUFFIX = "checkpoint-", ".pt"
 def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> None:
     """Writes the state of a run after `step`: weights, optimizer and counters. Removes all but the last two."""
     path = folder / f"{_PREFIX}{step:09d}{_SUFFIX}"
-    partial = path.with_name(f".{path.name}.partial")
-    torch.save(dict(state), partial)
-    partial.replace(path)
+    with artifact.publish_file(path) as partial:
+        torch.save(dict(state), partial)
     for old in _newest_first(folder)[KEPT:]:
         old.unlink()
 
@@ -30,7 +30,7 @@ def state_to_go_on_from(run: Run, identity: Mapping[str, str], steps: int) -> di
 
     `identity` holds the run's fingerprint and lineage. A run in this folder that is finished no longer is.
     """
-    run.folder.mkdir(parents=True, exist_ok=True)
+    artifact.make_folder(run.folder)
     state = _load_newest(run.folder)
     if state is not None and not _is_of(state, run, identity, steps):
         remove_checkpoints(run.folder)
@@ -39,6 +39,7 @@ def state_to_go_on_from(run: Run, identity: Mapping[str, str], steps: int) -> di
         then = "going on where it ended" if state else "it was trained under other settings; training it again from the start"
         progress.print_line(f"{run.name}: {then}")
         (run.folder / artifact.MANIFEST).unlink()
+        artifact.sync(run.folder)
     return None if state is None else UNRECORDED | state
 
 
@@ -52,8 +53,15 @@ def remove_checkpoints(folder: Path, from_step: int = 0) -> int | None:
     return None
 
 
+def lasting_files(run: Run) -> list[str]:
+    """Returns the names of the files that training leaves in a finished run's folder."""
+    kept = kept_weights_file(run.keep_weights_at)
+    names = [METRICS_FILE, RECORD_FILE, WEIGHTS_FILE, *([kept] if (run.folder / kept).is_file() else [])]
+    return names + [path.name for path in _newest_first(run.folder)[: int(run.can_grow)]]
+
+
 def tidy(run: Run) -> None:
-    """Removes the checkpoints that a finished run no longer needs: all but the last if a longer run may go on from it."""
+    """Removes the checkpoints that a finished run no longer needs."""
     for path in _newest_first(run.folder)[int(run.can_grow) :]:
         path.unlink()
 

@@ -14,7 +14,7 @@ import torch
 from toktrial import artifact, progress
 from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
-from toktrial.training.checkpoint import remove_checkpoints, save_checkpoint, state_to_go_on_from, tidy
+from toktrial.training.checkpoint import lasting_files, remove_checkpoints, save_checkpoint, state_to_go_on_from, tidy
 from toktrial.training.config import learning_rate, steps_of
 from toktrial.training.device import determinism, make_feed, resolve_compile, resolve_device, resolve_precision
 from toktrial.training.distributed import Processes, local_device, processes
@@ -163,7 +163,7 @@ class _Trainer:
         folder = self._run.folder
         save_weights(folder / WEIGHTS_FILE, self._model)
         finish_record(folder, self._clock)
-        artifact.write_json(folder / artifact.MANIFEST, {"fingerprint": self._identity["fingerprint"], "steps": self._step})
+        artifact.seal(folder, self._identity["fingerprint"], lasting_files(self._run), {"steps": self._step})
         tidy(self._run)
 
     def describe(self, failure: FailedStepError, text_of: DocumentText | None) -> DivergedError:

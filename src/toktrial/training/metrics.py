@@ -11,15 +11,17 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from toktrial import __version__, artifact
 from toktrial.errors import TrialError
-from toktrial.training.device import device_name, synchronise
-from toktrial.training.model import GPT
+
+if TYPE_CHECKING:  # the report reads metrics, and needs no torch
+    import torch
+
+    from toktrial.training.model import GPT
 
 METRICS_FILE = "metrics.jsonl"
 RECORD_FILE = "record.json"
@@ -61,9 +63,8 @@ class MetricsLog:
         """Drops the lines after `last_step`, from which the run goes on."""
         self._path = folder / METRICS_FILE
         kept = [line for line in read_metrics(folder) if line.step <= last_step]
-        partial = self._path.with_name(f".{METRICS_FILE}.partial")
-        partial.write_text("".join(map(_as_line, kept)), encoding="utf-8")
-        partial.replace(self._path)
+        with artifact.publish_file(self._path) as partial:
+            partial.write_text("".join(map(_as_line, kept)), encoding="utf-8")
 
     def append(self, line: Metrics) -> None:
         with self._path.open("a", encoding="utf-8") as file:
@@ -81,7 +82,7 @@ def read_metrics(folder: Path) -> list[Metrics]:
     if not path.exists():
         return []
     metrics = []
-    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+    for number, line in enumerate(artifact.check_file(path).read_bytes().split(b"\n")[:-1], start=1):
         try:
             metrics.append(Metrics(**json.loads(line)))
         except (ValueError, TypeError) as error:  # not JSON or not UTF-8; not an object, or one with other fields
@@ -99,19 +100,21 @@ def _as_line(line: Metrics) -> str:
 class Clock:
     """Adds up the time of the training steps, all of it and nothing else, whatever the device still has in its queue."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    def __init__(self, device: "torch.device") -> None:
+        from toktrial.training.device import synchronise
+
+        self._device, self._synchronise = device, synchronise
         self.seconds = 0.0
         self.waited_seconds = 0.0
         """For which all threads together waited for a core of the CPU; 0 if the system does not tell."""
 
     def start(self) -> None:
-        synchronise(self._device)
+        self._synchronise(self._device)
         self._waited_before = _waited_seconds() or 0.0
         self._started = time.perf_counter()
 
     def stop(self) -> None:
-        synchronise(self._device)
+        self._synchronise(self._device)
         self.seconds += time.perf_counter() - self._started
         # A thread that has ended is no longer counted, so the sum may have fallen.
         self.waited_seconds += max(0.0, (_waited_seconds() or 0.0) - self._waited_before)
@@ -121,6 +124,8 @@ class Clock:
 
         None on another device, of which this would say nothing, and if the system does not tell.
         """
+        import torch
+
         if self._device.type != "cpu" or _waited_seconds() is None:
             return None
         return self.waited_seconds / (self.seconds * torch.get_num_threads()) if self.seconds else 0.0
@@ -140,8 +145,12 @@ def _waited_seconds() -> float | None:
     return sum(waited) / 1e9 if waited else None
 
 
-def write_record(folder: Path, run: dict[str, Any], model: GPT, device: torch.device) -> None:
+def write_record(folder: Path, run: dict[str, Any], model: "GPT", device: "torch.device") -> None:
     """Writes what is known of a run, the size of its model and what it runs on, so that it can be judged and repeated."""
+    import torch
+
+    from toktrial.training.device import device_name
+
     counts = model.parameter_counts()
     record = {
         **run,

@@ -70,9 +70,8 @@ def save_weights(path: Path, model: GPT) -> None:
     """Writes weights by rename, in float32, for any device."""
     from safetensors.torch import save_file
 
-    partial = path.with_name(f".{path.name}.partial")
-    save_file({name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}, partial)
-    partial.replace(path)
+    with artifact.publish_file(path) as partial:
+        save_file({name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}, partial)
 
 
 def load_model(run: Run, entries: int, weights_file: str = WEIGHTS_FILE) -> GPT:
@@ -88,7 +87,7 @@ def load_model(run: Run, entries: int, weights_file: str = WEIGHTS_FILE) -> GPT:
     if not path.is_file():
         raise TrialError(f"{path} is missing: the run is not finished; train it first")
     try:
-        model.load_state_dict(load_file(path))
+        model.load_state_dict(load_file(artifact.check_file(path)))
     except (SafetensorError, RuntimeError) as error:
         raise TrialError(f"{path} does not fit the model ({error}): delete {run.folder} and train again") from None
     return model

@@ -1,0 +1,165 @@
+"""Whether a trial's files are what its stages wrote: `verify` shows it, `run` mends it.
+
+Above the stages, beside trial.py. Every finished stage has a manifest with the checksums of its files; what is damaged is put
+aside, never overwritten, so that its stage is not finished any more and the trial makes it again.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toktrial import artifact, progress, protocol
+from toktrial.artifact import MANIFEST
+from toktrial.errors import TrialError
+from toktrial.evaluation.run_files import DOCUMENT_NATS_FILE, EVALUATION_FILES, FINAL_FILE, RUN_PAIRS_FILE
+from toktrial.protocol import Protocol
+from toktrial.report.amendments import AMENDMENTS_FILE
+from toktrial.training.rates import OTHER_RATE_FOLDER, RATES_FOLDER, TUNING_FOLDER
+from toktrial.trial_folder import PROTOCOL_FILE
+
+ASIDE = "damaged"  # the folder of a trial that holds what was put aside
+STAGES = (
+    "corpus", "tokenizers/*", "graphs/*", "tokens/*", f"{TUNING_FOLDER}/tokens/*", RATES_FOLDER, "evaluation/*", "report",
+)  # fmt: skip
+RUNS = ("runs/*/seed-*", f"{TUNING_FOLDER}/runs/*/*/seed-*", f"{OTHER_RATE_FOLDER}/*/seed-*")
+# What a run's model is evaluated to, and what only a longer training needs: neither asks for a new training when damaged.
+AFTER_TRAINING = (*EVALUATION_FILES, RUN_PAIRS_FILE)
+WEIGHTS, CHECKPOINTS = "weights*.safetensors", "checkpoint-*.pt"
+LARGE_BYTES = 1e9  # what takes a second or more to read
+NATS_TOLERANCE = 1e-9  # relative: sums of float64 in another order
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file of a finished stage that is not what the stage wrote."""
+
+    folder: Path
+    name: str
+    what: str
+    """Follows the file's path in a sentence: "is missing", for example."""
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.name
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.what}"
+
+
+def seal_protocol(trial_folder: Path, plan: Protocol) -> None:
+    """Notes in the trial's own manifest what protocol.toml holds, and its amendments if there are any."""
+    names = [name for name in (PROTOCOL_FILE, AMENDMENTS_FILE) if (trial_folder / name).is_file()]
+    plain = protocol.to_dict(plan)
+    artifact.seal(trial_folder, artifact.fingerprint("protocol", plain), names, {"protocol": plain})
+
+
+def find_damage(trial_folder: Path) -> list[Damage]:
+    """Returns what is damaged in a trial, by the checksums of every file and by what must follow from each other.
+
+    A whole folder that is missing is not damage: that stage is not done. Files of a run that an earlier version finished have
+    no checksums, and are judged only by what must follow.
+    """
+    folders = [trial_folder, *_folders(trial_folder, STAGES), *_folders(trial_folder, RUNS)]
+    size = sum(path.stat().st_size for folder in folders[1:] for path in folder.rglob("*"))
+    if size > LARGE_BYTES:
+        progress.print_line(f"checking {size / 1e9:.1f} GB of finished files ...")
+    return [damage for folder in folders for damage in _damage_in(folder, trial_folder)]
+
+
+def set_aside(damage: Sequence[Damage], trial_folder: Path) -> None:
+    """Moves what is damaged into the trial's folder `damaged`, and says so; the trial then makes it again.
+
+    Of a run whose training is whole only the damaged files are moved; else the run as a whole, as any other stage. A
+    damaged protocol is restored from the trial's manifest. Raises TrialError where that is damaged too.
+    """
+    for folder in dict.fromkeys(each.folder for each in damage):
+        here = [each for each in damage if each.folder == folder]
+        for each in here:
+            progress.print_line(f"{each}")
+        names = [each.name for each in here]
+        if folder == trial_folder:
+            _restore_protocol(trial_folder, here)
+        elif folder in _folders(trial_folder, RUNS) and all(_is_after_training(name) for name in names):
+            for name in names:
+                _move(folder / name, trial_folder)
+            artifact.forget_files(folder, names)
+        else:
+            _move(folder, trial_folder)
+
+
+def unrecorded_runs(trial_folder: Path) -> list[Path]:
+    """Returns the finished runs without checksums, which earlier versions trained."""
+    runs = _folders(trial_folder, RUNS)
+    return [run for run in runs if artifact.is_finished(run) and "files" not in artifact.read_manifest(run)]
+
+
+def _folders(trial_folder: Path, patterns: Sequence[str]) -> list[Path]:
+    paths = (path for pattern in patterns for path in sorted(trial_folder.glob(pattern)))
+    return [path for path in paths if path.is_dir() and not path.name.startswith(".")]
+
+
+def _damage_in(folder: Path, trial_folder: Path) -> list[Damage]:
+    if not (folder / MANIFEST).is_file():
+        return [Damage(folder, MANIFEST, "is missing")] if _should_be_finished(folder, trial_folder) else []
+    try:
+        return [*(Damage(folder, *each) for each in artifact.damaged_files(folder).items()), *_contradictions(folder)]
+    except TrialError as error:
+        return [Damage(folder, MANIFEST, str(error).removeprefix(f"{folder / MANIFEST} ").partition(": `")[0])]
+
+
+def _should_be_finished(folder: Path, trial_folder: Path) -> bool:
+    """Whether a folder without a manifest once had one: a stage's always; a run's if it has weights but no checkpoint."""
+    if folder == trial_folder:
+        return False  # earlier versions wrote none
+    if folder not in _folders(trial_folder, RUNS):
+        return any(folder.iterdir())
+    return any(folder.glob(WEIGHTS)) and not any(folder.glob(CHECKPOINTS))
+
+
+def _contradictions(run_folder: Path) -> Iterator[Damage]:
+    """Holds a run's measures against the numbers of every document that they are computed from."""
+    paths = [run_folder / name for name in (FINAL_FILE, DOCUMENT_NATS_FILE)]
+    if not all(path.is_file() for path in paths):
+        return
+    import numpy as np
+
+    try:
+        final = json.loads(paths[0].read_text(encoding="utf-8"))
+        nats = float(np.load(paths[1]).sum())
+        by_bytes, by_tokens = final["bits_per_byte"] * math.log(2) * final["bytes"], final["validation_loss"] * final["tokens"]
+    except (ValueError, TypeError, LookupError, EOFError) as error:
+        yield Damage(run_folder, FINAL_FILE, f"or {DOCUMENT_NATS_FILE} beside it cannot be read ({error})")
+        return
+    if not all(math.isclose(nats, each, rel_tol=NATS_TOLERANCE) for each in (final["nats"], by_bytes, by_tokens)):
+        yield Damage(run_folder, FINAL_FILE, f"does not follow from {DOCUMENT_NATS_FILE}, which adds up to {nats:.6g} nats")
+
+
+def _is_after_training(name: str) -> bool:
+    return name in AFTER_TRAINING or Path(name).match(CHECKPOINTS)
+
+
+def _move(path: Path, trial_folder: Path) -> None:
+    if not path.exists():
+        return
+    place = trial_folder / ASIDE / path.relative_to(trial_folder)
+    number = 1
+    while place.exists():
+        number += 1
+        place = place.with_name(f"{path.name}-{number}")
+    artifact.make_folder(place.parent)
+    path.rename(place)
+    artifact.sync(path.parent)
+    progress.print_line(f"moved {path} to {place}; it will be made again")
+
+
+def _restore_protocol(trial_folder: Path, damage: Sequence[Damage]) -> None:
+    """Writes protocol.toml as it was. Raises TrialError where something else is damaged there."""
+    other = [each for each in damage if each.name != PROTOCOL_FILE]
+    if other:
+        raise TrialError(f"{other[0]}: no command can make it again; restore it from a copy, or begin another trial")
+    plain: dict[str, Any] = artifact.read_manifest(trial_folder)["protocol"]
+    protocol.save(protocol.from_dict(plain), trial_folder / PROTOCOL_FILE)
+    progress.print_line(f"restored {trial_folder / PROTOCOL_FILE}; a change that you want goes on the command line as a flag")
