@@ -314,7 +314,7 @@ def test_csv_is_read_exactly(tmp_path: Path, name: str) -> None:
     [
         ("texts,id\na,1\n", " has no column 'text' (set by --corpus.text-field): did you mean 'texts'?"),
         ("id,text\n1,a\n\n2,b, and c\n", ": the row that ends in line 4 has 3 fields, but the first row names 2"),
-        ('id,text\n1,"a\n', " is not CSV: unexpected end of data in line 2"),
+        ('id,text\n1,"a\n', ", line 2 is not CSV (unexpected end of data)"),
         (b"id,text\n1,\xff\n", " is not UTF-8: there is the byte 0xFF at byte offset 10"),
     ],
 )

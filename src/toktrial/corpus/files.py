@@ -126,7 +126,7 @@ def _check_regular(path: Path) -> None:
         mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
         found = UNUSUAL_FILES.get(stat.S_IFMT(mode), "a link to a folder")
-        raise TrialError(f"{path} is {found}, not a file: a corpus is read more than once. Name a file, or remove this one")
+        raise TrialError(f"{path} is {found}, not a file: save the text to a file, which can be read more than once")
 
 
 def _kind(path: Path) -> str:
@@ -201,11 +201,13 @@ def _read_csv(path: Path, config: CorpusConfig, reading: Reading) -> Iterator[st
             if len(row) != len(names):
                 raise TrialError(
                     f"{path}: the row that ends in line {rows.line_num} has {len(row)} fields, but the first row names "
-                    f"{len(names)}: mend the row, or quote a text that holds commas"
+                    f"{len(names)}: quote every text that holds a comma"
                 )
             yield row[column]
     except csv.Error as error:
-        raise TrialError(f"{path} is not CSV: {error} in line {rows.line_num}") from None
+        raise TrialError(
+            f"{path}, line {rows.line_num} is not CSV ({error}): quote every text that holds a comma, a quote or a line end"
+        ) from None
 
 
 # --- Parquet, and the columns of any Arrow table ---

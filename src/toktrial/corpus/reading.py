@@ -73,10 +73,11 @@ class Reading:
         if self.is_divided or not self.files[TEXT]:
             return ""
         if config.split == "blank-lines":
-            return "there are no blank lines, so each text file is one document: try --corpus.split separator or lines"
+            return "there are no blank lines, so each text file is one document. Try --corpus.split separator or lines"
         return (
-            f"the separator line `{config.separator}` never occurs, so each text file is one document: if it holds several, "
-            "name the line between them with --corpus.separator, or set --corpus.split to blank-lines (for paragraphs) or lines"
+            f"the separator line `{config.separator}` never occurs, so each text file is one document. If a file holds "
+            "several, name the line between them with --corpus.separator, or set --corpus.split to blank-lines (for paragraphs) "
+            "or lines"
         )
 
     def describe_repeats(self) -> str:
@@ -87,8 +88,10 @@ class Reading:
         if repeats < MANY_REPEATS * self.documents:
             return line if repeats else ""
         if in_several_kinds:
-            kinds = ", ".join(self.files)
-            return f"WARNING: {line}: {in_several_kinds:,} texts are in files of several kinds ({kinds}). Keep one kind of them"
+            return (
+                f"WARNING: {line}. {in_several_kinds:,} are in files of several kinds ({', '.join(self.files)}): if these hold "
+                "one corpus in several forms, keep one of them"
+            )
         return f"WARNING: {line}: remove the repeats, unless the models are meant to read them so often"
 
 

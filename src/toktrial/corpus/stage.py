@@ -212,7 +212,7 @@ def _check_both_splits(config: CorpusConfig, splitter: _Splitter, reading: Readi
     if reading.distinct()[0] == 1:
         equal = ", all with the same text" if n_all > 1 else ""
         raise TrialError(
-            f"{counted(n_all, 'document')} found in {config.path}{equal}; training and validation need different ones: "
+            f"{counted(n_all, 'document')} found in {config.path}{equal}, but training and validation need different ones: "
             + (undivided or "add documents, or name others for validation with --corpus.validation-path")
         )
     split, change = ("training", "smaller") if n_validation else ("validation", "larger")
