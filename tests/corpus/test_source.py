@@ -51,7 +51,7 @@ def error_of(path: Path, **settings: Any) -> str:
 def write(path: Path, data: bytes | str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     raw = data if isinstance(data, bytes) else data.encode()
-    packed = {".gz": gzip.compress, ".zst": pa.Codec("zstd").compress}.get(path.suffix)
+    packed: Any = {".gz": gzip.compress, ".zst": pa.Codec("zstd").compress}.get(path.suffix)
     path.write_bytes(packed(raw) if packed else raw)
     return path
 
@@ -273,7 +273,7 @@ def test_a_zstd_file_that_is_damaged_is_named(tmp_path: Path, damage: str) -> No
     data = bytearray(path.read_bytes())
     if damage == "one byte":
         data[len(data) // 2] ^= 0xFF
-    path.write_bytes({"cut off": data[:-1], "one byte": data, "plain text": b"plain text"}[damage])
+    path.write_bytes({"cut off": bytes(data[:-1]), "one byte": bytes(data), "plain text": b"plain text"}[damage])
     assert f"{path} is cut off, damaged or not a zstd file" in error_of(path)
 
 

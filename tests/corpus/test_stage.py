@@ -259,7 +259,7 @@ def test_validation_documents_that_are_training_documents_are_a_warning(
     [("separator", ["the separator line `---` never occurs"]), ("blank-lines", ["there are no blank lines"]), ("lines", [])],
 )
 def test_a_text_that_nothing_divides_is_named(
-    tmp_path: Path, stories: Path, split: str, said_of_it: list[str], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, stories: Path, split: Any, said_of_it: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Also where `max_megabytes` ends the reading with its first document."""
     (tmp_path / "one.txt").write_text("A single text.\n")

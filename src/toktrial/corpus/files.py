@@ -272,10 +272,15 @@ def _open_lines(path: Path, reading: Reading) -> Iterator[tuple[Iterable[bytes],
 
 
 def _open_bytes(path: Path) -> io.BufferedReader:
-    if not _is_compressed(path):
-        return path.open("rb", buffering=BUFFER_BYTES)
-    is_gzip = path.name.lower().endswith(".gz")
-    return io.BufferedReader(gzip.GzipFile(path) if is_gzip else pa.input_stream(str(path), compression="zstd"), BUFFER_BYTES)
+    name = path.name.lower()
+    raw: Any
+    if name.endswith(".gz"):
+        raw = gzip.GzipFile(path)
+    elif name.endswith(".zst"):
+        raw = pa.input_stream(str(path), compression="zstd")
+    else:
+        raw = path.open("rb", buffering=0)
+    return io.BufferedReader(raw, BUFFER_BYTES)
 
 
 def _decoded_lines(path: Path, reading: Reading) -> Iterator[str]:

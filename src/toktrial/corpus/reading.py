@@ -76,8 +76,8 @@ class Reading:
             return "there are no blank lines, so each text file is one document. Try --corpus.split separator or lines"
         return (
             f"the separator line `{config.separator}` never occurs, so each text file is one document. If a file holds "
-            "several, name the line between them with --corpus.separator, or set --corpus.split to blank-lines (for paragraphs) "
-            "or lines"
+            "several, name the line between them with --corpus.separator, or set --corpus.split to blank-lines (for "
+            "paragraphs) or lines"
         )
 
     def describe_repeats(self) -> str:
