@@ -151,9 +151,11 @@ def _read_text(path: Path, config: CorpusConfig, reading: Reading) -> Iterator[s
 
 
 def _read_json_lines(path: Path, config: CorpusConfig, reading: Reading) -> Iterator[str]:
-    for number, line in enumerate(_decoded_lines(path, reading), 1):
-        if not line.isspace():
-            yield _field_of_json(line, config.text_field, f"{path}, line {number}")
+    with _open_lines(path, reading) as (lines, start):
+        for number, line in enumerate(lines, 1):
+            if not line.isspace():
+                yield _field_of_json(_decode(line, start, path), config.text_field, f"{path}, line {number}")
+            start += len(line)
 
 
 def _field_of_json(line: str, field: str, where: str) -> str:
@@ -208,6 +210,13 @@ def _read_csv(path: Path, config: CorpusConfig, reading: Reading) -> Iterator[st
         raise TrialError(
             f"{path}, line {rows.line_num} is not CSV ({error}): quote every text that holds a comma, a quote or a line end"
         ) from None
+
+
+def _decoded_lines(path: Path, reading: Reading) -> Iterator[str]:
+    with _open_lines(path, reading) as (lines, start):
+        for line in lines:
+            yield _decode(line, start, path)
+            start += len(line)
 
 
 # --- Parquet, and the columns of any Arrow table ---
@@ -281,13 +290,6 @@ def _open_bytes(path: Path) -> io.BufferedReader:
     else:
         raw = path.open("rb", buffering=0)
     return io.BufferedReader(raw, BUFFER_BYTES)
-
-
-def _decoded_lines(path: Path, reading: Reading) -> Iterator[str]:
-    with _open_lines(path, reading) as (lines, start):
-        for line in lines:
-            yield _decode(line, start, path)
-            start += len(line)
 
 
 def _decode(text: bytes, start: int, path: Path) -> str:
