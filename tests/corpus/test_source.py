@@ -4,10 +4,14 @@ The hub is tested against a small server on this machine that speaks its protoco
 the hub's libraries read its address when they are imported.
 """
 
+import csv
 import errno
 import gzip
+import io
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
 import threading
@@ -24,8 +28,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toktrial.corpus.config import CorpusConfig
-from toktrial.corpus.files import BUFFER_BYTES, ROWS_PER_BATCH, local_files, split_at_separators
+from toktrial.corpus.files import BUFFER_BYTES, ROWS_PER_BATCH, local_files
+from toktrial.corpus.reading import Reading
 from toktrial.corpus.source import hub_errors, read_documents, read_validation_documents, source_bytes
+from toktrial.corpus.split_text import split_at_blank_lines, split_at_separators
 from toktrial.errors import TrialError
 
 SEPARATOR = "<|endoftext|>"
@@ -45,7 +51,8 @@ def error_of(path: Path, **settings: Any) -> str:
 def write(path: Path, data: bytes | str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     raw = data if isinstance(data, bytes) else data.encode()
-    path.write_bytes(gzip.compress(raw) if path.suffix == ".gz" else raw)
+    packed: Any = {".gz": gzip.compress, ".zst": pa.Codec("zstd").compress}.get(path.suffix)
+    path.write_bytes(packed(raw) if packed else raw)
     return path
 
 
@@ -70,7 +77,7 @@ DOCUMENT = st.lists(PIECES, max_size=8).map("".join).filter(holds_no_separator_l
 def test_joined_documents_are_read_back_exactly(documents: list[str], line_end: str, ends_in_separator: bool) -> None:
     separator_line = f"{line_end}{SEPARATOR}{line_end}"
     data = separator_line.join(documents) + separator_line * ends_in_separator
-    found = split_at_separators(lines_of(data), SEPARATOR.encode())
+    found = split_at_separators(lines_of(data), SEPARATOR.encode(), Reading())
     expected = documents if ends_in_separator or documents[-1] else documents[:-1]
     assert [text.decode() for _, text in found] == expected
 
@@ -84,7 +91,7 @@ def lines_of(data: str) -> list[bytes]:
 @given(st.lists(DOCUMENT, min_size=1))
 def test_each_document_is_where_its_offset_says(documents: list[str]) -> None:
     data = SEPARATOR_LINE.join(documents).encode()
-    for start, text in split_at_separators(lines_of(data.decode()), SEPARATOR.encode()):
+    for start, text in split_at_separators(lines_of(data.decode()), SEPARATOR.encode(), Reading()):
         assert data[start : start + len(text)] == text
 
 
@@ -104,11 +111,13 @@ def test_each_document_is_where_its_offset_says(documents: list[str]) -> None:
         (f"a {SEPARATOR}\n {SEPARATOR}\n{SEPARATOR} b", [f"a {SEPARATOR}\n {SEPARATOR}\n{SEPARATOR} b"]),
         (f"a\r{SEPARATOR}\rb", [f"a\r{SEPARATOR}\rb"]),
         (f"a\u2028{SEPARATOR}\u2028b\u0085{SEPARATOR}\u0085", [f"a\u2028{SEPARATOR}\u2028b\u0085{SEPARATOR}\u0085"]),
-        ("\ufeffmark", ["\ufeffmark"]),
+        ("\ufeffmark \ufeff", ["mark \ufeff"]),
+        (f"\ufeff{SEPARATOR}\n\ufeffb", ["", "\ufeffb"]),
+        ("\ufeff", []),
         ("", []),
     ],
 )
-@pytest.mark.parametrize("name", ["stories.txt", "stories.txt.gz"])
+@pytest.mark.parametrize("name", ["stories.txt", "stories.txt.gz", "stories.txt.zst"])
 def test_what_belongs_to_a_document(tmp_path: Path, name: str, data: str, expected: list[str]) -> None:
     assert read(write(tmp_path / name, data)) == expected
 
@@ -116,6 +125,37 @@ def test_what_belongs_to_a_document(tmp_path: Path, name: str, data: str, expect
 def test_another_separator_can_be_named(tmp_path: Path) -> None:
     path = write(tmp_path / "d.txt", f"a\n---\nb {SEPARATOR}\n---\n")
     assert read(path, separator="---") == ["a", f"b {SEPARATOR}"]
+
+
+@given(st.lists(DOCUMENT))
+def test_paragraphs_are_what_a_regular_expression_finds(pieces: list[str]) -> None:
+    data = "".join(pieces).encode()
+    paragraphs = re.split(rb"(?m)(?:^[ \t\r\v\f]*(?:\n|\Z))+", data)
+    expected = [re.sub(rb"\r?\n\Z", b"", paragraph) for paragraph in paragraphs if paragraph]
+    found = list(split_at_blank_lines(lines_of(data.decode()), Reading()))
+    assert [text for _, text in found] == expected
+    assert all(data[start : start + len(text)] == text for start, text in found)
+
+
+@pytest.mark.parametrize(
+    ("split", "expected"),
+    [
+        ("blank-lines", ["\tIndented.  \r\nA second\rline. ", f"{SEPARATOR}\nThe \u2028end"]),
+        ("lines", ["\tIndented.  ", "A second\rline. ", SEPARATOR, "The \u2028end"]),
+    ],
+)
+@pytest.mark.parametrize("name", ["d.txt", "d.txt.zst"])
+def test_a_text_can_be_divided_at_blank_lines_or_line_ends(tmp_path: Path, name: str, split: str, expected: list[str]) -> None:
+    data = f"\n \t\n\tIndented.  \r\nA second\rline. \r\n\r\n\n \f\v\n{SEPARATOR}\nThe \u2028end\n\n"
+    assert read(write(tmp_path / name, data), split=split) == expected
+    assert read(write(tmp_path / name, data.rstrip("\n")), split=split) == expected
+    assert read(write(tmp_path / name, " \n\n"), split=split) == []
+
+
+@pytest.mark.parametrize("split", ["separator", "blank-lines", "lines"])
+def test_bytes_that_are_no_utf8_are_named_by_their_offset_however_text_is_divided(tmp_path: Path, split: str) -> None:
+    data = f"\ufeffä\n\n{SEPARATOR}\nb".encode() + b"\xff"
+    assert f"0xFF at byte offset {len(data) - 1}" in error_of(write(tmp_path / "d.txt", data), split=split)
 
 
 @pytest.mark.parametrize("shift", range(-len(SEPARATOR_LINE) - 1, 2))
@@ -157,7 +197,7 @@ def test_real_stories_are_read_byte_for_byte(shared_data: Path) -> None:
 # --- JSON lines ---
 
 
-@pytest.mark.parametrize("name", ["d.jsonl", "d.jsonl.gz", "D.JSONL"])
+@pytest.mark.parametrize("name", ["d.jsonl", "d.jsonl.gz", "d.jsonl.zst", "D.JSONL"])
 def test_json_lines_are_read_exactly(tmp_path: Path, name: str) -> None:
     documents = ["a\nb\r", "", "\u2028 \u0085 ü", "🦊"]
     lines = [json.dumps({"n": 1, "text": text}, ensure_ascii=i % 2 == 0) for i, text in enumerate(documents)]
@@ -227,6 +267,62 @@ def test_a_gzip_file_with_a_damaged_byte_is_named(tmp_path: Path) -> None:
     assert str(path) in error_of(path)
 
 
+@pytest.mark.parametrize("damage", ["cut off", "one byte", "plain text"])
+def test_a_zstd_file_that_is_damaged_is_named(tmp_path: Path, damage: str) -> None:
+    path = write(tmp_path / "d.txt.zst", "".join(f"story {i * i}\n" for i in range(5_000)))
+    data = bytearray(path.read_bytes())
+    if damage == "one byte":
+        data[len(data) // 2] ^= 0xFF
+    path.write_bytes({"cut off": bytes(data[:-1]), "one byte": bytes(data), "plain text": b"plain text"}[damage])
+    assert f"{path} is cut off, damaged or not a zstd file" in error_of(path)
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_compressed_files_in_several_parts_are_read_whole(tmp_path: Path, suffix: str) -> None:
+    """As `cat a.gz b.gz > both.gz` and parallel compressors write them."""
+    parts = [write(tmp_path / f"{i}.txt{suffix}", f"{i}{SEPARATOR_LINE}").read_bytes() for i in range(3)]
+    path = tmp_path / f"all.txt{suffix}"
+    path.write_bytes(b"".join(parts))
+    assert read(path) == ["0", "1", "2"]
+
+
+# --- CSV files ---
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.csv.gz", "d.csv.zst"])
+def test_csv_is_read_exactly(tmp_path: Path, name: str) -> None:
+    documents = [
+        "a, b",
+        'She said "no".',
+        "",
+        "NA",
+        " x ",
+        "1",
+        "two\r\nlines\n",
+        "\u2028 \u0085 ü🦊",
+        "x" * (BUFFER_BYTES + 1),
+    ]
+    table = io.StringIO(newline="")
+    csv.writer(table).writerows([["id", "text"], *enumerate(documents)])
+    assert read(write(tmp_path / name, table.getvalue())) == documents
+    assert read(write(tmp_path / name, "\ufeff" + table.getvalue())) == documents
+    assert read(write(tmp_path / name, "\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("texts,id\na,1\n", " has no column 'text' (set by --corpus.text-field): did you mean 'texts'?"),
+        ("id,text\n1,a\n\n2,b, and c\n", ": the row that ends in line 4 has 3 fields, but the first row names 2"),
+        ('id,text\n1,"a\n', ", line 2 is not CSV (unexpected end of data)"),
+        (b"id,text\n1,\xff\n", " is not UTF-8: there is the byte 0xFF at byte offset 10"),
+    ],
+)
+def test_what_is_wrong_in_csv_is_named_by_its_place(tmp_path: Path, data: str | bytes, message: str) -> None:
+    path = write(tmp_path / "d.csv", data)
+    assert f"{path}{message}" in error_of(path)
+
+
 # --- Parquet files ---
 
 
@@ -286,7 +382,7 @@ def test_a_folder_is_read_in_order_of_relative_path(tmp_path: Path) -> None:
     write(tmp_path / "a" / "z.jsonl.gz", '{"text": "from a/z"}')
     write_parquet(tmp_path / "a" / "deep" / "x.parquet", {"text": ["from a/deep/x"]})
     write(tmp_path / "c" / "1.txt.gz", "from c/1")
-    for ignored in (".hidden.txt", ".git/x.txt", "README.md", "a/x.csv"):
+    for ignored in (".hidden.txt", ".git/x.txt", "README.md", "a/x.tsv"):
         write(tmp_path / ignored, "not to be read")
     assert read(tmp_path) == ["from a/deep/x", "from a/z", "from b", "from c/1"]
     assert [path.name for path in local_files(str(tmp_path))] == ["x.parquet", "z.jsonl.gz", "b.txt", "1.txt.gz"]
@@ -300,10 +396,10 @@ def test_files_of_a_folder_do_not_run_into_each_other(tmp_path: Path) -> None:
 
 def test_a_folder_without_documents_names_what_was_found(tmp_path: Path) -> None:
     for number in range(7):
-        write(tmp_path / f"{number}.csv", "x")
+        write(tmp_path / f"{number}.md", "x")
     message = error_of(tmp_path)
     assert f"{tmp_path} holds no file" in message
-    assert "found 0.csv, 1.csv, 2.csv, 3.csv, 4.csv and 2 more" in message
+    assert "found 0.md, 1.md, 2.md, 3.md, 4.md and 2 more" in message
 
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
@@ -317,9 +413,10 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_suffix_is_named_with_the_known_ones(tmp_path: Path) -> None:
-    message = error_of(write(tmp_path / "d.csv", "x"))
-    assert f"{tmp_path / 'd.csv'} cannot be read as documents" in message
-    assert ".txt, .txt.gz, .jsonl, .jsonl.gz, .parquet" in message
+    message = error_of(write(tmp_path / "d.md", "x"))
+    assert f"{tmp_path / 'd.md'} cannot be read as documents" in message
+    assert ".txt, .txt.gz, .txt.zst, .jsonl, .jsonl.gz, .jsonl.zst, .csv, .csv.gz, .csv.zst, .parquet" in message
+    assert "rename it to .txt" in message
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a file that exists and cannot be read, even by root")
@@ -345,6 +442,22 @@ def test_files_and_folders_without_rights_are_named(tmp_path: Path) -> None:
 def test_a_link_to_nowhere_in_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "d.txt").symlink_to(tmp_path / "gone.txt")
     assert f"{tmp_path / 'd.txt'} cannot be read (No such file or directory)" in error_of(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_could_keep_a_reader_waiting_for_ever_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "d.txt")
+    assert f"{tmp_path / 'd.txt'} is a named pipe, not a file" in error_of(tmp_path / "d.txt")
+    assert f"{tmp_path / 'd.txt'} is a named pipe, not a file" in error_of(tmp_path)
+    assert "is a device, not a file" in error_of(Path(os.devnull))
+    (tmp_path / "d.txt").unlink()
+    (tmp_path / "zero.txt").symlink_to("/dev/zero")
+    assert f"{tmp_path / 'zero.txt'} is a device, not a file" in error_of(tmp_path)
+    (tmp_path / "zero.txt").unlink()
+    monkeypatch.chdir(tmp_path)  # the path of a socket must be short
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("s.txt")
+        assert f"{tmp_path / 's.txt'} is a socket, not a file" in error_of(tmp_path / "s.txt")
 
 
 # --- how much is read ---
@@ -547,7 +660,7 @@ def test_a_data_set_of_the_hub_is_read_exactly(hub_answers: HubAnswers) -> None:
         ("column of numbers", ["the column 'id' holds int64, not text"]),
         ("wrong split", ["no split 'trian' (set by --corpus.hub-split): did you mean 'train'?"]),
         ("null", [f"hub's data set {DATA_SET}: row 1 (from 0) has no text"]),
-        ("wrong config", ["cannot be loaded", "'nope' not found", "--corpus.path FILE", ".jsonl or .parquet"]),
+        ("wrong config", ["cannot be loaded", "'nope' not found", "--corpus.path FILE", ".csv or .parquet"]),
         ("nowhere", ["hub's data set owner/nothing-of-that-name cannot be loaded", "--corpus.path FILE"]),
         ("malformed", ["hub's data set owner/na me cannot be loaded", "--corpus.path FILE"]),
     ],
@@ -565,7 +678,7 @@ def test_without_the_hub_its_cache_is_read(hub_answers: HubAnswers) -> None:
 def test_without_the_hub_what_is_not_cached_fails_soon_and_says_so(hub_answers: HubAnswers) -> None:
     answer = hub_answers.offline["nowhere"]
     assert "is not cached here, and the hub cannot be reached" in answer["error"]
-    assert "--corpus.path FILE: a .txt, .jsonl or .parquet file" in answer["error"]
+    assert "--corpus.path FILE: a .txt, .jsonl, .csv or .parquet file" in answer["error"]
     assert answer["seconds"] < 10  # the hub's own libraries ask again for 23 seconds
 
 

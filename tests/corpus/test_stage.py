@@ -180,6 +180,7 @@ def test_every_setting_is_in_the_fingerprint(stories: Path) -> None:
         "validation_share": 0.2,
         "max_megabytes": 1.0,
         "text_field": "story",
+        "split": "lines",
         "separator": "---",
         "hub_config": "c",
         "hub_split": "test",
@@ -187,6 +188,86 @@ def test_every_setting_is_in_the_fingerprint(stories: Path) -> None:
     }
     configs = [config_of(stories), *(config_of(stories, **{name: value}) for name, value in settings.items())]
     assert len({corpus_fingerprint(config) for config in configs}) == len(settings) + 1
+
+
+def test_settings_that_came_later_leave_older_fingerprints_as_they_were() -> None:
+    """Else every finished trial would be made anew. These are of the version before `split`."""
+    hub, storybook = CorpusConfig(), CorpusConfig(path="storybook", max_megabytes=4.0)
+    assert corpus_fingerprint(hub) == "e1aa873a101a4b4782ba77f501adacfeebd028cf57e3f0a0e64ecd14dbf695d9"
+    assert corpus_fingerprint(storybook) == "9b723f2bbf3f7fa8e0a45d38c17b63e9e32650281db963d7251e4e9874c70a11"
+
+
+# --- what is said of a corpus when it is made ---
+
+
+def said(config: CorpusConfig, folder: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Returns the lines that the making of a corpus printed, but for its progress."""
+    capsys.readouterr()
+    prepare_corpus(config, folder)
+    return [line for line in capsys.readouterr().err.splitlines() if not line.startswith("reading ")]
+
+
+def test_the_documents_are_counted_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stories = write_text(tmp_path / "stories.txt", ["", *STORIES, STORIES[0]])
+    lines = said(config_of(stories), tmp_path / "corpus", capsys)
+    n_validation = len(open_documents(tmp_path / "corpus", "validation"))
+    assert lines == [
+        f"401 documents found: {401 - n_validation} for training, {n_validation} for validation; 1 empty document dropped",
+        "1 of 401 documents (0.2%) repeat an earlier one",
+    ]
+    assert said(config_of(stories, max_megabytes=0.01), tmp_path / "cut", capsys)[0].endswith("ended at corpus.max_megabytes")
+
+
+def test_files_of_several_kinds_with_the_same_text_are_not_read_silently(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a.csv").write_text("text\n" + "\n".join(f'"{story}"' for story in STORIES))
+    for name in ("b.jsonl", "c.jsonl"):
+        (source / name).write_text("\n".join(json.dumps({"text": story}) for story in STORIES[: ord(name[0])]))
+    write_text(source / "d.txt", ["\ufeffOnly here."])
+    (source / "notes.md").touch()
+    (source / "elsewhere").symlink_to(tmp_path)
+    files, mark, count, undivided, repeats = said(config_of(source), tmp_path / "corpus", capsys)
+    ignored = "ignored 2 files of other kinds (elsewhere, notes.md)"
+    assert files == f"{source}: read 1 CSV file, 2 JSON lines files and 1 text file; {ignored}"
+    assert mark == f"{source}: dropped the UTF-8 byte order mark at the start of 1 file"
+    assert count.startswith("598 documents found: ")
+    assert undivided.startswith(f"{source}: the separator line `<|endoftext|>` never occurs")
+    assert repeats.startswith("WARNING: 197 of 598 documents (32.9%) repeat an earlier one. 99 are in files of several kinds (")
+
+
+def test_many_repeats_are_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    repeated = write_text(tmp_path / "stories.txt", STORIES + STORIES[:50])
+    assert said(config_of(repeated), tmp_path / "corpus", capsys)[1] == (
+        "WARNING: 50 of 450 documents (11.1%) repeat an earlier one: remove the repeats, unless the models are meant to read "
+        "them so often"
+    )
+
+
+def test_validation_documents_that_are_training_documents_are_a_warning(
+    tmp_path: Path, stories: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = said(config_of(stories, validation_path=str(stories)), tmp_path / "corpus", capsys)
+    assert lines[0] == "800 documents found: 400 for training, 400 for validation"
+    assert lines[1].startswith("WARNING: 400 of 400 validation documents are training documents too: ")
+
+
+@pytest.mark.parametrize(
+    ("split", "said_of_it"),
+    [("separator", ["the separator line `---` never occurs"]), ("blank-lines", ["there are no blank lines"]), ("lines", [])],
+)
+def test_a_text_that_nothing_divides_is_named(
+    tmp_path: Path, stories: Path, split: Any, said_of_it: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where `max_megabytes` ends the reading with its first document."""
+    (tmp_path / "one.txt").write_text("A single text.\n")
+    config = CorpusConfig(
+        path=str(tmp_path / "one.txt"), validation_path=str(stories), split=split, separator="---", max_megabytes=1e-6
+    )
+    lines = said(config, tmp_path / "corpus", capsys)
+    assert [line.split(": ")[1].split(", so")[0] for line in lines if line.startswith(config.path)] == said_of_it
 
 
 # --- what cannot become a corpus ---
@@ -228,6 +309,23 @@ def test_a_corpus_too_small_to_split_is_an_error(tmp_path: Path) -> None:
     assert f"none of the 5 documents of {tmp_path / 'd.txt'} fell to validation" in message
     assert "larger --corpus.validation-share" in message
     assert "--corpus.validation-path" in message
+
+
+def test_one_document_is_an_error_that_says_how_to_divide_it(tmp_path: Path) -> None:
+    (tmp_path / "d.txt").write_text("One.\n\nTwo.\n")
+    message = failure(config_of(tmp_path / "d.txt"), tmp_path / "corpus")
+    assert f"1 document found in {tmp_path / 'd.txt'}, but training and validation need different ones" in message
+    assert "the separator line `<|endoftext|>` never occurs" in message
+    for remedy in ("--corpus.separator", "--corpus.split to blank-lines", "or lines"):
+        assert remedy in message
+
+
+def test_equal_documents_are_an_error_that_does_not_send_to_the_share(tmp_path: Path) -> None:
+    message = failure(config_of(write_text(tmp_path / "d.txt", STORIES[:1] * 5)), tmp_path / "corpus")
+    assert "5 documents found" in message
+    assert "all with the same text" in message
+    assert "--corpus.validation-path" in message
+    assert "share" not in message
 
 
 def test_a_split_without_training_documents_is_an_error(tmp_path: Path) -> None:

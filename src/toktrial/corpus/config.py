@@ -1,6 +1,7 @@
 """What a corpus is made from and how it is split: the config of the flow's first stage."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from toktrial.errors import TrialError
 
@@ -14,7 +15,7 @@ class CorpusConfig:
 
     path: str = f"{HUB_PREFIX}roneneldan/TinyStories"
     """`storybook` (the built-in generator), `hub:OWNER/NAME` (a data set of the Hugging Face hub), or a .txt, .jsonl,
-    .jsonl.gz or .parquet file, or a folder of these."""
+    .csv or .parquet file, or a folder of these. All but .parquet may be compressed (.gz, .zst)."""
     validation_path: str = ""
     """A separate source for the validation documents, in the same forms except `storybook`, which has no end.
     Empty: they are split off `path`."""
@@ -23,9 +24,12 @@ class CorpusConfig:
     max_megabytes: float = 0.0
     """Stop reading after so much text (millions of UTF-8 bytes). 0: read all. The storybook needs a number."""
     text_field: str = "text"
-    """Field (jsonl) or column (parquet, hub) that holds the text."""
+    """Field (jsonl) or column (csv, parquet, hub) that holds the text."""
+    split: Literal["separator", "blank-lines", "lines"] = "separator"
+    """What divides a .txt file into documents: `separator` lines, blank lines (each paragraph is a document), or line ends
+    (each line is one)."""
     separator: str = "<|endoftext|>"
-    """The line that separates the documents of a .txt file."""
+    """The line that separates the documents of a .txt file under `split` separator."""
     hub_config: str = ""
     """Configuration of the hub's data set, where it has several."""
     hub_split: str = "train"

@@ -1,37 +1,44 @@
-"""Finds and reads local files of documents: Parquet, and text and JSON lines, which may be gzipped.
+"""Finds and reads local files of documents: Parquet, and text, JSON lines and CSV, which may be compressed.
 
 `source` calls it for local files, and hands it the text columns of the hub's data sets too.
 """
 
+import csv
 import gzip
+import io
 import json
+import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 
 from toktrial.corpus.config import HUB_PREFIX, STORYBOOK, CorpusConfig
 from toktrial.corpus.documents import utf8_length
+from toktrial.corpus.reading import CSV, JSON_LINES, PARQUET, TEXT, Reading, some
+from toktrial.corpus.split_text import split_text
 from toktrial.errors import TrialError, nearest_name
 
-JSON_LINES_SUFFIXES = (".jsonl", ".jsonl.gz")
-PARQUET_SUFFIX = ".parquet"
-SUFFIXES = (".txt", ".txt.gz", *JSON_LINES_SUFFIXES, PARQUET_SUFFIX)
+COMPRESSIONS = (".gz", ".zst")
+KINDS = {".txt": TEXT, ".jsonl": JSON_LINES, ".csv": CSV}
+KINDS = {suffix + packed: kind for suffix, kind in KINDS.items() for packed in ("", *COMPRESSIONS)} | {".parquet": PARQUET}
+UNUSUAL_FILES = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 BUFFER_BYTES = 1_000_000
 ROWS_PER_BATCH = 1_000  # few enough that a batch of long documents still fits any memory
-FILES_NAMED_IN_ERRORS = 5
 UTF8_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LONGEST_CSV_FIELD = 2**31 - 1  # the most that the csv module takes on every system
 
 
 def local_files(source: str) -> list[Path]:
     """Returns the files that `source` stands for, in reading order; none for the storybook and the hub.
 
     A folder stands for all files in it and below it with a known suffix, hidden ones left out, sorted by relative
-    path. Raises TrialError where there is nothing, or nothing that can be read.
+    path. Raises TrialError where there is nothing, nothing that can be read, or a pipe, socket or device, which could
+    keep its reader waiting for ever.
     """
     if source == STORYBOOK or source.startswith(HUB_PREFIX):
         return []
@@ -44,9 +51,18 @@ def local_files(source: str) -> list[Path]:
                 f"there is no file or folder {source} (looked in {Path.cwd()}): name a file, a folder, "
                 f"{HUB_PREFIX}OWNER/NAME or {STORYBOOK}"
             )
-    if not _has_suffix(path, SUFFIXES):
-        raise TrialError(f"the file {source} cannot be read as documents: the known suffixes are {', '.join(SUFFIXES)}")
+    _check_regular(path)
+    if not _kind(path):
+        raise TrialError(
+            f"the file {source} cannot be read as documents: the known suffixes are {', '.join(KINDS)}. If it is plain text, "
+            "rename it to .txt"
+        )
     return [path]
+
+
+def ignored_files(folder: Path) -> list[Path]:
+    """Returns what else there is in a folder and below it that is not hidden, links to folders included, sorted."""
+    return [path for path in _visible_files(folder) if not _kind(path)]
 
 
 def file_bytes(path: Path) -> int:
@@ -61,101 +77,84 @@ def text_bytes(paths: Iterable[Path], field: str) -> int | None:
     for path in paths:
         if _is_compressed(path):
             return None
-        total += _parquet_column_bytes(path, field) if _has_suffix(path, PARQUET_SUFFIX) else file_bytes(path)
+        total += _parquet_column_bytes(path, field) if _kind(path) == PARQUET else file_bytes(path)
     return total
 
 
-def read_files(paths: Iterable[Path], config: CorpusConfig) -> Iterator[str]:
+def read_files(paths: Iterable[Path], config: CorpusConfig, reading: Reading) -> Iterator[str]:
     """Yields the documents of the files, one file after the other. Raises TrialError where one cannot be read."""
+    readers = {TEXT: _read_text, JSON_LINES: _read_json_lines, CSV: _read_csv, PARQUET: _read_parquet}
     for path in paths:
+        kind = _kind(path)
+        reading.open_file(kind)
         with _file_errors(path):
-            if _has_suffix(path, PARQUET_SUFFIX):
-                yield from _read_parquet(path, config.text_field)
-            elif _has_suffix(path, JSON_LINES_SUFFIXES):
-                yield from _read_json_lines(path, config.text_field)
-            else:
-                yield from _read_text(path, config.separator)
+            yield from readers[kind](path, config, reading)
 
 
 # --- finding ---
 
 
 def _files_in_folder(folder: Path) -> list[Path]:
-    files = sorted(_visible_files(folder), key=lambda path: path.relative_to(folder).as_posix())
-    known = [path for path in files if _has_suffix(path, SUFFIXES)]
+    files = _visible_files(folder)
+    known = [path for path in files if _kind(path)]
     if not known:
-        found = ", ".join(path.relative_to(folder).as_posix() for path in files[:FILES_NAMED_IN_ERRORS])
-        more = f" and {len(files) - FILES_NAMED_IN_ERRORS} more" if len(files) > FILES_NAMED_IN_ERRORS else ""
         raise TrialError(
-            f"the folder {folder} holds no file that can be read as documents: the known suffixes are {', '.join(SUFFIXES)}; "
-            f"found {found or 'no files'}{more}"
+            f"the folder {folder} holds no file that can be read as documents: the known suffixes are {', '.join(KINDS)}; "
+            f"found {some(files, folder) or 'no files'}"
         )
+    for path in known:
+        _check_regular(path)
     return known
 
 
-def _visible_files(folder: Path) -> Iterator[Path]:
+def _visible_files(folder: Path) -> list[Path]:
+    return sorted(_walk(folder), key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _walk(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
         if path.name.startswith("."):
             continue
-        if not path.is_dir():
+        if path.is_dir() and not path.is_symlink():  # following links could lead round in a circle
+            yield from _walk(path)
+        else:
             yield path
-        elif not path.is_symlink():  # following links could lead round in a circle
-            yield from _visible_files(path)
 
 
-def _has_suffix(path: Path, suffixes: str | tuple[str, ...]) -> bool:
-    return path.name.lower().endswith(suffixes)
+def _check_regular(path: Path) -> None:
+    with _file_errors(path):
+        mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        found = UNUSUAL_FILES.get(stat.S_IFMT(mode), "a link to a folder")
+        raise TrialError(f"{path} is {found}, not a file: save the text to a file, which can be read more than once")
+
+
+def _kind(path: Path) -> str:
+    """Kind of the file, as its name says; empty where it is not known."""
+    return next((kind for suffix, kind in KINDS.items() if path.name.lower().endswith(suffix)), "")
 
 
 def _is_compressed(path: Path) -> bool:
-    return _has_suffix(path, ".gz")
+    return path.name.lower().endswith(COMPRESSIONS)
 
 
 # --- text ---
 
 
-def _read_text(path: Path, separator: str) -> Iterator[str]:
-    with _open_bytes(path) as lines:
-        for start, document in split_at_separators(lines, separator.encode()):
-            yield _decode(document, start, path)
-
-
-def split_at_separators(lines: Iterable[bytes], separator: bytes) -> Iterator[tuple[int, bytes]]:
-    r"""Yields the documents between separator lines, each with its byte offset, from lines that keep their line ends.
-
-    A line end before a separator line belongs to the separator: `\r\n` only where the separator line ends in it too,
-    else `\n`. What follows the last separator line is a document only where there is something.
-
-    >>> list(split_at_separators([b"a\n", b"\n", b"--\n", b"b\n"], b"--"))
-    [(0, b'a\n'), (6, b'b\n')]
-    """
-    separator_line_ends = {separator: b"\n", separator + b"\n": b"\n", separator + b"\r\n": b"\r\n"}
-    start = 0
-    document: list[bytes] = []
-    for line in lines:
-        # startswith is far cheaper than the dictionary, and false for nearly every line
-        if line.startswith(separator) and line in separator_line_ends:
-            text = b"".join(document)
-            line_end = separator_line_ends[line]
-            yield start, text.removesuffix(line_end if text.endswith(line_end) else b"\n")
-            start += len(text) + len(line)
-            document = []
-        else:
-            document.append(line)
-    if document:
-        yield start, b"".join(document)
+def _read_text(path: Path, config: CorpusConfig, reading: Reading) -> Iterator[str]:
+    with _open_lines(path, reading) as (lines, first):
+        for start, document in split_text(lines, config, reading):
+            yield _decode(document, first + start, path)
 
 
 # --- JSON lines ---
 
 
-def _read_json_lines(path: Path, field: str) -> Iterator[str]:
-    start = 0
-    with _open_bytes(path) as lines:
+def _read_json_lines(path: Path, config: CorpusConfig, reading: Reading) -> Iterator[str]:
+    with _open_lines(path, reading) as (lines, start):
         for number, line in enumerate(lines, 1):
             if not line.isspace():
-                text = _decode(line.removeprefix(UTF8_BYTE_ORDER_MARK) if number == 1 else line, start, path)
-                yield _field_of_json(text, field, f"{path}, line {number}")
+                yield _field_of_json(_decode(line, start, path), config.text_field, f"{path}, line {number}")
             start += len(line)
 
 
@@ -184,12 +183,49 @@ def _json_kind(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
+# --- CSV ---
+
+
+def _read_csv(path: Path, config: CorpusConfig, reading: Reading) -> Iterator[str]:
+    """Reads the column of CSV as RFC 4180 has it, with a first row of names.
+
+    By the standard library's reader, since Arrow's needs every row to fit a block of a size that is set beforehand.
+    """
+    csv.field_size_limit(LONGEST_CSV_FIELD)
+    rows = csv.reader(_decoded_lines(path, reading), strict=True)
+    try:
+        names = next(filter(None, rows), None)  # a blank line is an empty row
+        if names is None:
+            return
+        check_text_column(pa.schema([(name, pa.string()) for name in names]), config.text_field, str(path))
+        column = names.index(config.text_field)
+        for row in filter(None, rows):
+            if len(row) != len(names):
+                raise TrialError(
+                    f"{path}: the row that ends in line {rows.line_num} has {len(row)} fields, but the first row names "
+                    f"{len(names)}: quote every text that holds a comma"
+                )
+            yield row[column]
+    except csv.Error as error:
+        raise TrialError(
+            f"{path}, line {rows.line_num} is not CSV ({error}): quote every text that holds a comma, a quote or a line end"
+        ) from None
+
+
+def _decoded_lines(path: Path, reading: Reading) -> Iterator[str]:
+    with _open_lines(path, reading) as (lines, start):
+        for line in lines:
+            yield _decode(line, start, path)
+            start += len(line)
+
+
 # --- Parquet, and the columns of any Arrow table ---
 
 
-def _read_parquet(path: Path, field: str) -> Iterator[str]:
+def _read_parquet(path: Path, config: CorpusConfig, _: Reading) -> Iterator[str]:
     from pyarrow.parquet import ParquetFile
 
+    field = config.text_field
     with ParquetFile(path) as file:
         check_text_column(file.schema_arrow, field, str(path))
         yield from column_texts(file.iter_batches(batch_size=ROWS_PER_BATCH, columns=[field]), field, str(path))
@@ -233,8 +269,27 @@ def column_texts(tables: Iterable[pa.RecordBatch | pa.Table], field: str, where:
 # --- opening and decoding ---
 
 
-def _open_bytes(path: Path) -> gzip.GzipFile | BinaryIO:
-    return gzip.open(path) if _is_compressed(path) else path.open("rb", buffering=BUFFER_BYTES)
+@contextmanager
+def _open_lines(path: Path, reading: Reading) -> Iterator[tuple[Iterable[bytes], int]]:
+    """Yields the lines of a file after a byte order mark, and the byte offset of the first."""
+    with _open_bytes(path) as lines:
+        start = 0
+        if lines.peek(len(UTF8_BYTE_ORDER_MARK)).startswith(UTF8_BYTE_ORDER_MARK):
+            start = len(lines.read(len(UTF8_BYTE_ORDER_MARK)))
+            reading.byte_order_marks += 1
+        yield lines, start
+
+
+def _open_bytes(path: Path) -> io.BufferedReader:
+    name = path.name.lower()
+    raw: Any
+    if name.endswith(".gz"):
+        raw = gzip.GzipFile(path)
+    elif name.endswith(".zst"):
+        raw = pa.input_stream(str(path), compression="zstd")
+    else:
+        raw = path.open("rb", buffering=0)
+    return io.BufferedReader(raw, BUFFER_BYTES)
 
 
 def _decode(text: bytes, start: int, path: Path) -> str:
@@ -260,4 +315,6 @@ def _file_errors(path: Path) -> Iterator[None]:
     except pa.ArrowException as error:
         raise TrialError(f"{path} is damaged or not a Parquet file ({error}): fetch it again, or rename it") from None
     except OSError as error:
+        if error.errno is None and path.name.lower().endswith(".zst"):  # the error is Arrow's own
+            raise TrialError(f"{path} is cut off, damaged or not a zstd file ({error}): fetch it again, or rename it") from None
         raise TrialError(f"{path} cannot be read ({error.strerror or error}): check the file and its permissions") from None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from toktrial.corpus.config import HUB_PREFIX, CorpusConfig
 from toktrial.corpus.documents import utf8_length
 from toktrial.corpus.files import ROWS_PER_BATCH, check_text_column, column_texts, local_files, read_files, text_bytes
+from toktrial.corpus.reading import Reading
 from toktrial.errors import TrialError, nearest_name
 
 if TYPE_CHECKING:
@@ -21,14 +22,15 @@ HUB_ANSWERS_WITHIN_SECONDS = 10.0
 
 LOCAL_FILES_INSTEAD = (
     "To do without the hub, download the text in some other way and name it with --corpus.path FILE: "
-    "a .txt, .jsonl or .parquet file, or a folder of these"
+    "a .txt, .jsonl, .csv or .parquet file, or a folder of these"
 )
 
 
-def read_documents(config: CorpusConfig) -> Iterator[str]:
+def read_documents(config: CorpusConfig, reading: Reading | None = None) -> Iterator[str]:
     """Opens `config.path`, downloading it where it is on the hub, and returns its documents, to be read one by one.
 
-    Ends after the document with which `config.max_megabytes` (of 10^6 UTF-8 bytes) are reached, where that is set.
+    Ends after the document with which `config.max_megabytes` (of 10^6 UTF-8 bytes) are reached, where that is set. Notes
+    in `reading` what the readers come across.
     Raises TrialError, here or while being read, where the source cannot be read or is not what its name says.
     """
     limit_bytes = _limit_bytes(config)
@@ -37,19 +39,19 @@ def read_documents(config: CorpusConfig) -> Iterator[str]:
 
         assert limit_bytes is not None, "CorpusConfig refuses a storybook without max_megabytes"
         return stories(max_bytes=limit_bytes, seed=config.storybook_seed)
-    documents = _documents_at(config.path, config)
-    return documents if limit_bytes is None else _up_to(documents, limit_bytes)
+    documents = _documents_at(config.path, config, reading)
+    return documents if limit_bytes is None else _up_to(documents, limit_bytes, reading or Reading())
 
 
-def read_validation_documents(config: CorpusConfig) -> Iterator[str]:
+def read_validation_documents(config: CorpusConfig, reading: Reading | None = None) -> Iterator[str]:
     """Returns all documents of `config.validation_path`, as `read_documents` does for `config.path`."""
-    return _documents_at(config.validation_path, config)
+    return _documents_at(config.validation_path, config, reading)
 
 
 def source_bytes(config: CorpusConfig) -> int | None:
     """Returns how many bytes of text `config.path` holds, as far as that is known without reading it, or None.
 
-    For text and JSON lines it is the size of the files, for Parquet that of the text column before compression. It is at
+    For text, JSON lines and CSV it is the size of the files, for Parquet that of the text column before compression. It is at
     most `config.max_megabytes`, and exactly that where nothing else is known. Raises TrialError where a local source does
     not exist.
     """
@@ -62,19 +64,20 @@ def _limit_bytes(config: CorpusConfig) -> int | None:
     return max(1, round(config.max_megabytes * 1e6)) if config.max_megabytes else None
 
 
-def _up_to(documents: Iterator[str], limit_bytes: int) -> Iterator[str]:
+def _up_to(documents: Iterator[str], limit_bytes: int, reading: Reading) -> Iterator[str]:
     n_bytes = 0
     for document in documents:
         yield document
         n_bytes += utf8_length(document, "a document")
         if n_bytes >= limit_bytes:
+            reading.is_cut_short = True
             return
 
 
-def _documents_at(source: str, config: CorpusConfig) -> Iterator[str]:
+def _documents_at(source: str, config: CorpusConfig, reading: Reading | None) -> Iterator[str]:
     if source.startswith(HUB_PREFIX):
         return _read_hub(source.removeprefix(HUB_PREFIX), config)
-    return read_files(local_files(source), config)
+    return read_files(local_files(source), config, reading or Reading())
 
 
 # --- the hub ---

@@ -20,10 +20,11 @@ from xxhash import xxh3_64_intdigest
 from toktrial.artifact import fingerprint, is_finished, publish, read_manifest
 from toktrial.corpus.config import CorpusConfig
 from toktrial.corpus.documents import Documents, DocumentWriter
-from toktrial.corpus.files import file_bytes, local_files
+from toktrial.corpus.files import file_bytes, ignored_files, local_files
+from toktrial.corpus.reading import Reading, counted
 from toktrial.corpus.source import read_documents, read_validation_documents, source_bytes
 from toktrial.errors import TrialError
-from toktrial.progress import progress
+from toktrial.progress import print_line, progress
 
 Split = Literal["train", "validation"]
 
@@ -34,7 +35,10 @@ BYTES_BETWEEN_UPDATES = 1_000_000  # of the progress shown; a call for each docu
 
 def corpus_fingerprint(config: CorpusConfig) -> str:
     """Returns what identifies the corpus of `config`: its settings, not the content of the files that they name."""
-    return fingerprint("corpus", dataclasses.asdict(config))
+    settings = dataclasses.asdict(config)
+    if config.split == "separator":  # the only way before there was a choice: fingerprints of that time stay valid
+        del settings["split"]
+    return fingerprint("corpus", settings)
 
 
 def prepare_corpus(config: CorpusConfig, folder: Path) -> dict[str, Any]:
@@ -42,7 +46,8 @@ def prepare_corpus(config: CorpusConfig, folder: Path) -> dict[str, Any]:
 
     Training documents keep the order of the source. Validation documents are in the order of their hash (of equal
     hashes, in that of the source), so that a fixed sample of them is simply the first n. Empty documents are dropped
-    and counted. Memory: a few batches of documents, and about 100 bytes for each validation document.
+    and counted. Prints what was read and found. Memory: a few batches of documents, 8 bytes for each document, and three
+    times as many while repeats are counted at the end.
 
     Does nothing where `folder` is finished already. Raises TrialError where the source cannot be read, has changed
     since, or leaves a split without documents; OSError where the disk is full. `folder` is then left as it was.
@@ -115,8 +120,12 @@ def _write_corpus(config: CorpusConfig, folder: Path) -> dict[str, Any]:
     unsorted = folder / "validation-in-source-order.arrow"
     with DocumentWriter(_split_path(folder, "train")) as train, DocumentWriter(unsorted) as validation:
         splitter = _Splitter(train, validation)
-        _read_sources(config, splitter)
-    _check_both_splits(config, splitter)
+        reading, validation_reading = _read_sources(config, splitter)
+    _print_files(reading)
+    _print_files(validation_reading)
+    _check_both_splits(config, splitter, reading)
+    also_in_training = validation_reading.count_in(reading)
+    _print_documents(config, splitter, reading, validation_reading, also_in_training)
     _write_in_hash_order(unsorted, splitter.validation_hashes, _split_path(folder, "validation"))
     unsorted.unlink()
     return {
@@ -125,7 +134,7 @@ def _write_corpus(config: CorpusConfig, folder: Path) -> dict[str, Any]:
         "train": {"documents": train.documents, "bytes": train.bytes},
         "validation": {"documents": validation.documents, "bytes": validation.bytes},
         "empty_documents_dropped": splitter.empty_documents,
-        "validation_documents_also_in_training": splitter.validation_documents_also_in_training(),
+        "validation_documents_also_in_training": also_in_training,
         "seconds": time.monotonic() - started,
     }
 
@@ -138,52 +147,46 @@ class _Splitter:
         self.validation = validation
         self.empty_documents = 0
         self.validation_hashes = array("Q")
-        self._hashes_in_validation_alone: set[int] = set()
 
     @property
     def bytes(self) -> int:
         return self.train.bytes + self.validation.bytes
 
-    def add_all(self, documents: Iterable[str], validation_share: float, title: str, total: int | None) -> None:
-        """Adds documents, of which that share is for validation, and shows progress out of `total` bytes."""
+    def add_all(
+        self, documents: Iterable[str], validation_share: float, reading: Reading, title: str, total: int | None
+    ) -> None:
+        """Adds the documents of a reading, of which that share is for validation; shows progress out of `total` bytes."""
         bytes_before = bytes_shown = self.bytes
         with progress(title, total, "B") as shown:
             for document in documents:
-                self._add(document, validation_share)
+                self._add(document, validation_share, reading)
                 if self.bytes - bytes_shown >= BYTES_BETWEEN_UPDATES:
                     bytes_shown = self.bytes
                     shown.update(bytes_shown - bytes_before)
             shown.update(self.bytes - bytes_before)
 
-    def _add(self, document: str, validation_share: float) -> None:
+    def _add(self, document: str, validation_share: float, reading: Reading) -> None:
         if not document:
             self.empty_documents += 1
             return
         hash_ = document_hash(document)
+        reading.hashes_here.append(hash_)
         if is_validation(hash_, validation_share):
             self.validation.add(document)
             self.validation_hashes.append(hash_)
-            self._hashes_in_validation_alone.add(hash_)
         else:
             self.train.add(document)
-            self._hashes_in_validation_alone.discard(hash_)
-
-    def validation_documents_also_in_training(self) -> int:
-        """How many validation documents have the hash of a training document, where validation was read first.
-
-        A split by hash puts equal hashes on one side, so it gives 0, whatever the order of the documents.
-        """
-        return sum(hash_ not in self._hashes_in_validation_alone for hash_ in self.validation_hashes)
 
 
-def _read_sources(config: CorpusConfig, splitter: _Splitter) -> None:
-    total = source_bytes(config)
+def _read_sources(config: CorpusConfig, splitter: _Splitter) -> tuple[Reading, Reading]:
+    """Reads both sources; the second reading stays empty where validation documents have no source of their own."""
+    reading, validation = Reading(config.path), Reading(config.validation_path)
+    validation_share, title = config.validation_share, "reading documents"
     if config.validation_path:
-        # validation first, so that each training document can be looked up among them as it passes
-        splitter.add_all(read_validation_documents(config), 1, "reading validation documents", None)
-        splitter.add_all(read_documents(config), 0, "reading training documents", total)
-    else:
-        splitter.add_all(read_documents(config), config.validation_share, "reading documents", total)
+        splitter.add_all(read_validation_documents(config, validation), 1, validation, "reading validation documents", None)
+        validation_share, title = 0, "reading training documents"
+    splitter.add_all(read_documents(config, reading), validation_share, reading, title, source_bytes(config))
+    return reading, validation
 
 
 def _write_in_hash_order(unsorted: Path, hashes: "array[int]", path: Path) -> None:
@@ -193,22 +196,63 @@ def _write_in_hash_order(unsorted: Path, hashes: "array[int]", path: Path) -> No
             writer.add(documents[index])
 
 
-def _check_both_splits(config: CorpusConfig, splitter: _Splitter) -> None:
+def _check_both_splits(config: CorpusConfig, splitter: _Splitter, reading: Reading) -> None:
     n_train, n_validation = splitter.train.documents, splitter.validation.documents
-    found = [(config.path, n_train + n_validation)]
+    n_all = n_train + n_validation
+    found = [(config.path, n_all)]
     if config.validation_path:
         found = [(config.validation_path, n_validation), (config.path, n_train)]
     for source, n_documents in found:
         if not n_documents:
             dropped = f" ({splitter.empty_documents} empty documents were dropped)" if splitter.empty_documents else ""
             raise TrialError(f"{source} is empty: no document with any text was found in it{dropped}")
-    for split, n_documents, change in (("validation", n_validation, "larger"), ("training", n_train, "smaller")):
-        if not n_documents:
-            raise TrialError(
-                f"none of the {n_train + n_validation} documents of {config.path} fell to {split} at "
-                f"corpus.validation_share {config.validation_share}: set a {change} --corpus.validation-share, or name "
-                "validation documents with --corpus.validation-path"
-            )
+    if n_train and n_validation:
+        return
+    undivided = reading.describe_division(config)
+    if reading.distinct()[0] == 1:
+        equal = ", all with the same text" if n_all > 1 else ""
+        raise TrialError(
+            f"{counted(n_all, 'document')} found in {config.path}{equal}, but training and validation need different ones: "
+            + (undivided or "add documents, or name others for validation with --corpus.validation-path")
+        )
+    split, change = ("training", "smaller") if n_validation else ("validation", "larger")
+    raise TrialError(
+        f"none of the {n_all} documents of {config.path} fell to {split} at corpus.validation_share "
+        f"{config.validation_share}: set a {change} --corpus.validation-share, or name validation documents with "
+        f"--corpus.validation-path{undivided and f'. Note that {undivided}'}"
+    )
+
+
+# --- what a user should know of what was read ---
+
+
+def _print_files(reading: Reading) -> None:
+    folder = Path(reading.source)
+    if reading.files and folder.is_dir():
+        print_line(reading.describe_files(ignored_files(folder)))
+    if reading.byte_order_marks:
+        marked = counted(reading.byte_order_marks, "file")
+        print_line(f"{reading.source}: dropped the UTF-8 byte order mark at the start of {marked}")
+
+
+def _print_documents(
+    config: CorpusConfig, splitter: _Splitter, reading: Reading, validation_reading: Reading, also_in_training: int
+) -> None:
+    n_train, n_validation = splitter.train.documents, splitter.validation.documents
+    line = f"{counted(n_train + n_validation, 'document')} found: {n_train:,} for training, {n_validation:,} for validation"
+    if splitter.empty_documents:
+        line += f"; {counted(splitter.empty_documents, 'empty document')} dropped"
+    print_line(line + ("; reading ended at corpus.max_megabytes" if reading.is_cut_short else ""))
+    for each in (reading, validation_reading):
+        if undivided := each.describe_division(config):
+            print_line(f"{each.source}: {undivided}")
+    if repeats := reading.describe_repeats():
+        print_line(repeats)
+    if also_in_training:
+        print_line(
+            f"WARNING: {also_in_training:,} of {counted(n_validation, 'validation document')} are training documents too: they "
+            "measure memory, not only learning. Name others with --corpus.validation-path"
+        )
 
 
 # --- the source as the manifest describes it ---
