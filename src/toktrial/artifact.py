@@ -110,14 +110,14 @@ def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     write_json(folder / MANIFEST, manifest | {CHECKSUM: _checksum(manifest)})
 
 
-def damaged_files(folder: Path, names: Iterable[str] | None = None) -> dict[str, str]:
+def damaged_files(folder: Path, names: Iterable[str] | None = None, thorough: bool = True) -> dict[str, str]:
     """Returns what is wrong with files of a finished stage, by name: with all of them, or with those that are named.
 
-    A file that the manifest does not list, as earlier versions listed none of a run, is not judged. Raises TrialError where
-    the manifest is missing or damaged.
+    Unless `thorough`, only their sizes are looked at. A file that the manifest does not list, as earlier versions listed
+    none of a run, is not judged. Raises TrialError where the manifest is missing or damaged.
     """
     recorded = read_manifest(folder).get("files", {})
-    wrong = {name: _what_is_wrong(folder / name, recorded[name]) for name in names or recorded if name in recorded}
+    wrong = {name: _what_is_wrong(folder / name, recorded[name], thorough) for name in names or recorded if name in recorded}
     return {name: what for name, what in wrong.items() if what}
 
 
@@ -201,12 +201,12 @@ def _describe_file(path: Path) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
 
-def _what_is_wrong(path: Path, recorded: Mapping[str, Any]) -> str:
+def _what_is_wrong(path: Path, recorded: Mapping[str, Any], thorough: bool) -> str:
     if not path.is_file():
         return "is missing"
     if path.stat().st_size != recorded["bytes"]:
         return f"is damaged (it has {path.stat().st_size:,} bytes, not {recorded['bytes']:,})"
-    return "" if file_sha256(path) == recorded["sha256"] else "is damaged (its checksum is wrong)"
+    return "" if not thorough or file_sha256(path) == recorded["sha256"] else "is damaged (its checksum is wrong)"
 
 
 def _put_in_place(partial: Path, folder: Path, old: Path) -> None:

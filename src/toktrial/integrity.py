@@ -56,17 +56,17 @@ def seal_protocol(trial_folder: Path, plan: Protocol) -> None:
     artifact.seal(trial_folder, artifact.fingerprint("protocol", plain), names, {"protocol": plain})
 
 
-def find_damage(trial_folder: Path) -> list[Damage]:
+def find_damage(trial_folder: Path, thorough: bool = True) -> list[Damage]:
     """Returns what is damaged in a trial, by the checksums of every file and by what must follow from each other.
 
-    A whole folder that is missing is not damage: that stage is not done. Files of a run that an earlier version finished have
-    no checksums, and are judged only by what must follow.
+    Unless `thorough`, files are judged by their sizes, which takes no time. A whole folder that is missing is not damage: that
+    stage is not done. Files of a run that an earlier version finished have no checksums, and are judged only by what must follow.
     """
     folders = [trial_folder, *_folders(trial_folder, STAGES), *_folders(trial_folder, RUNS)]
     size = sum(path.stat().st_size for folder in folders[1:] for path in folder.rglob("*"))
-    if size > LARGE_BYTES:
+    if thorough and size > LARGE_BYTES:
         progress.print_line(f"checking {size / 1e9:.1f} GB of finished files ...")
-    return [damage for folder in folders for damage in _damage_in(folder, trial_folder)]
+    return [damage for folder in folders for damage in _damage_in(folder, trial_folder, thorough)]
 
 
 def set_aside(damage: Sequence[Damage], trial_folder: Path) -> None:
@@ -101,11 +101,12 @@ def _folders(trial_folder: Path, patterns: Sequence[str]) -> list[Path]:
     return [path for path in paths if path.is_dir() and not path.name.startswith(".")]
 
 
-def _damage_in(folder: Path, trial_folder: Path) -> list[Damage]:
+def _damage_in(folder: Path, trial_folder: Path, thorough: bool) -> list[Damage]:
     if not (folder / MANIFEST).is_file():
         return [Damage(folder, MANIFEST, "is missing")] if _should_be_finished(folder, trial_folder) else []
     try:
-        return [*(Damage(folder, *each) for each in artifact.damaged_files(folder).items()), *_contradictions(folder)]
+        wrong = [Damage(folder, name, what) for name, what in artifact.damaged_files(folder, thorough=thorough).items()]
+        return wrong or list(_contradictions(folder)) if thorough else wrong
     except TrialError as error:
         return [Damage(folder, MANIFEST, str(error).removeprefix(f"{folder / MANIFEST} ").partition(": `")[0])]
 

@@ -42,6 +42,13 @@ COMMANDS = (
     Command("evaluate", "bits per byte of all validation documents, samples, minimal pairs and an account of the vocabularies"),
     Command("report", "the verdict, its charts and the page"),
     Command("run", "all of them, after saying what they will cost", "stages.Run"),
+    Command(
+        "status",
+        "what is done, what runs, how long it will take",
+        "status.Status",
+        "trials/demo",
+    ),
+    Command("verify", "whether every file is what its stage wrote", "status.Verify", "trials/demo"),
     Command("inspect graph", "which token follows which, and how often", "inspect.Graph", "trials/demo"),
     Command("inspect tokens", "how every track cuts a text", "inspect.Tokens", 'trials/demo "some text"'),
     Command("inspect entry", "how every track built an entry", "inspect.Entry", 'trials/demo " of the"'),
