@@ -57,7 +57,6 @@ STAGE_OF_FOLDER = {
     "tuning": "tune",
     "runs": "train",
     "evaluation": "evaluate",
-    "protocol.toml": "corpus",
 }
 # Parts of the names of fields that depend on the clock or on other work (`notes` mention runs that shared their device).
 CLOCK_WORDS = ("seconds", "timestamp", "started", "times", "waited_share", "shared_device", "notes")
@@ -105,8 +104,10 @@ class TinyTrial:
 
 def stage_of_file(name: str) -> str:
     """Returns the stage that writes a file, named as in `TinyTrial.files`."""
-    first, *_, last = name.split("/")
-    return "evaluate" if last in EVALUATION_FILES else STAGE_OF_FOLDER[first]
+    *folders, last = name.split("/")
+    if not folders:  # the protocol
+        return STAGES[0]
+    return "evaluate" if last in EVALUATION_FILES else STAGE_OF_FOLDER[folders[0]]
 
 
 def _content(path: Path) -> Any:
