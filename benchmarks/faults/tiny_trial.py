@@ -132,7 +132,7 @@ def _without_times(value: Any) -> Any:
         return {
             name: _without_times(part)
             for name, part in value.items()
-            if name != "files" and not any(word in name for word in CLOCK_WORDS)
+            if name != "files" and not any(word in str(name) for word in CLOCK_WORDS)
         }
     if hasattr(value, "numpy"):  # a tensor
         return value.numpy().tobytes()
