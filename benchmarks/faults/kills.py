@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 from faults.difference import Difference
-from faults.tiny_trial import STAGES, TinyTrial, stage_of_file
+from faults.tiny_trial import LONGEST_SECONDS, STAGES, TinyTrial, stage_of_file
 from toktrial import progress
 
 KILLS_PER_STAGE = 4  # of one trial; fewer where the trial has left the stage before the last of them
@@ -34,16 +34,16 @@ class _Killer:
         self.fell: Counter[str] = Counter()
         """The kills so far, by the stage that each fell in."""
 
-    def kill_in(self, target: str, trial: TinyTrial) -> str:
-        """Runs the trial and kills it in the stage `target`, or later if it is quicker. Returns what happened.
+    def kill_in(self, target: str, trial: TinyTrial) -> None:
+        """Runs the trial and kills it in the stage `target`, or in a later one if it is quicker.
 
         The moment is some changes of the trial's folder after the stage has begun, and a while after the last of these.
         """
         changes = self._dice.randint(1, max(2, 2 * len(self._files[target]) // KILLS_PER_STAGE))
         delay = self._dice.uniform(0.0, LONGEST_DELAY_SECONDS)
-        process = trial.start()
+        process, deadline = trial.start(), time.monotonic() + LONGEST_SECONDS
         seen, changes_left = trial.files(), changes
-        while process.poll() is None and changes_left:
+        while process.poll() is None and changes_left and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
             now = trial.files()
             if now != seen and STAGES.index(self.stage_of(trial)) >= STAGES.index(target):
@@ -56,10 +56,9 @@ class _Killer:
             process.wait()
             stage = self.stage_of(trial)
             self.fell[stage] += 1
-            return f"killed in {stage}, {delay:.3f} s after change {changes} since {target} began"
-        if process.returncode:
-            raise Difference(f"a killed trial failed when it was restarted: see {trial.log}")
-        return f"came to its end before change {changes} since {target} began"
+            trial.note(f"killed in {stage}, {delay:.3f} s after change {changes} since {target} began")
+        if process.returncode > 0:
+            raise trial.failure()
 
     def stage_of(self, trial: TinyTrial) -> str:
         """Returns the first stage of which a file is missing; the last stage if none is."""
@@ -80,16 +79,16 @@ def run(options: argparse.Namespace) -> str:
     with progress.progress("killing", options.kills, "kill") as shown:
         while killer.fell.total() < options.kills:
             trials += 1
-            trial, story = TinyTrial(place / f"killed-{trials}"), []
+            trial = TinyTrial(place / f"killed-{trials}")
             for target in (stage for stage in STAGES for _ in range(KILLS_PER_STAGE)):
                 has_passed = STAGES.index(killer.stage_of(trial)) > STAGES.index(target)
                 if not has_passed and killer.fell.total() < options.kills:
-                    story.append(killer.kill_in(target, trial))
+                    killer.kill_in(target, trial)
                     shown.update(killer.fell.total(), f"trial {trials}")
             trial.finish()
             if differing := trial.differing_files(undisturbed):
-                names = ", ".join(differing)
-                raise Difference("\n".join([f"{trial.folder} differs from {undisturbed.folder} in {names}.", *story]))
+                where = f"{trial.folder} differs from {undisturbed.folder} in {', '.join(differing)}"
+                raise Difference(f"{where}. All its kills are in {trial.log}")
             shutil.rmtree(trial.folder)
     shutil.rmtree(place)
     stages = ", ".join(f"{stage} {killer.fell[stage]}" for stage in STAGES)

@@ -59,8 +59,8 @@ class Case:
 
 def case(dice: random.Random) -> Case:
     entries = tuple(dice.sample(ENTRIES, dice.randint(1, 6)))
-    documents = [_document(dice, len(entries)) for _ in range(dice.choice((0, 1, 1, 2, 3, 5, 8)))]
-    vocab_size = len(entries) + dice.randint(0, 25)
+    documents = [_document(dice, len(entries)) for _ in range(dice.choice((0, 1, 2, 3, 5, 8)))]
+    vocab_size = len(entries) + dice.randint(0, 40)
     if dice.random() < 0.02:
         entries += tuple(b"x%d" % number for number in range(len(entries), MANY_ENTRIES))
         vocab_size += MANY_ENTRIES
@@ -82,7 +82,7 @@ def case(dice: random.Random) -> Case:
 def _document(dice: random.Random, entries: int) -> list[int]:
     """A document of pieces, each repeated; once in a while a long one."""
     document: list[int] = []
-    for _ in range(dice.choice((0, 1, 2, 4, 6)) if dice.random() < 0.995 else 200):
+    for _ in range(dice.choice((0, 1, 2, 4, 8, 16)) if dice.random() < 0.998 else 200):
         piece = dice.choices(range(entries), k=dice.randint(1, 5))
         document += piece * dice.choice((1, 1, 2, 3, 7))
     return document

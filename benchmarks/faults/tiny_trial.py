@@ -61,6 +61,7 @@ STAGE_OF_FOLDER = {
 # Parts of the names of fields that depend on the clock or on other work (`notes` mention runs that shared their device).
 CLOCK_WORDS = ("seconds", "timestamp", "started", "times", "waited_share", "shared_device", "notes")
 SHOWN_TO_PEOPLE = {".html", ".md", ".svg", ".png"}  # show times, which also enter the report's fingerprint: not compared
+LONGEST_SECONDS = 1800.0  # a trial takes seconds; one that takes longer, on however busy a machine, hangs
 
 
 class TinyTrial:
@@ -79,9 +80,25 @@ class TinyTrial:
             return subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
     def finish(self) -> None:
-        """Runs the trial to its end. Raises Difference if it fails."""
-        if self.start().wait():
-            raise Difference(f"the trial failed: see {self.log}")
+        """Runs the trial to its end. Raises Difference if it fails or hangs."""
+        process = self.start()
+        try:
+            process.wait(LONGEST_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            self.note(f"killed: it had come to no end in {LONGEST_SECONDS:.0f} s")
+        if process.wait():
+            raise self.failure()
+
+    def note(self, what: str) -> None:
+        """Adds what was done to the trial to its log."""
+        with self.log.open("a") as log:
+            log.write(f"--- {what}\n")
+
+    def failure(self) -> Difference:
+        """Returns what to raise where the trial ended by itself, but not well."""
+        last_lines = "\n".join(self.log.read_text().splitlines()[-10:])
+        return Difference(f"The trial failed. Its log, {self.log}, ends with:\n{last_lines}")
 
     def files(self) -> dict[str, tuple[int, int]]:
         """Returns the size and the time of the last change of every file, by its name within the trial."""
