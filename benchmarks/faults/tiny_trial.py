@@ -58,8 +58,9 @@ STAGE_OF_FOLDER = {
     "runs": "train",
     "evaluation": "evaluate",
 }
-# Parts of the names of fields that depend on the clock or on other work (`notes` mention runs that shared their device).
-CLOCK_WORDS = ("seconds", "timestamp", "started", "times", "waited_share", "shared_device", "notes")
+# Parts of the names of fields that depend on the clock, on other work (`notes` mention runs that shared their device), or on
+# what somebody does to the source's repository meanwhile.
+CLOCK_WORDS = ("seconds", "timestamp", "started", "times", "waited_share", "shared_device", "notes", "commit")
 SHOWN_TO_PEOPLE = {".html", ".md", ".svg", ".png"}  # show times, which also enter the report's fingerprint: not compared
 LONGEST_SECONDS = 1800.0  # a trial takes seconds; one that takes longer, on however busy a machine, hangs
 
