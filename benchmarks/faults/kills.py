@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Container
 from pathlib import Path
 
 from faults.difference import Difference
@@ -19,8 +20,8 @@ from faults.tiny_trial import LONGEST_SECONDS, STAGES, TinyTrial, stage_of_file
 from toktrial import progress
 
 KILLS_PER_STAGE = 4  # of one trial; fewer where the trial has left the stage before the last of them
-LONGEST_DELAY_SECONDS = 0.3  # between a change in the trial's folder and the kill
-POLL_SECONDS = 0.01
+LONGEST_DELAY_SECONDS = 0.5  # between a change in the trial's folder and the kill
+POLL_SECONDS = 0.005
 
 
 class _Killer:
@@ -39,14 +40,14 @@ class _Killer:
 
         The moment is some changes of the trial's folder after the stage has begun, and a while after the last of these.
         """
-        changes = self._dice.randint(1, max(2, 2 * len(self._files[target]) // KILLS_PER_STAGE))
-        delay = self._dice.uniform(0.0, LONGEST_DELAY_SECONDS)
+        changes = self._dice.randint(1, max(2, len(self._files[target]) // KILLS_PER_STAGE))
+        delay = LONGEST_DELAY_SECONDS * self._dice.random() ** 3  # mostly short: some stages take a tenth of a second
         process, deadline = trial.start(), time.monotonic() + LONGEST_SECONDS
         seen, changes_left = trial.files(), changes
         while process.poll() is None and changes_left and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
             now = trial.files()
-            if now != seen and STAGES.index(self.stage_of(trial)) >= STAGES.index(target):
+            if now != seen and STAGES.index(self.stage_of(now)) >= STAGES.index(target):
                 changes_left -= 1
             seen = now
         try:
@@ -54,16 +55,15 @@ class _Killer:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            stage = self.stage_of(trial)
+            stage = self.stage_of(trial.files())
             self.fell[stage] += 1
             trial.note(f"killed in {stage}, {delay:.3f} s after change {changes} since {target} began")
         if process.returncode > 0:
             raise trial.failure()
 
-    def stage_of(self, trial: TinyTrial) -> str:
-        """Returns the first stage of which a file is missing; the last stage if none is."""
-        found = trial.files()
-        return next((stage for stage in STAGES if not found.keys() >= set(self._files[stage])), STAGES[-1])
+    def stage_of(self, found: Container[str]) -> str:
+        """Returns the first stage of which a file is not among those found; the last stage if none is missing."""
+        return next((stage for stage in STAGES if any(name not in found for name in self._files[stage])), STAGES[-1])
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> str:
             trials += 1
             trial = TinyTrial(place / f"killed-{trials}")
             for target in (stage for stage in STAGES for _ in range(KILLS_PER_STAGE)):
-                has_passed = STAGES.index(killer.stage_of(trial)) > STAGES.index(target)
+                has_passed = STAGES.index(killer.stage_of(trial.files())) > STAGES.index(target)
                 if not has_passed and killer.fell.total() < options.kills:
                     killer.kill_in(target, trial)
                     shown.update(killer.fell.total(), f"trial {trials}")
