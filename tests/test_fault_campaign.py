@@ -40,6 +40,8 @@ def test_every_file_that_is_not_the_same_is_found(tmp_path: Path, monkeypatch: p
         run = trial.folder / "runs" / "bpe" / "seed-1"
         run.mkdir(parents=True)
         (run / "final.json").write_text(json.dumps({"bits_per_byte": 1.0, "training_seconds": number}))
+        budgets = [{"budget": "steps", "at": 20}, {"budget": "seconds", "at": 0.1}]
+        (run / "record.json").write_text(json.dumps({"budgets": budgets[: 2 - number], "source_commit": str(number)}))
         (run / "metrics.jsonl").write_text(json.dumps({"step": 5, "loss": number}))
         (run / "weights.safetensors").write_bytes(bytes([8, number]))
         (run / f".leftover-{number}.partial").touch()

@@ -60,7 +60,7 @@ STAGE_OF_FOLDER = {
 }
 # Parts of the names of fields that depend on the clock, on other work (`notes` mention runs that shared their device), or on
 # what somebody does to the source's repository meanwhile.
-CLOCK_WORDS = ("seconds", "timestamp", "started", "times", "waited_share", "shared_device", "notes", "commit")
+CLOCK_WORDS = ("seconds", "timestamp", "started", "times", "timed", "waited_share", "shared_device", "notes", "commit")
 SHOWN_TO_PEOPLE = {".html", ".md", ".svg", ".png"}  # show times, which also enter the report's fingerprint: not compared
 LONGEST_SECONDS = 1800.0  # a trial takes seconds; one that takes longer, on however busy a machine, hangs
 
@@ -154,4 +154,11 @@ def _without_times(value: Any) -> Any:
         }
     if hasattr(value, "numpy"):  # a tensor
         return value.numpy().tobytes()
-    return [_without_times(part) for part in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_without_times(part) for part in value if not _is_at_equal_seconds(part)]
+    return value
+
+
+def _is_at_equal_seconds(part: Any) -> bool:
+    """Whether it is the one of the budgets in results.json that the clock decides, even whether it is there."""
+    return isinstance(part, dict) and part.get("budget") == "seconds"
