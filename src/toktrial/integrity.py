@@ -60,7 +60,7 @@ def find_damage(trial_folder: Path, thorough: bool = True) -> list[Damage]:
     """Returns what is damaged in a trial, by the checksums of every file and by what must follow from each other.
 
     Unless `thorough`, files are judged by their sizes, which takes no time. A whole folder that is missing is not damage: that
-    stage is not done. Files of a run that an earlier version finished have no checksums, and are judged only by what must follow.
+    stage is not done. Files of a run that an earlier version finished have no checksums: only what must follow is checked.
     """
     folders = [trial_folder, *_folders(trial_folder, STAGES), *_folders(trial_folder, RUNS)]
     size = sum(path.stat().st_size for folder in folders[1:] for path in folder.rglob("*"))
