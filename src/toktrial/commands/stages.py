@@ -3,11 +3,12 @@
 Each takes a preset, a protocol or a trial, changed by flags.
 """
 
+import itertools
 import math
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -18,6 +19,7 @@ from toktrial.commands import Call, CallError
 from toktrial.commands.terminal import print_lines, print_table
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
+from toktrial.tokenizer.config import named_code
 from toktrial.trial import Trial
 from toktrial.trial_folder import PROTOCOL_FILE
 
@@ -39,6 +41,8 @@ class Stage(Call):
     """Begin without asking, even if it takes hours or days."""
     target: float | None = None
     """Bits per byte: `report` and `run` say what each track needs to reach it. It decides nothing."""
+    allow_code: bool = False
+    """Import the code that a protocol's file names (a score), because you trust it."""
     command: tyro.conf.Suppress[str] = ""
     """The stage, or `run`."""
 
@@ -66,7 +70,9 @@ class Stage(Call):
             raise TrialError(f"--target must be bits per byte, a number above 0, but is {call.target}")
         if call.target is not None and name not in ("report", "run"):
             raise CallError(f"--target is an option of `report` and `run`, not of `{name}`")
-        return call
+        words = [word for argument in arguments for word in argument.split("=", 1)]
+        typed = {score for flag, score in itertools.pairwise(words) if flag.startswith("--tracks.") and flag.endswith(".score")}
+        return replace(call, allow_code=call.allow_code or typed.issuperset(named_code(call.protocol.tracks).values()))
 
     def execute(self) -> None:
         """Does the stages. Under torchrun, only the first process does what comes before training."""
@@ -81,7 +87,7 @@ class Stage(Call):
 
     def open_trial(self) -> Trial:
         """Opens or begins the trial. Raises TrialError as `Trial` does."""
-        return Trial(self.trial or Path("trials") / self.protocol.name, self.protocol)
+        return Trial(self.trial or Path("trials") / self.protocol.name, self.protocol, self.allow_code)
 
     def _train_together(self) -> None:
         from toktrial.training.distributed import first_before_the_others, joined
