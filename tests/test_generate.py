@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toktrial import cli
-from toktrial.commands.generate import printable
 from toktrial.evaluation import healing
+from toktrial.progress import printable
 from toktrial.protocol import Protocol
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.trial import Trial

@@ -1,9 +1,14 @@
 """toktrial: does another tokenizer make a language model learn faster? The public names, imported when first used."""
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# Otherwise a .numba_config.yaml in the working folder, which may be somebody else's trial, could name code for numba to load.
+for setting in ("NUMBA_CACHE_DIR", "NUMBA_CACHE_LOCATOR_CLASSES"):
+    os.environ.setdefault(setting, "")
 
 if TYPE_CHECKING:
     from toktrial.presets import demo, laptop, tinystories

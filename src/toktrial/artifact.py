@@ -138,6 +138,7 @@ def check_file(path: Path) -> Path:
 def publish_file(path: Path) -> Iterator[Path]:
     """Yields where to write a file; on leaving, renames it to `path`, so that it is there whole or not at all."""
     partial = path.with_name(f".{path.name}{PARTIAL_SUFFIX}")
+    partial.unlink(missing_ok=True)  # in somebody else's trial it may be a link to elsewhere
     try:
         yield partial
         partial.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner may read

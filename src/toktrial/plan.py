@@ -113,7 +113,7 @@ def make_plan(trial: TrialFolder) -> Plan:
     from toktrial.training.step import measure_speed
 
     protocol = trial.protocol
-    text = _known_text(trial) or _sampled_text(protocol)
+    text = _known_text(trial) or _sampled_text(trial)
     speed = measure_speed(protocol.model, protocol.training, protocol.vocab_size)
     plan = Plan(trial, text, speed, {track: _plan_track(protocol, text, speed, track) for track in protocol.tracks})
     if plan.disk_bytes > plan.free_bytes:
@@ -166,9 +166,10 @@ def _known_text(trial: TrialFolder) -> TextPlan | None:
     return TextPlan(size["documents"], size["bytes"], tokens, is_estimate=False)
 
 
-def _sampled_text(protocol: Protocol) -> TextPlan:
+def _sampled_text(trial: TrialFolder) -> TextPlan:
     """Returns what a sample of the text says. The hub is not sampled, as that would mean the download."""
-    corpus = protocol.corpus
+    trial.check_code()
+    protocol, corpus = trial.protocol, trial.protocol.corpus
     if corpus.path.startswith(HUB_PREFIX):
         return TextPlan(UNKNOWN, UNKNOWN, dict.fromkeys(protocol.tracks, UNKNOWN), is_estimate=True)
     from toktrial.corpus.documents import Documents

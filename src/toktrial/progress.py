@@ -5,12 +5,15 @@ It stands outside the flow. Where `rich` is not installed (a bare machine that o
 
 import sys
 import time
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Protocol as Interface
 
 SECONDS_BETWEEN_LINES = 10.0
+# Unicode's classes of the marks that turn the direction of what follows, and so can make one text look like another.
+DIRECTION_MARKS = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
 
 
 class Progress(Interface):
@@ -87,8 +90,23 @@ def progress(title: str, total: float | None = None, unit: str = "") -> Iterator
 
 def print_line(text: str) -> None:
     """Prints a line for the person who waits. Results go to standard output instead."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(printable(text) + "\n")
     sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    r"""Returns the text with control characters (but for newline and tab) and marks of direction as escapes.
+
+    >>> printable("a\x1b[2J\tb\u202e\n")
+    'a\\x1b[2J\tb\\u202e\n'
+    """
+    return "".join(each.encode("unicode_escape").decode() if _is_unsafe(each) else each for each in text)
+
+
+def _is_unsafe(character: str) -> bool:
+    if unicodedata.category(character) == "Cc":
+        return character not in "\n\t"
+    return unicodedata.bidirectional(character) in DIRECTION_MARKS
 
 
 def _rate(done: float, seconds: float, unit: str) -> str:

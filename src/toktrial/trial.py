@@ -44,14 +44,15 @@ class Trial(TrialFolder):
     Nothing heavy is imported before a stage has work to do.
     """
 
-    def __init__(self, folder: Path | str, protocol: Protocol) -> None:
+    def __init__(self, folder: Path | str, protocol: Protocol, allow_code: bool = False) -> None:
         """Opens or begins the trial in `folder`.
 
-        A protocol that differs only in what a trial may still change, such as more seeds, amends the trial's own.
+        A protocol that differs only in what a trial may still change, such as more seeds, amends the trial's own. Code that
+        it names (a score of your own) is imported only with `allow_code`.
 
         Raises TrialError where the folder holds a trial of another protocol (naming what differs), or something else.
         """
-        super().__init__(folder, protocol)
+        super().__init__(folder, protocol, allow_code)
         self._is_mended = False
         path = self.folder / PROTOCOL_FILE
         has_begun = any((self.folder / stage).is_dir() for stage in ("corpus", "tokenizers", "tokens", "runs"))
@@ -143,6 +144,8 @@ class Trial(TrialFolder):
     @writes
     def make_tokenizers(self) -> dict[str, str]:
         """Makes every track's tokenizer. Returns their fingerprints by track."""
+        if not all(map(artifact.is_finished, self.tokenizer_folders.values())):
+            self.check_code()  # the stage checks again, but a corpus may take long
         manifest = self.make_corpus()
         from toktrial.tokenizer.stage import prepare_tokenizers
 
@@ -153,6 +156,7 @@ class Trial(TrialFolder):
             manifest["fingerprint"],
             self.folder,
             held_out=self._documents("validation"),
+            allow_code=self.allow_code,
         )
 
     @writes

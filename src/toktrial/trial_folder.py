@@ -13,7 +13,7 @@ from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import FINAL_FILE, is_evaluated
 from toktrial.lock import HOLDER_FILE, LOCK_FILE
 from toktrial.protocol import Protocol, load
-from toktrial.tokenizer.config import TOKENIZERS_FOLDER, tokenizer_names
+from toktrial.tokenizer.config import TOKENIZERS_FOLDER, check_code, tokenizer_names
 from toktrial.training.config import ModelConfig, TrainingConfig, matched_shape, steps_of
 from toktrial.training.rates import (
     OTHER_RATE_FOLDER,
@@ -41,13 +41,20 @@ def check_place(folder: Path) -> None:
 class TrialFolder:
     """A protocol and the folder of its trial. It writes nothing, and imports nothing heavy before that is used."""
 
-    def __init__(self, folder: Path | str, protocol: Protocol) -> None:
-        self.folder, self.protocol = Path(folder), protocol
+    def __init__(self, folder: Path | str, protocol: Protocol, allow_code: bool = False) -> None:
+        self.folder, self.protocol, self.allow_code = Path(folder), protocol, allow_code
 
     @classmethod
-    def open(cls, folder: Path | str) -> Self:
-        """Opens the trial in `folder` with the protocol that it has. Raises TrialError as `protocol.load` does."""
-        return cls(folder, load(Path(folder) / PROTOCOL_FILE))
+    def open(cls, folder: Path | str, allow_code: bool = False) -> Self:
+        """Opens the trial in `folder` with the protocol that it has. Raises TrialError as `protocol.load` does.
+
+        allow_code: whether code that the protocol names may be imported, where a stage needs it.
+        """
+        return cls(folder, load(Path(folder) / PROTOCOL_FILE), allow_code)
+
+    def check_code(self) -> None:
+        """Raises TrialError where the protocol names code that may not be imported."""
+        check_code(self.protocol.tracks, self.allow_code, self.folder / PROTOCOL_FILE)
 
     # Which runs there are
 

@@ -4,7 +4,6 @@ The model is a GPT-2 already: only names and layout change. The export itself do
 """
 
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,9 +121,10 @@ def _write_files(finished: FinishedRun, evaluation: dict[str, Any] | None, folde
 
     from toktrial.tokenizer.base import END_OF_TEXT_ID
 
-    # Everything in the tokenizer's folder except manifests and READMEs, for the export has its own.
-    leave_out = shutil.ignore_patterns(artifact.MANIFEST, CARD_FILE)
-    shutil.copytree(finished.tokenizer_folder, folder, ignore=leave_out, dirs_exist_ok=True)
+    # Written anew, not copied: whoever made the trial may have put code of their own into the tokenizer's folder.
+    finished.tokenizer.write_files(folder)
+    for readme in folder.rglob(CARD_FILE):
+        readme.unlink()
     taken = [name for name in (WEIGHTS_FILE, CONFIG_FILE, GENERATION_FILE) if (folder / name).exists()]
     assert not taken, f"the tokenizer has files of a model's names: {taken}"
     weights = gpt2_weights(finished.model)

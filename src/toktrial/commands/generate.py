@@ -5,7 +5,6 @@ What a model writes is not to be trusted, so its control characters reach the te
 
 import codecs
 import sys
-import unicodedata
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,14 +15,13 @@ from toktrial import progress
 from toktrial.commands import Call
 from toktrial.commands.terminal import utf8_length
 from toktrial.finished_run import FinishedRun, open_finished_run
+from toktrial.progress import printable
 
 if TYPE_CHECKING:
     from toktrial.evaluation.config import EvaluationConfig
     from toktrial.evaluation.healing import EntryTable
 
 LARGEST_UNSAID_CUT = 1e-6  # of the probability: the rounding of float32 logits changes as much
-# Unicode's classes of the marks that turn the direction of what follows, and so can make one text look like another.
-DIRECTION_MARKS = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
 
 
 @dataclass(frozen=True)
@@ -75,15 +73,6 @@ class Generate(Call):
             raise SystemExit(130) from None
 
 
-def printable(text: str) -> str:
-    r"""Returns the text with control characters (but for newline and tab) and marks of direction as escapes.
-
-    >>> printable("a\x1b[2J\tb\u202e\n")
-    'a\\x1b[2J\tb\\u202e\n'
-    """
-    return "".join(each.encode("unicode_escape").decode() if _is_unsafe(each) else each for each in text)
-
-
 def _write_continuation(run: FinishedRun, entries: "EntryTable", prompt: str, place: int, settings: "EvaluationConfig") -> None:
     """Writes a prompt and, token by token, what follows it. A character appears once all its bytes are there."""
     from toktrial.evaluation.generation import begin_continuation, grow
@@ -109,9 +98,3 @@ def _write_continuation(run: FinishedRun, entries: "EntryTable", prompt: str, pl
 def _write(text: str) -> None:
     sys.stdout.write(printable(text))
     sys.stdout.flush()
-
-
-def _is_unsafe(character: str) -> bool:
-    if unicodedata.category(character) == "Cc":
-        return character not in "\n\t"
-    return unicodedata.bidirectional(character) in DIRECTION_MARKS

@@ -3,12 +3,13 @@
 Each takes a preset, a protocol or a trial, changed by flags.
 """
 
+import itertools
 import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
@@ -20,6 +21,7 @@ from toktrial.commands.terminal import print_lines, print_table
 from toktrial.errors import TrialError
 from toktrial.lock import writing
 from toktrial.protocol import Protocol, differences
+from toktrial.tokenizer.config import named_code
 from toktrial.trial import Trial
 from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder, check_place
 
@@ -43,6 +45,8 @@ class Stage(Call):
     """Wait for another process that is writing the same trial, where there is one, rather than end."""
     target: float | None = None
     """Bits per byte: `report` and `run` say what each track needs to reach it. It decides nothing."""
+    allow_code: bool = False
+    """Import the code that a protocol's file names (a score), because you trust it."""
     command: tyro.conf.Suppress[str] = ""
     """The stage, or `run`."""
 
@@ -70,7 +74,9 @@ class Stage(Call):
             raise TrialError(f"--target must be bits per byte, a number above 0, but is {call.target}")
         if call.target is not None and name not in ("report", "run"):
             raise CallError(f"--target is an option of `report` and `run`, not of `{name}`")
-        return call
+        words = [word for argument in arguments for word in argument.split("=", 1)]
+        typed = {score for flag, score in itertools.pairwise(words) if flag.startswith("--tracks.") and flag.endswith(".score")}
+        return replace(call, allow_code=call.allow_code or typed.issuperset(named_code(call.protocol.tracks).values()))
 
     def execute(self) -> None:
         """Does the stages. Under torchrun, only the first process does what comes before training."""
@@ -120,7 +126,7 @@ class Stage(Call):
         """Opens or begins the trial, and holds its lock. Raises TrialError as `Trial` and `lock.writing` do."""
         check_place(self.trial_folder)
         with writing(self.trial_folder, self.wait):
-            yield Trial(self.trial_folder, self.protocol)
+            yield Trial(self.trial_folder, self.protocol, self.allow_code)
 
     def _train_together(self) -> None:
         from toktrial.training.distributed import first_before_the_others, joined

@@ -1,9 +1,10 @@
-"""Text for the terminal, as it is: rich must read no markup, emoji or numbers into what commands print."""
+"""Text for the terminal, as it is: rich must read no markup, emoji or numbers into it, and it must not steer the terminal."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from toktrial.errors import TrialError
+from toktrial.progress import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,18 +22,18 @@ def console() -> "Console":
 def print_lines(*lines: str) -> None:
     """Prints lines to standard output, and leaves the wrapping to the terminal."""
     for line in lines:
-        console().print(line, soft_wrap=True)
+        console().print(printable(line), soft_wrap=True)
 
 
 def print_table(title: str, columns: Mapping[str, Literal["left", "right"]], rows: Iterable[Sequence[str]]) -> None:
     """Prints a table to standard output; `columns` says on which side the cells under each heading stand."""
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=printable(title), title_justify="left")
     for heading, side in columns.items():
         table.add_column(heading, justify=side)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     console().print(table)
 
 

@@ -1,13 +1,16 @@
 """The recipes of tokenizers: what a track consists of, apart from its name. A protocol is made of these and other configs."""
 
+import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from toktrial.errors import TrialError, nearest_name
 
 TOKENIZERS_FOLDER = "tokenizers"  # of a trial
-SCORE_NAMES = ("frequency", "pmi", "npmi", "likelihood")  # those in merge_rules.py; a user's own has a colon in its name
+SCORE_NAMES = ("frequency", "pmi", "npmi", "likelihood")  # those in merge_rules.py
+IMPORT_PATH = re.compile(r"(\w+\.)*\w+:\w+")  # of a user's own score
 SMALLEST_VOCAB_SIZE = 257  # `<|endoftext|>` and the 256 single bytes
 
 
@@ -44,8 +47,9 @@ class BTMRecipe:
 
     def __post_init__(self) -> None:
         _check_min_frequency(self.min_frequency)
-        if ":" not in self.score and self.score not in SCORE_NAMES:
-            raise TrialError(f"there is no score {self.score!r}: {nearest_name(self.score, SCORE_NAMES)}")
+        if self.score not in SCORE_NAMES and not IMPORT_PATH.fullmatch(self.score):
+            hint = nearest_name(self.score, SCORE_NAMES)
+            raise TrialError(f"there is no score {self.score!r}: {hint} (or name your own as package.module:function)")
         if self.primitive_vocab_size < SMALLEST_VOCAB_SIZE:
             raise TrialError(
                 f"primitive_vocab_size must be at least {SMALLEST_VOCAB_SIZE} (`<|endoftext|>` and every byte), "
@@ -70,6 +74,22 @@ class FileRecipe:
 
 Recipe = BPERecipe | BTMRecipe | FileRecipe
 RECIPES: dict[str, type[Recipe]] = {kind.recipe: kind for kind in (BPERecipe, BTMRecipe, FileRecipe)}
+
+
+def named_code(tracks: Mapping[str, Recipe]) -> dict[str, str]:
+    """Returns the import path that a track's recipe names, for each track that names one."""
+    scores = {track: recipe.score for track, recipe in tracks.items() if isinstance(recipe, BTMRecipe)}
+    return {track: score for track, score in scores.items() if score not in SCORE_NAMES}
+
+
+def check_code(tracks: Mapping[str, Recipe], allow_code: bool, protocol_file: Path) -> None:
+    """Raises TrialError where a track names code and nobody has allowed it. Nothing is imported before this is called."""
+    for track, code in named_code(tracks).items():
+        if not allow_code:
+            raise TrialError(
+                f"tracks.{track}.score = {code!r} in {protocol_file} names code: if you trust it, add --allow-code "
+                "(in Python: allow_code=True)"
+            )
 
 
 def tokenizer_names(tracks: Mapping[str, Recipe]) -> dict[str, str]:

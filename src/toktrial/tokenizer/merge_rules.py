@@ -87,19 +87,22 @@ SCORES: dict[str, PairScore] = {FREQUENCY: frequency, "pmi": pmi, "npmi": npmi, 
 def resolve_score(name: str) -> Score:
     """Returns the score of that name, or a user's own by its import path `package.module:function`.
 
-    Raises TrialError if there is none, or it does not return a number for four counts.
+    Imports that module: where the name comes from a file, `check_code` of config.py comes first. Raises TrialError if there is
+    no such score, or it does not return a number for four counts.
     """
     if name in SCORES:
         return Score(name, SCORES[name], _for_many(SCORES[name]))
     if ":" not in name:
-        raise TrialError(f"there is no score {name!r}: {nearest_name(name, SCORES)} Name your own as package.module:function")
+        raise TrialError(
+            f"there is no score {name!r}: {nearest_name(name, SCORES)} (or name your own as package.module:function)"
+        )
     module, _, attribute = name.partition(":")
     try:
         function = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a module may raise anything while it is imported
         raise TrialError(f"the score {name!r} cannot be imported ({error}): is its module on PYTHONPATH?") from None
-    of_pair = function if isinstance(function, numba.core.dispatcher.Dispatcher) else numba.njit(nogil=True)(function)
     try:
+        of_pair = function if isinstance(function, numba.core.dispatcher.Dispatcher) else numba.njit(nogil=True)(function)
         float(of_pair(2, 3, 4, 10))
         of_pairs = _for_many(of_pair)
         of_pairs(np.array([2]), np.array([3]), np.array([4]), 10)

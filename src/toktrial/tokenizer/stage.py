@@ -21,6 +21,7 @@ from toktrial.tokenizer.config import (
     BTMRecipe,
     FileRecipe,
     Recipe,
+    check_code,
     primitive_names,
     tokenizer_names,
 )
@@ -40,13 +41,15 @@ def prepare_tokenizers(
     corpus_fingerprint: str,
     trial_folder: Path,
     held_out: Iterable[str] = (),
+    allow_code: bool = False,
 ) -> dict[str, str]:
     """Makes what is missing of the tracks' tokenizers and pair graphs. Returns each track's tokenizer fingerprint.
 
     held_out: the validation documents; each tokenizer's README.md says for how many of them other programs get other ids.
+    allow_code: whether a score may be imported; otherwise raises TrialError where that is necessary.
     """
     held_out = list(itertools.islice(held_out, HELD_OUT_DOCUMENTS))
-    stage = _Stage(vocab_size, documents, corpus_fingerprint, trial_folder, held_out)
+    stage = _Stage(vocab_size, documents, corpus_fingerprint, trial_folder, held_out, allow_code)
     names, primitives = tokenizer_names(tracks), primitive_names(tracks)
     jobs: dict[str, BPEJob] = {}
     for track, recipe in tracks.items():
@@ -64,7 +67,7 @@ def prepare_tokenizers(
         else:
             primitive, primitive_fingerprint = primitives[track], bpe_fingerprints[primitives[track]]
             stage.prepare_graph(primitive, primitive_fingerprint)
-            fingerprints[track] = stage.prepare_btm(names[track], recipe, primitive, primitive_fingerprint)
+            fingerprints[track] = stage.prepare_btm(track, names[track], recipe, primitive, primitive_fingerprint)
     return fingerprints
 
 
@@ -85,6 +88,7 @@ class _Stage:
     corpus_fingerprint: str
     trial_folder: Path
     held_out: Sequence[str]
+    allow_code: bool
 
     def folder(self, name: str) -> Path:
         return self.trial_folder / TOKENIZERS_FOLDER / name
@@ -132,12 +136,13 @@ class _Stage:
             stream.graph.save(partial)
             manifest["seconds"] = time.monotonic() - started
 
-    def prepare_btm(self, name: str, recipe: BTMRecipe, primitive_name: str, primitive_fingerprint: str) -> str:
+    def prepare_btm(self, track: str, name: str, recipe: BTMRecipe, primitive_name: str, primitive_fingerprint: str) -> str:
         inputs = {"primitive": primitive_fingerprint, "vocab_size": self.vocab_size, "recipe": asdict(recipe)}
         fingerprint = artifact.fingerprint("btm tokenizer", inputs)
         folder = self.folder(name)
         if artifact.is_finished(folder, fingerprint):
             return fingerprint
+        check_code({track: recipe}, self.allow_code, self.trial_folder / "protocol.toml")
         started = time.monotonic()
         primitive = self._load_bpe(primitive_name)
         checkpoint = MergeCheckpoint(folder.with_name(f".{folder.name}.merges.npz"), fingerprint)

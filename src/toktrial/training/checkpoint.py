@@ -1,5 +1,6 @@
 """Checkpoints of a run: written by rename, the last two kept, read without running code from them, and which to go on from."""
 
+import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,7 +82,7 @@ def _load_newest(folder: Path) -> dict[str, Any] | None:
         try:
             _check_checksums(path)
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             progress.print_line(f"{path} is damaged ({reason}): passing it over")
             continue
