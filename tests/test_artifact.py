@@ -21,6 +21,7 @@ from toktrial.artifact import (
 from toktrial.errors import TrialError
 
 OLD, NEW = "a" * 64, "b" * 64
+NO_PROCESS = 99_999_999  # above any number that a system gives to a process
 
 
 def make_stage(folder: Path, stage_fingerprint: str = OLD, content: str = "content") -> None:
@@ -93,7 +94,7 @@ def test_a_finished_stage_is_replaced_whole(tmp_path: Path) -> None:
 
 
 def test_what_an_interrupted_stage_left_behind_is_cleared_away(tmp_path: Path) -> None:
-    left_over = tmp_path / ".stage.partial"
+    left_over = tmp_path / f".stage.{NO_PROCESS}.partial"
     left_over.mkdir()
     (left_over / "half.bin").write_text("half")
     make_stage(tmp_path / "stage")

@@ -264,7 +264,7 @@ def test_a_full_disk_ends_in_one_message_and_loses_nothing(tmp_path: Path, tiny_
     try:
         plan_path = tmp_path / "tiny.toml"
         protocol.save(replace(tiny_protocol, corpus=replace(tiny_protocol.corpus, max_megabytes=1.0)), plan_path)
-        command = [sys.executable, "-m", "toktrial", "train", str(plan_path), "--trial", str(disk / "tiny")]
+        command = [sys.executable, "-m", "toktrial", "train", str(plan_path), "--yes", "--trial", str(disk / "tiny")]
         filler = disk / "filler"
         Trial(disk / "tiny", protocol.load(plan_path)).run("corpus")
         kept = (disk / "tiny" / "corpus" / "manifest.json").read_bytes()
@@ -293,7 +293,7 @@ def test_a_trial_writes_nothing_elsewhere(tmp_path: Path, tiny_protocol: Protoco
     names = ("XDG_CACHE_HOME", "HF_HOME", "TMPDIR")
     caches = {name: str(folders["caches"]) for name in names}
     environment = os.environ | caches | {"HOME": str(folders["home"])}
-    command = [sys.executable, "-m", "toktrial", "report", str(path), "--trial", str(folders["trials"] / "tiny")]
+    command = [sys.executable, "-m", "toktrial", "run", str(path), "--yes", "--trial", str(folders["trials"] / "tiny")]
     done = subprocess.run(command, cwd=folders["here"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert [each.name for each in folders["trials"].iterdir()] == ["tiny"]

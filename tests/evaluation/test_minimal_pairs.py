@@ -251,7 +251,7 @@ def test_what_is_wrong_with_the_pairs_is_said_before_anything_is_made(tmp_path: 
     trial = tiny_trial(tmp_path / "trial", path.parent, tiny_protocol)
     with pytest.raises(TrialError, match=r"line 2 of .*pairs\.jsonl must be a JSON object"):
         trial.run("train")
-    assert [each.name for each in trial.folder.iterdir()] == ["protocol.toml"]
+    assert {each.name for each in trial.folder.iterdir()} == {".lock", artifact.MANIFEST, "protocol.toml"}
 
 
 def test_a_trial_judges_the_pairs_with_every_run_and_again_when_they_change(tmp_path: Path, tiny_protocol: Protocol) -> None:

@@ -14,7 +14,7 @@ from toktrial.evaluation.stage import evaluate_run
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokens.store import TokenStore
 from toktrial.training.config import ModelConfig, TrainingConfig
-from toktrial.training.metrics import Metrics, MetricsLog
+from toktrial.training.metrics import METRICS_FILE, Metrics, MetricsLog
 from toktrial.training.model import GPT
 from toktrial.training.run import WEIGHTS_FILE, Run, save_weights
 
@@ -46,6 +46,7 @@ def run(tmp_path: Path, story_tokens: dict[str, Path]) -> Run:
     log = MetricsLog(run.folder, 0)
     for line in (replace(LAST_LINE, step=10, training_loss=6.0), LAST_LINE):
         log.append(line)
+    artifact.seal(run.folder, "trained", [WEIGHTS_FILE, METRICS_FILE], {})
     return run
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from toktrial.artifact import read_json, write_json
+from toktrial.artifact import forget_files, read_json, write_json
 from toktrial.evaluation.entries import CLASSES
 from toktrial.evaluation.vocabulary import cuts_of_excerpt, describe_vocabularies
 from toktrial.report.accounts import Cuts, CutToken, Entry, TrackCut
@@ -74,7 +74,9 @@ def trial(
         story_tokenizers[track].save(path)
     describe_vocabularies(folder, tokenizers, story_tokens, 700)
     path = folder / "evaluation/vocabulary/vocabulary.json"
-    write_json(path, read_json(path) | {"cuts": cuts_of_excerpt(story_tokenizers, [HOSTILE, "Two."])})
+    account = read_json(path) | {"cuts": cuts_of_excerpt(story_tokenizers, [HOSTILE, "Two."])}
+    forget_files(path.parent, [path.name])
+    write_json(path, account)
     return folder
 
 

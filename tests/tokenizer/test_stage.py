@@ -125,7 +125,7 @@ def test_what_is_damaged_or_unfinished_is_made_again(trial: Path, documents: Doc
         shutil.rmtree(trial / folder)
         if damage == "emptied":
             (trial / folder).mkdir()
-    left_over = trial / f"{folder.split('/')[0]}/.{folder.split('/')[1]}.partial"  # a stage that was cut off
+    left_over = trial / f"{folder.split('/')[0]}/.{folder.split('/')[1]}.99999999.partial"  # a stage that was cut off
     left_over.mkdir()
     (left_over / "half").write_text("half")
     before = times_of(trial)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toktrial import artifact
 from toktrial.corpus.stage import open_documents, set_aside
 from toktrial.errors import TrialError
 from toktrial.evaluation.bits_per_byte import DocumentScorer
@@ -93,7 +94,8 @@ def test_a_trial_tuned_and_judged_at_both_rates(tmp_path: Path, tiny_protocol: P
 
     # Whatever the small runs found, let the tracks' own rates differ: then there are two verdicts.
     rates_file = trial.folder / "tuning/rates/rates.json"
-    rates_file.write_text(json.dumps(json.loads(rates_file.read_text()) | {"own": {"bpe": 3e-3, "btm": 1e-2}, "shared": 3e-3}))
+    artifact.forget_files(rates_file.parent, [rates_file.name])
+    artifact.write_json(rates_file, artifact.read_json(rates_file) | {"own": {"bpe": 3e-3, "btm": 1e-2}, "shared": 3e-3})
     results = trial.report()
     rates = {
         name: json.loads((trial.folder / name / "metrics.jsonl").read_text().splitlines()[-1])["learning_rate"]
