@@ -51,7 +51,7 @@ def python_with(tmp_path: Path) -> Callable[[str], Python]:
 
 
 def test_every_change_is_tried_here_and_touches_two_files_at_most() -> None:
-    assert list(CHANGES) == ["A number of every run", "A section of the report", "A command"]
+    assert list(CHANGES) == ["A number of every run", "A section of the report", "An axis of the charts", "A command"]
     for heading, change in CHANGES.items():
         assert len(re.findall(r"^\+\+\+ b/src/", change, re.MULTILINE)) <= 2, heading
 
@@ -69,6 +69,17 @@ def test_a_number_of_every_run_is_in_the_results_and_their_schema(
     schema: dict[str, Any] = json.loads((folder / "report/results.schema.json").read_text(encoding="utf-8"))
     assert "hardest_document_nats" in schema["$defs"]["RunResult"]["properties"]
     jsonschema.validate(results, schema)
+
+
+def test_an_axis_is_drawn_and_tracks_are_compared_along_it(
+    python_with: Callable[[str], Python], write_trial: Callable[..., Path]
+) -> None:
+    folder = write_trial()
+    done = python_with("An axis of the charts")("-c", REPORT)
+    assert done.returncode == 0, done.stderr
+    assert "evaluation time (s)" in (folder / "report/bits_per_byte_by_evaluation_seconds.svg").read_text(encoding="utf-8")
+    for name in ("report.md", "index.html"):
+        assert "seconds of evaluation" in (folder / "report" / name).read_text(encoding="utf-8"), name
 
 
 def test_a_section_of_the_report_is_on_the_page_and_in_the_markdown(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-from toktrial.report.axes import AXES
+from toktrial.report.axes import AXES, COMPARED_AXES
 from toktrial.report.blocks import Chart, Figure
 from toktrial.report.chart_rows import Datasets, Domain, Rows, chart_data, stride, y_domains
 from toktrial.report.chart_specification import (
@@ -35,10 +35,12 @@ class Measure(NamedTuple):
     page_height: int
 
 
-COMPARED_ALONG, TRAINED_ALONG = ("step", "training_seconds", "bytes_seen", "flops"), ("step", "training_seconds")
+TRAINED_ALONG = ("step", "training_seconds")
 MEASURES = {
-    "difference": Measure("Difference in bits per byte", "difference from the baseline (bits per byte)", COMPARED_ALONG, 340),
-    "bits_per_byte": Measure("Bits per byte", "bits per byte of text", COMPARED_ALONG, 400),
+    "difference": Measure(
+        "Difference in bits per byte", "difference from the baseline (bits per byte)", tuple(COMPARED_AXES), 340
+    ),
+    "bits_per_byte": Measure("Bits per byte", "bits per byte of text", tuple(COMPARED_AXES), 400),
     "validation_loss": Measure("Validation loss per token", "validation loss (nats per token)", TRAINED_ALONG, 280),
     "training_loss": Measure("Training loss per token", "training loss (nats per token)", TRAINED_ALONG, 280),
 }
