@@ -3,7 +3,9 @@
 It stands outside the flow. Where `rich` is not installed (a bare machine that only trains), it prints lines.
 """
 
+import os
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from importlib.util import find_spec
 from typing import Protocol as Interface
 
 SECONDS_BETWEEN_LINES = 10.0
+USUAL_COLUMNS = 80  # of a terminal that does not say
 
 
 class Progress(Interface):
@@ -85,8 +88,17 @@ def progress(title: str, total: float | None = None, unit: str = "") -> Iterator
         shown.close()
 
 
-def print_line(text: str) -> None:
-    """Prints a line for the person who waits. Results go to standard output instead."""
+def print_line(text: str, hanging: int | None = None) -> None:
+    """Prints a line for the person who waits. Results go to standard output instead.
+
+    hanging: at a terminal, lines are cut between words to fit it, and what follows a cut is indented by so many columns.
+    """
+    if hanging is not None and sys.stderr.isatty():
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or USUAL_COLUMNS
+        text = "\n".join(
+            textwrap.fill(line, max(columns, 2 * hanging), subsequent_indent=" " * hanging, break_on_hyphens=False)
+            for line in text.splitlines()
+        )
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 

@@ -38,7 +38,7 @@ class TrialFolder:
     @classmethod
     def open(cls, folder: Path | str) -> Self:
         """Opens the trial in `folder` with the protocol that it has. Raises TrialError as `protocol.load` does."""
-        return cls(folder, load(Path(folder) / PROTOCOL_FILE))
+        return cls(folder, load(Path(folder) / PROTOCOL_FILE, of_trial=True))
 
     # Which runs there are
 

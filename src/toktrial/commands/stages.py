@@ -103,7 +103,7 @@ class Run(Stage):
 
     def execute(self) -> None:
         """Does all stages and shows the result. Raises TrialError where something long is not confirmed."""
-        from toktrial.plan import describe_plan, make_plan
+        from toktrial.plan import HANGING, describe_plan, make_plan
 
         trial = self.open_trial()
         finished = trial.finished_result(self.target)
@@ -113,12 +113,14 @@ class Run(Stage):
         trial.make_minimal_pairs()  # before anything is timed, so that what is wrong with them shows at once
         progress.print_line("looking at a sample of the text and timing a few steps ...")
         plan = make_plan(trial)
-        progress.print_line("\n".join(describe_plan(plan)))
+        described = describe_plan(plan)
+        progress.print_line("\n".join(described), hanging=HANGING)
         if plan.is_long and not self.yes:
             _ask(plan)
         trial.make_tokens()
         if plan.text.is_estimate:
-            progress.print_line("\n".join(describe_plan(make_plan(trial))))
+            changed = [line for line in describe_plan(make_plan(trial, plan.speed)) if line not in described]
+            progress.print_line("\n".join(["now that the text is counted:", *changed]), hanging=HANGING)
         return print_summary(trial.report(self.target), trial.report_folder)
 
 
@@ -175,5 +177,5 @@ def _named_protocol(name: str) -> Protocol:
     if not name:
         return presets.tinystories()
     if path.is_dir():
-        return protocol.load(path / PROTOCOL_FILE)
+        return protocol.load(path / PROTOCOL_FILE, of_trial=True)
     return protocol.load(path) if path.suffix == ".toml" else presets.preset(name)

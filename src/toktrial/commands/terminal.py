@@ -8,14 +8,12 @@ from toktrial.errors import TrialError
 if TYPE_CHECKING:
     from rich.console import Console
 
-NARROWEST = 80  # columns that a table may always use
-
 
 def console() -> "Console":
     """Returns the console of standard output."""
     from rich.console import Console
 
-    return Console(width=max(NARROWEST, Console().width), markup=False, emoji=False, highlight=False)
+    return Console(markup=False, emoji=False, highlight=False)
 
 
 def print_lines(*lines: str) -> None:

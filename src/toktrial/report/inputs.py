@@ -164,7 +164,10 @@ def _check_seeds(trial_folder: Path, seeds: dict[str, list[int]]) -> None:
 
 def _read_run(folder: Path, seed: int, documents: int) -> EvaluatedRun:
     final, record = read_final(folder / FINAL_FILE), _read(folder / "record.json", RunRecord)
-    document_nats = np.load(folder / DOCUMENT_NATS_FILE).astype(np.float64)
+    try:
+        document_nats = np.load(folder / DOCUMENT_NATS_FILE).astype(np.float64)
+    except (ValueError, EOFError) as error:  # cut short, or not an array; empty
+        raise TrialError(f"{folder / DOCUMENT_NATS_FILE} is damaged ({error}): delete {folder} and run again") from None
     if document_nats.shape != (documents,):
         raise TrialError(
             f"{folder / DOCUMENT_NATS_FILE} must hold one number for each of the {documents} validation documents, "

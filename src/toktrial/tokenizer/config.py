@@ -1,13 +1,15 @@
 """The recipes of tokenizers: what a track consists of, apart from its name. A protocol is made of these and other configs."""
 
+import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from toktrial.errors import TrialError, nearest_name
+from toktrial.errors import TrialError, check_numbers, nearest_name
 
 TOKENIZERS_FOLDER = "tokenizers"  # of a trial
 SCORE_NAMES = ("frequency", "pmi", "npmi", "likelihood")  # those in merge_rules.py; a user's own has a colon in its name
+SCORE_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 SMALLEST_VOCAB_SIZE = 257  # `<|endoftext|>` and the 256 single bytes
 
 
@@ -22,7 +24,7 @@ class BPERecipe:
     """Pairs rarer than this are not merged."""
 
     def __post_init__(self) -> None:
-        _check_min_frequency(self.min_frequency)
+        check_numbers("", self, {"min_frequency": 1})
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,12 @@ class BTMRecipe:
     """Which positions may merge: `any`, or `words`: parts of a word, and superwords of whole words."""
 
     def __post_init__(self) -> None:
-        _check_min_frequency(self.min_frequency)
-        if ":" not in self.score and self.score not in SCORE_NAMES:
-            raise TrialError(f"there is no score {self.score!r}: {nearest_name(self.score, SCORE_NAMES)}")
+        check_numbers("", self, {"min_frequency": 1})
+        if self.score not in SCORE_NAMES and not SCORE_PATH.fullmatch(self.score):
+            raise TrialError(
+                f"there is no score {self.score!r}: {nearest_name(self.score, SCORE_NAMES)} (one of your own is named as "
+                "package.module:function)"
+            )
         if self.primitive_vocab_size < SMALLEST_VOCAB_SIZE:
             raise TrialError(
                 f"primitive_vocab_size must be at least {SMALLEST_VOCAB_SIZE} (`<|endoftext|>` and every byte), "
@@ -97,8 +102,3 @@ def shared_names(tracks: Mapping[str, tuple[Hashable, str]]) -> dict[str, str]:
     for track, (thing, name) in tracks.items():
         name_of.setdefault(thing, f"{name}_{track}" if name in name_of.values() else name)
     return {track: name_of[thing] for track, (thing, _) in tracks.items()}
-
-
-def _check_min_frequency(min_frequency: int) -> None:
-    if min_frequency < 1:
-        raise TrialError(f"min_frequency must be at least 1, but is {min_frequency}")

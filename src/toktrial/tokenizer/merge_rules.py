@@ -17,6 +17,7 @@ import importlib
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import numba
@@ -96,8 +97,12 @@ def resolve_score(name: str) -> Score:
     module, _, attribute = name.partition(":")
     try:
         function = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:  # ValueError where nothing stands before the colon
         raise TrialError(f"the score {name!r} cannot be imported ({error}): is its module on PYTHONPATH?") from None
+    if not isinstance(function, FunctionType | numba.core.dispatcher.Dispatcher):
+        raise TrialError(
+            f"the score {name!r} is not a Python function that numba could compile, but a {type(function).__name__}"
+        )
     of_pair = function if isinstance(function, numba.core.dispatcher.Dispatcher) else numba.njit(nogil=True)(function)
     try:
         float(of_pair(2, 3, 4, 10))

@@ -26,6 +26,7 @@ RECORD_FILE = "record.json"
 THREADS_OF_THIS_PROCESS = Path("/proc/self/task")
 # Of the threads' time. On two cores an otherwise idle machine shows 0.004 to 0.02, one other busy process 0.35, two 0.50.
 LARGEST_WAITED_SHARE = 0.1
+SECONDS_OF_A_LAP = 10.0  # long enough that what another program does for a moment does not count
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class Clock:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
+        self._lap_began: tuple[float, float] | None = None
         self.seconds = 0.0
         self.waited_seconds = 0.0
         """For which all threads together waited for a core of the CPU; 0 if the system does not tell."""
@@ -115,6 +117,22 @@ class Clock:
         self.seconds += time.perf_counter() - self._started
         # A thread that has ended is no longer counted, so the sum may have fallen.
         self.waited_seconds += max(0.0, (_waited_seconds() or 0.0) - self._waited_before)
+
+    def lap(self, least_seconds: float = SECONDS_OF_A_LAP) -> float | None:
+        """Returns for how many cores all threads together waited, on average over a lap, and begins another one.
+
+        Called between start and stop. None until a lap has lasted `least_seconds`, and where `waited_share` is None.
+        """
+        began = self._lap_began or (self.seconds, self.waited_seconds)
+        self._lap_began = began
+        if self._device.type != "cpu" or self.seconds + time.perf_counter() - self._started - began[0] < least_seconds:
+            return None
+        self.stop()
+        self.start()
+        self._lap_began = self.seconds, self.waited_seconds
+        if self.waited_share() is None:
+            return None
+        return (self.waited_seconds - began[1]) / (self.seconds - began[0])
 
     def waited_share(self) -> float | None:
         """Returns the share of their time for which the threads of a training on a CPU waited for a core.
