@@ -20,6 +20,10 @@ NO_MEMORY = re.compile("out of memory|can't allocate memory")  # in torch's mess
 RANK = "RANK"  # the environment variable in which torchrun numbers its processes
 
 
+class _Terminated(SystemExit):
+    """SIGTERM ends the program."""
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command. Exits with 1 for an error that the user can mend, 2 for a wrong call, 130 for Ctrl-C, 143 for SIGTERM.
 
@@ -56,6 +60,9 @@ def _main(arguments: Sequence[str] | None) -> None:
     except KeyboardInterrupt:
         _say_how_to_go_on("interrupted")
         raise SystemExit(130) from None
+    except _Terminated:
+        _say_how_to_go_on("stopped by SIGTERM")
+        raise
 
 
 @contextmanager
@@ -64,8 +71,7 @@ def _sigterm_is_said() -> Iterator[None]:
 
     def end(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
-        _say_how_to_go_on("stopped by SIGTERM")
-        raise SystemExit(128 + number)
+        raise _Terminated(128 + number)
 
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers

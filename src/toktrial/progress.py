@@ -13,7 +13,8 @@ from importlib.util import find_spec
 from typing import Protocol as Interface
 
 SECONDS_BETWEEN_LINES = 10.0
-USUAL_COLUMNS = 80  # of a terminal that does not say
+USUAL_COLUMNS = 80  # of a terminal, also of one that does not say
+COLUMNS_OF_A_BAR = 120  # of a terminal that has room for the bar beside what it shows
 
 
 class Progress(Interface):
@@ -53,17 +54,21 @@ class _Lines:
 class _Bar(_Lines):
     def __init__(self, title: str, total: float | None, unit: str) -> None:
         from rich import progress as rich
+        from rich.console import Console
 
         self._unit, self._started = unit, time.monotonic()
-        self._bar = rich.Progress(
-            rich.TextColumn("{task.description:<34}"),
-            rich.BarColumn(bar_width=28),
-            rich.TextColumn("{task.percentage:>3.0f}%" if total else ""),
-            rich.TextColumn("{task.fields[rate]:>16}"),
-            rich.TimeElapsedColumn(),
-            rich.TimeRemainingColumn() if total else rich.TextColumn(""),
-            rich.TextColumn("{task.fields[note]}"),
+        terminal = Console(stderr=True)
+        is_wide = terminal.width >= COLUMNS_OF_A_BAR
+        from_columns = (  # of the terminal, from which on each is shown, so that rich cuts none
+            (0, rich.TextColumn("{task.description:<34}" if is_wide else "{task.description}")),
+            (COLUMNS_OF_A_BAR, rich.BarColumn(bar_width=28)),
+            (0, rich.TextColumn("{task.percentage:>3.0f}%" if total else "")),
+            (USUAL_COLUMNS, rich.TextColumn("{task.fields[rate]:>16}" if is_wide else "{task.fields[rate]}")),
+            (COLUMNS_OF_A_BAR, rich.TimeElapsedColumn()),
+            (0, rich.TimeRemainingColumn() if total else rich.TextColumn("")),
+            (USUAL_COLUMNS, rich.TextColumn("{task.fields[note]}")),
         )
+        self._bar = rich.Progress(*(column for least, column in from_columns if terminal.width >= least), console=terminal)
         self._bar.start()
         self._task = self._bar.add_task(title, total=total, rate="", note="")
 

@@ -48,7 +48,7 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         least = {"eval_documents": 1, "max_new_bytes": 1, "temperature": 0, "top_k": 0}
-        check_numbers("evaluation", self, least, {"max_new_bytes": (1_000_000, "a sample is there to be read")})
+        check_numbers("evaluation", self, least)
         if not 0 < self.top_p <= 1:
             raise TrialError(f"evaluation.top_p must be above 0 and at most 1, but is {self.top_p}")
         if any(not prompt for prompt in self.prompts):

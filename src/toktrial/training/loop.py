@@ -38,6 +38,7 @@ class Evaluation(Protocol):
 
 
 Evaluator = Callable[[GPT], Evaluation]
+SECONDS_OF_A_LAP = 10.0  # long enough that what another program does for a moment does not count
 BEFORE_ANY = -1  # a run that starts from scratch keeps no line, not even that of step 0
 
 
@@ -157,7 +158,7 @@ class _Trainer:
         A busy process that shares a core with a thread makes it wait for half of its time, so the sum of all waits, in cores,
         is half the number of such processes. Without a thread on their cores, a step has nobody to wait for.
         """
-        threads, cores_lacking = torch.get_num_threads(), self._clock.lap()
+        threads, cores_lacking = torch.get_num_threads(), self._clock.lap(SECONDS_OF_A_LAP)
         if self._is_advised or threads == 1 or cores_lacking is None or cores_lacking / threads <= LARGEST_WAITED_SHARE:
             return
         self._is_advised = True

@@ -26,7 +26,6 @@ RECORD_FILE = "record.json"
 THREADS_OF_THIS_PROCESS = Path("/proc/self/task")
 # Of the threads' time. On two cores an otherwise idle machine shows 0.004 to 0.02, one other busy process 0.35, two 0.50.
 LARGEST_WAITED_SHARE = 0.1
-SECONDS_OF_A_LAP = 10.0  # long enough that what another program does for a moment does not count
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ class Clock:
         # A thread that has ended is no longer counted, so the sum may have fallen.
         self.waited_seconds += max(0.0, (_waited_seconds() or 0.0) - self._waited_before)
 
-    def lap(self, least_seconds: float = SECONDS_OF_A_LAP) -> float | None:
+    def lap(self, least_seconds: float) -> float | None:
         """Returns for how many cores all threads together waited, on average over a lap, and begins another one.
 
         Called between start and stop. None until a lap has lasted `least_seconds`, and where `waited_share` is None.

@@ -29,6 +29,7 @@ from toktrial.training.distributed import Processes
 from toktrial.training.model import GPT
 
 MEASURED_TOKENS = 2048  # on a CPU, of a measured micro-batch: enough to be typical, few enough to wait for
+MEASURED_LOGITS = 1 << 27  # fewer tokens where the vocabulary is that large
 MEASURED_STEPS = 2
 SLOW_SECONDS = 2.0  # a call that takes longer is not repeated to time it
 
@@ -196,7 +197,7 @@ def _measure_speed(model_config: ModelConfig, training: TrainingConfig, vocab_si
     context = model_config.context
     rows = training.micro_batch_size or training.batch_size
     if device.type == "cpu":
-        rows = min(rows, max(1, MEASURED_TOKENS // context))
+        rows = min(rows, max(1, min(MEASURED_TOKENS, MEASURED_LOGITS // vocab_size) // context))
     config = replace(training, batch_size=rows, micro_batch_size=0)
     step = TrainingStep(model, config, resolve_precision(training.precision, device), Processes())
     ids = torch.randint(vocab_size, (rows, context + 1), device=device)
