@@ -17,7 +17,7 @@ from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import TrialError
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.presets import PRESETS, demo, laptop, preset, tinystories
-from toktrial.protocol import Protocol, differences, from_dict, load, save, to_dict
+from toktrial.protocol import Protocol, differences, from_dict, is_amendable, load, save, to_dict
 from toktrial.report.config import VerdictConfig
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe
 from toktrial.training.config import ModelConfig, TrainingConfig
@@ -429,6 +429,11 @@ def test_differences_of_presets_are_those_of_their_toml() -> None:
     names = {name for name, _, _ in differences(laptop(), demo())}
     assert {"name", "vocab_size", "corpus.path", "model.width", "training.steps", "evaluation.eval_documents"} <= names
     assert not {"seeds", "verdict.confidence", "tracks.bpe.recipe", "training.weight_decay"} & names
+
+
+def test_a_trial_that_has_begun_takes_other_threads() -> None:
+    assert is_amendable("training.threads", 0, 1, demo())
+    assert not is_amendable("training.batch_size", 16, 8, demo())
 
 
 # Files

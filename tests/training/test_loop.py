@@ -144,6 +144,7 @@ def test_it_says_where_other_work_shares_the_cores(
         pytest.skip("this system does not tell how long a thread waits for a core")
     monkeypatch.setattr(loop, "SECONDS_OF_A_LAP", 0.05)
     run = run_in(tmp_path, tokens, threads=2, steps=8)
+    assert run.fingerprint("tokens") == run_in(tmp_path, tokens, steps=8).fingerprint("tokens"), "threads make no other run"
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3 * (os.cpu_count() or 1))]
     try:
         train(run, Evaluator(run))

@@ -72,7 +72,8 @@ class TrainingConfig:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train. `auto`: CUDA if there is one, else MPS, else the CPU."""
     threads: int = 0
-    """CPU threads of the training. 0: as many as torch chooses. Rounding depends on it, and little else."""
+    """CPU threads that train. 0: as many as torch chooses, one a core. Fewer are faster where other work uses the cores; they
+    change only the last bits of a result."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of the training step. `auto`: bfloat16 if the device has it, else float32."""
     compile: Literal["auto", "on", "off"] = "auto"
@@ -81,22 +82,15 @@ class TrainingConfig:
     """Whether two runs on one device give bitwise equal weights. `auto`: on a CPU, where this costs next to nothing."""
 
     def __post_init__(self) -> None:
-        positive = dict.fromkeys(("batch_size", "steps", "log_every", "checkpoint_every"), 1)
-        not_negative = (
-            "micro_batch_size",
-            "epochs",
-            "learning_rate",
-            "warmup_steps",
-            "weight_decay",
-            "gradient_clip",
-            "threads",
-        )
+        least = dict.fromkeys(("batch_size", "steps", "log_every", "checkpoint_every"), 1)
+        least |= dict.fromkeys(("micro_batch_size", "epochs", "learning_rate", "warmup_steps"), 0)
+        least |= dict.fromkeys(("weight_decay", "gradient_clip", "threads"), 0)
         most = {
             "batch_size": (1 << 20, "no step needs so many rows"),
             "epochs": (1_000_000, "nobody reads a text so often"),
             "threads": (1024, "more cores than machines have"),
         }
-        check_numbers("training", self, positive | dict.fromkeys(not_negative, 0), most)
+        check_numbers("training", self, least, most)
         if not 0 <= self.final_learning_rate_share <= 1:
             raise TrialError(
                 f"training.final_learning_rate_share must lie between 0 and 1, but is {self.final_learning_rate_share}"
