@@ -100,7 +100,7 @@ class Clock:
     """Adds up the time of the training steps, all of it and nothing else, whatever the device still has in its queue."""
 
     def __init__(self, device: torch.device) -> None:
-        self._device = device
+        self._device, self._threads = device, torch.get_num_threads()
         self._lap_began: tuple[float, float] | None = None
         self.seconds = 0.0
         self.waited_seconds = 0.0
@@ -140,7 +140,7 @@ class Clock:
         """
         if self._device.type != "cpu" or _waited_seconds() is None:
             return None
-        return self.waited_seconds / (self.seconds * torch.get_num_threads()) if self.seconds else 0.0
+        return self.waited_seconds / (self.seconds * self._threads) if self.seconds else 0.0
 
 
 def _waited_seconds() -> float | None:
