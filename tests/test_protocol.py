@@ -355,7 +355,7 @@ def test_a_number_beyond_any_use_is_refused_with_its_bound(path: str, value: int
     assert f"{path} must be {said}" in str(raised.value)
 
 
-ABSURD = (
+ABSURD: tuple[Any, ...] = (
     *(10**23, -(10**23), 10**400, 10**5000, 2**63, -1, 0, 1e300, 5e-324, float("nan"), float("-inf")),
     *("", "x" * 10_000, "\0", "\ud800", "../x", "os:system", ":", b"x", True, None, date(2026, 1, 1)),
     *([], [[]], [10**5000], ["a", 1], {}, {"a": {"b": []}}),
