@@ -1,11 +1,17 @@
 """The command line, run as a user runs it."""
 
+import contextlib
+import fcntl
 import json
 import os
+import re
 import shlex
 import signal
+import struct
 import subprocess
 import sys
+import tempfile
+import termios
 from pathlib import Path
 
 import pytest
@@ -75,7 +81,11 @@ def test_every_field_of_the_protocol_is_a_flag_with_help() -> None:
         (["report", "demo", "--target", "0"], "--target must be bits per byte, a number above 0, but is 0.0"),
         (["corpus", "demo", "--evaluation.minimal-pairs", "bl\udce9"], "evaluation.minimal_pairs must be text that UTF-8"),
         (["run", "demo", "--evaluation.minimal-pairs", "nowhere"], "nowhere"),
-        (["run", "demo", "--model.width", str(2**32)], "out of memory: begin a new trial"),
+        (["run", "demo", "--model.width", str(2**32)], "model.width must be at most 65,536"),
+        (["run", "demo", "--model.width", "65536", "--model.n-layer", "100"], "GB of memory or more, but this machine has"),
+        (["run", "demo", "--training.steps", "1" + "0" * 12, "--training.log-every", "1"], "GB of disk, but"),
+        (["run", "demo", "--vocab-size", "100000000"], "vocab_size must be at most 1,048,576"),
+        (["run", "demo", "--name", "../../ESCAPED"], "a trial's name is also a folder's"),
         (["corpus", "demo", "--corpus.path", "nowhere.txt"], "nowhere.txt"),
         (["corpus", "demo", "--corpus.path", "empty.txt"], "empty.txt"),
         (["corpus", "demo", "--corpus.path", "latin.txt"], "byte offset 5"),
@@ -112,6 +122,9 @@ def test_run_prints_plan_table_and_report(tmp_path: Path) -> None:
     done = toktrial("run", "demo", *shlex.split(smaller), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "epochs" in done.stderr
+    for of_plan in ("trial      demo", "device     ", "WARNING    "):
+        assert done.stderr.count(of_plan) == 1, "the plan is shown once, and then what counting the text has changed"
+    assert done.stderr.count("track      btm: ") == 2
     for word in ("entries", "bits per", "loss per", "seconds", "bpe", "btm", "Undecided: bpe and btm have learned no more"):
         assert word in done.stdout
     report = tmp_path / "trials" / "demo" / "report"
@@ -122,3 +135,51 @@ def test_run_prints_plan_table_and_report(tmp_path: Path) -> None:
     assert again.returncode == 0
     assert "everything is done already" in again.stderr
     assert again.stdout.splitlines()[-1] == done.stdout.splitlines()[-1]
+
+
+def test_sigterm_outside_training_is_said() -> None:
+    command = [sys.executable, "-m", "toktrial", "corpus", "demo", "--corpus.max-megabytes", "900"]
+    with tempfile.TemporaryDirectory() as folder:
+        child = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+        assert child.stderr
+        assert "reading documents" in child.stderr.readline()
+        child.terminate()
+        said = child.communicate(timeout=60)[1]
+        assert not list(Path(folder).rglob("*.partial"))
+    assert child.returncode == 143
+    assert said.splitlines()[-1] == "stopped by SIGTERM; the same command will continue from what is finished"
+
+
+def shown_at(columns: int, *command: str) -> list[str]:
+    """The lines that a command shows at a terminal of so many columns, without styles."""
+    reader, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal, env=environment, check=True)
+    assert done.returncode == 0
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError):  # what Linux raises when all has been read
+        while read := os.read(reader, 1 << 16):
+            shown += read
+    os.close(reader)
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode()).replace("\r", "\n").splitlines()
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_what_is_shown_fits_the_terminal_and_nothing_of_it_is_cut(columns: int) -> None:
+    shows_all = """
+from toktrial.commands.terminal import print_table
+from toktrial.progress import print_line, progress
+print_table("tracks", dict.fromkeys(["track", "bytes per token", "bits per byte", "training seconds", "loss"], "right"),
+            [["superwords", "4.0123", "0.9559", "1234.5", "2.641"]])
+print_line("WARNING    " + "too small " * 12 + "END\\ndisk       1 GB", hanging=11)
+with progress("training btm, seed 1", 100, "step") as shown:
+    shown.update(50, "loss 3.456, 1.234 bits per byte")
+"""
+    lines = shown_at(columns, sys.executable, "-c", shows_all)
+    assert max(map(len, lines)) <= columns
+    text = "\n".join(lines)
+    assert "…" not in text
+    for whole in ("superwords", "4.0123", "0.9559", "1234.5", "2.641", "END", "training btm, seed 1", "50%"):
+        assert whole in text

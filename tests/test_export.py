@@ -49,7 +49,7 @@ def trial(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
     stories = str(shared_data / "tinystories" / "valid.txt")
     plan = replace(
         demo,
-        name="real stories",
+        name="real_stories",
         seeds=1,
         vocab_size=600,
         corpus=CorpusConfig(path=stories, max_megabytes=0.4, validation_share=0.05),

@@ -145,12 +145,13 @@ def test_a_cut_of_the_enumeration_is_said(trial: Trial, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["{run}", "--temperature", "-1"], "evaluation.temperature must be a finite number, 0 or above, but is -1.0"),
-        (["{run}", "--temperature", "nan"], "evaluation.temperature must be a finite number, 0 or above, but is nan"),
-        (["{run}", "--temperature", "inf"], "evaluation.temperature must be a finite number, 0 or above, but is inf"),
-        (["{run}", "--top-k", "-2"], "evaluation.top_k must be a finite number, 0 or above, but is -2"),
+        (["{run}", "--temperature", "-1"], "evaluation.temperature must be at least 0, but is -1.0"),
+        (["{run}", "--temperature", "nan"], "evaluation.temperature must be a finite number, but is nan"),
+        (["{run}", "--temperature", "inf"], "evaluation.temperature must be a finite number, but is inf"),
+        (["{run}", "--top-k", "-2"], "evaluation.top_k must be at least 0, but is -2"),
         (["{run}", "--top-p", "0"], "evaluation.top_p must be above 0 and at most 1, but is 0.0"),
         (["{run}", "--top-p", "1.5"], "evaluation.top_p must be above 0 and at most 1, but is 1.5"),
+        (["{run}", "--seed", "1" + "0" * 30], "evaluation.sample_seed must be at most 1,000,000,000,000"),
         (["{run}", "--max-new-bytes", "0"], "evaluation.max_new_bytes must be at least 1, but is 0"),
         (["{run}", "--prompt", "a\udc80"], "prompt 1 holds the lone surrogate U+DC80"),
         (["{trial}", "--prompt", "a"], "is a whole trial: name one of its runs"),

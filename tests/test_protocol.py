@@ -2,7 +2,9 @@
 
 import tomllib
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import fields, is_dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,17 @@ from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import TrialError
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.presets import PRESETS, demo, laptop, preset, tinystories
-from toktrial.protocol import Protocol, differences, from_dict, load, save, to_dict
+from toktrial.protocol import Protocol, differences, from_dict, is_amendable, load, save, to_dict
 from toktrial.report.config import VerdictConfig
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe
 from toktrial.training.config import ModelConfig, TrainingConfig
 
 # Text that TOML can hold: any but surrogates, line ends and quotes among it.
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-names = st.text("abcXYZ019-_", min_size=1, max_size=12)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
+names = st.text("abcxyz019-_", min_size=1, max_size=12)
 shares = st.floats(0, 1, exclude_min=True, exclude_max=True)
-positive = st.integers(1, 2**40)
-not_negative = st.floats(0, 1e12)
+positive = st.integers(1, 10**12)
+not_negative = st.floats(0, 1e6)
 recipes = st.one_of(
     st.builds(BPERecipe, min_frequency=positive),
     st.builds(
@@ -38,8 +40,8 @@ recipes = st.one_of(
 )
 protocols = st.builds(
     Protocol,
-    name=texts,
-    seeds=positive,
+    name=names,
+    seeds=st.integers(1, 1000),
     control=st.booleans(),
     vocab_size=st.integers(1000, 2**20),
     corpus=st.builds(
@@ -56,11 +58,11 @@ protocols = st.builds(
     tracks=st.dictionaries(names, recipes, min_size=2, max_size=4),
     model=st.builds(
         lambda n_layer, n_head, head_width, half: ModelConfig(n_layer, n_head, n_head * head_width, 2 * half),
-        *(positive, st.integers(1, 64), st.integers(1, 64), positive),
+        *(st.integers(1, 1000), st.integers(1, 64), st.integers(1, 64), st.integers(1, 2**19)),
     ),
     training=st.builds(
         TrainingConfig,
-        batch_size=positive,
+        batch_size=st.integers(1, 2**20),
         steps=positive,
         epochs=not_negative,
         learning_rate=not_negative,
@@ -322,10 +324,59 @@ def test_more_primitives_than_entries_are_refused() -> None:
         from_dict(changed("tracks.btm.primitive_vocab_size", 4096))
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", "a b", "bp\u00e9\n", "C:"])
-def test_a_track_that_cannot_name_a_folder_is_refused(name: str) -> None:
-    with pytest.raises(TrialError, match="is also a folder's"):
+@pytest.mark.parametrize("name", ["", "a/b", "..", "../../ESCAPED", "a b", "bp\u00e9\n", "C:", "a" * 201])
+def test_what_cannot_name_a_folder_names_neither_a_track_nor_a_trial(name: str) -> None:
+    with pytest.raises(TrialError, match="a track's name is also a folder's"):
         from_dict(changed("tracks", {name: {"recipe": "bpe"}, "btm": {"recipe": "btm", "primitive_vocab_size": 300}}))
+    with pytest.raises(TrialError, match="a trial's name is also a folder's"):
+        from_dict(changed("name", name))
+
+
+def test_tracks_whose_names_differ_by_case_alone_are_refused() -> None:
+    with pytest.raises(TrialError, match="the tracks bpe and BPE differ by case alone"):
+        from_dict(changed("tracks.BPE", {"recipe": "bpe"}))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("seeds", 10**9, "at most 1,000 (each seed is a training of every track)"),
+        ("most_seeds", 10**9, "at most 1,000"),
+        ("tuning.seeds", 10**9, "at most 1,000"),
+        ("vocab_size", 10**8, "at most 1,048,576 (four times the largest vocabularies in use)"),
+        ("vocab_size", 10**23, "at most 1,048,576"),
+        ("model.n_layer", 10**6, "at most 1,000"),
+        ("training.steps", 10**23, "at most 1,000,000,000,000"),
+    ],
+)
+def test_a_number_beyond_any_use_is_refused_with_its_bound(path: str, value: int, said: str) -> None:
+    with pytest.raises(TrialError) as raised:
+        from_dict(changed(path, value))
+    assert f"{path} must be {said}" in str(raised.value)
+
+
+ABSURD: tuple[Any, ...] = (
+    *(10**23, -(10**23), 10**400, 10**5000, 2**63, -1, 0, 1e300, 5e-324, float("nan"), float("-inf")),
+    *("", "x" * 10_000, "\0", "\ud800", "../x", "os:system", ":", b"x", True, None, date(2026, 1, 1)),
+    *([], [[]], [10**5000], ["a", 1], {}, {"a": {"b": []}}),
+)
+
+
+def test_whatever_stands_in_a_field_it_is_a_protocol_or_one_line() -> None:
+    plain = to_dict(demo())
+    plain["tracks"]["file"] = {"recipe": "file", "path": "tokenizer.json"}
+    tables = [name for name, value in plain.items() if isinstance(value, dict)]
+    inner = [f"{table}.{name}" for table in tables for name in plain[table]]
+    recipes = [f"tracks.{track}.{name}" for track, recipe in plain["tracks"].items() for name in recipe]
+    refused = 0
+    for path in [*plain, *inner, *recipes]:
+        for value in ABSURD:
+            try:
+                from_dict(changed(path, value, deepcopy(plain)))
+            except TrialError as error:
+                refused += 1
+                assert str(error).isprintable(), "one line that every terminal can show"
+    assert refused > len(ABSURD) * len(inner) / 2
 
 
 def test_an_unknown_recipe_is_named_with_the_nearest() -> None:
@@ -380,7 +431,26 @@ def test_differences_of_presets_are_those_of_their_toml() -> None:
     assert not {"seeds", "verdict.confidence", "tracks.bpe.recipe", "training.weight_decay"} & names
 
 
+def test_a_trial_that_has_begun_takes_other_threads() -> None:
+    assert is_amendable("training.threads", 0, 1, demo())
+    assert not is_amendable("training.batch_size", 16, 8, demo())
+
+
 # Files
+
+
+def test_a_trials_protocol_that_was_cut_short_is_no_protocol_with_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "protocol.toml"
+    save(demo(), path)
+    whole = path.read_bytes()
+    for end in range(0, whole.rindex(b"[verdict]") + 1, 7):
+        path.write_bytes(whole[:end])
+        with pytest.raises(TrialError, match=r"protocol\.toml"):
+            load(path, of_trial=True)
+    path.write_bytes(whole[: whole.index(b"[evaluation]")])
+    with pytest.raises(TrialError, match=r"is cut short: it lacks evaluation, verdict\. Restore it"):
+        load(path, of_trial=True)
+    assert load(path).seeds == demo().seeds, "a protocol that somebody wrote may leave out what it does not change"
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
@@ -388,7 +458,17 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         load(tmp_path / "nowhere.toml")
 
 
-@pytest.mark.parametrize("content", [b"seeds = = 3", b"[training\nsteps = 3", b"seeds = 1\nseeds = 2", b"name = '\xff\xfe'"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a = " + b"[" * 9999,
+        b"seeds = 1" + b"0" * 5000,
+        b"seeds = = 3",
+        b"[training\nsteps = 3",
+        b"seeds = 1\nseeds = 2",
+        b"name = '\xff\xfe'",
+    ],
+)
 def test_a_file_that_is_no_toml_is_an_error_that_names_it(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine.toml"
     path.write_bytes(content)

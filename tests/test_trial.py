@@ -175,7 +175,7 @@ def test_a_seed_begins_every_track_with_the_same_weights_and_the_control_with_ot
     open_finished_run(trial.run_of("bpe", 4).folder)
     with pytest.raises(TrialError, match=r"btm has no seed 4 in the trial in .*: its seeds are 1 to 2"):
         open_finished_run(trial.folder / "runs" / "btm" / "seed-4")
-    assert "training   0 of 6 runs left (2 tracks, seeds 1, 2; as a control bpe again with 3, 4)" in "\n".join(
+    assert "training   0 of 6 runs left (2 tracks, seeds 1 to 2; as a control bpe again with 3 to 4)" in "\n".join(
         describe_plan(make_plan(trial))
     )
 

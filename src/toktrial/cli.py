@@ -6,7 +6,10 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import NoReturn
 
 from toktrial import commands, progress
@@ -18,12 +21,21 @@ NO_MEMORY = re.compile("out of memory|can't allocate memory")  # in torch's mess
 STATUSES = {commands.CallError: 2, TrialBusyError: 3}  # of the errors that a program may want to tell from others
 
 
+class _Terminated(SystemExit):
+    """SIGTERM ends the program."""
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command. Exits with 1 for an error that the user can mend, 2 for a wrong call, 3 where another process writes
-    the trial, and 130 for an interruption.
+    the trial, 130 for Ctrl-C and 143 for SIGTERM.
 
     Exits silently with 141 where the reader of a pipe wants no more output (`| head`), like programs that SIGPIPE ends.
     """
+    with _sigterm_is_said():
+        _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that is not UTF-8 gets an escape for what it cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -48,9 +60,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except RunStopped:
         raise SystemExit(130) from None
     except KeyboardInterrupt:
-        if os.environ.get(RANK, "0") == "0":
-            progress.print_line("interrupted; the same command will continue from what is finished")
+        _say_how_to_go_on("interrupted")
         raise SystemExit(130) from None
+    except _Terminated:
+        _say_how_to_go_on("stopped by SIGTERM")
+        raise
+
+
+@contextmanager
+def _sigterm_is_said() -> Iterator[None]:
+    """Makes SIGTERM end the block as Ctrl-C would: with a word, and with what clears up. A second one ends it at once."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise _Terminated(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say_how_to_go_on(what_happened: str) -> None:
+    if os.environ.get(RANK, "0") == "0":
+        progress.print_line(f"{what_happened}; the same command will continue from what is finished")
 
 
 def _describe_os_error(error: OSError) -> str:

@@ -4,7 +4,16 @@ It stands outside the flow, so that every stage can raise it.
 """
 
 import difflib
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+LARGEST_NUMBER = 10**12
+Bound = tuple[float, str]
+"""The largest value of a field, and why there is no need of a larger one."""
+BEYOND_ANY_USE = (LARGEST_NUMBER, "no trial needs more")
+MOST_SEEDS = (1000, "each seed is a training of every track")
 
 
 class TrialError(ValueError):
@@ -22,3 +31,21 @@ def nearest_name(name: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean '{near[0]}'?"
     return "known are: " + ", ".join(known)
+
+
+def check_numbers(section: str, config: Any, at_least: Mapping[str, float], at_most: Mapping[str, Bound] | None = None) -> None:
+    """Raises TrialError where a number of a config dataclass is not finite, or is smaller or larger than its bounds.
+
+    A field without bounds of its own may lie between -LARGEST_NUMBER and LARGEST_NUMBER.
+    """
+    for item in fields(config):
+        value, name = getattr(config, item.name), f"{section}.{item.name}".lstrip(".")
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            continue
+        least, (most, why) = at_least.get(item.name, -LARGEST_NUMBER), (at_most or {}).get(item.name, BEYOND_ANY_USE)
+        if not -math.inf < value < math.inf:
+            raise TrialError(f"{name} must be a finite number, but is {value}")
+        if value < least:
+            raise TrialError(f"{name} must be at least {least}, but is {value}")
+        if value > most:
+            raise TrialError(f"{name} must be at most {most:,} ({why}), but is {value}")

@@ -4,6 +4,7 @@ Where token files are finished it reads them. The rest it estimates from a sampl
 """
 
 import math
+import os
 import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
     from toktrial.tokenizer.base import Tokenizer
     from toktrial.training.step import Speed
 
+HANGING = 11  # columns before the text of a line of the plan
 UNKNOWN = math.nan  # whatever is computed from it is not known either
 SAMPLE_MEGABYTES = 2.0
 LONG_SECONDS = 2 * 3600.0  # a trial that takes longer asks before it begins
 BYTES_PER_TRAINED_PARAMETER = 12  # a checkpoint: weights and AdamW's two moments, in float32
 BYTES_PER_WEIGHT = 4
+BYTES_PER_LINE_OF_METRICS = 330
+BYTES_OF_TRAINING_PER_PARAMETER = 16  # the checkpoint's, and the gradient
 # With fewer tokens for each entry of the vocabulary a budget looks too small: with 4,096 entries on TinyStories, models passed
 # their own bigram floors after 250 (BPE) to 500 (BTM) tokens per entry; LOG.md has the trials.
 FEWEST_TOKENS_PER_ENTRY = 600
@@ -101,20 +105,26 @@ class Plan:
         text_bytes = self.text.bytes + id_bytes * sum(self.text.tokens.values())
         checkpoints = 3 * BYTES_PER_TRAINED_PARAMETER * parameters  # two are kept while the third is written
         weights = BYTES_PER_WEIGHT * parameters * sum(len(protocol.run_seeds(track)) for track in self.tracks)
-        return (0 if math.isnan(text_bytes) else text_bytes) + checkpoints + weights
+        lines = (
+            sum(track.steps * len(protocol.run_seeds(name)) for name, track in self.tracks.items())
+            / protocol.training.log_every
+        )
+        known = [size for size in (text_bytes, BYTES_PER_LINE_OF_METRICS * lines) if not math.isnan(size)]
+        return sum(known) + checkpoints + weights
 
     @property
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.trial.folder).free
 
 
-def make_plan(trial: TrialFolder) -> Plan:
-    """Measures and estimates. Raises TrialError where the disk has too little room."""
+def make_plan(trial: TrialFolder, speed: "Speed | None" = None) -> Plan:
+    """Measures, unless the speed is known, and estimates. Raises TrialError where memory or disk have too little room."""
     from toktrial.training.step import measure_speed
 
     protocol = trial.protocol
+    _check_memory(protocol)
     text = _known_text(trial) or _sampled_text(trial)
-    speed = measure_speed(protocol.model, protocol.training, protocol.vocab_size)
+    speed = speed or measure_speed(protocol.model, protocol.training, protocol.vocab_size)
     plan = Plan(trial, text, speed, {track: _plan_track(protocol, text, speed, track) for track in protocol.tracks})
     if plan.disk_bytes > plan.free_bytes:
         raise TrialError(
@@ -122,6 +132,28 @@ def make_plan(trial: TrialFolder) -> Plan:
             f"{plan.free_bytes / 1e9:.1f} GB free: make room, or name a folder elsewhere with --trial"
         )
     return plan
+
+
+def _check_memory(protocol: Protocol) -> None:
+    """Raises TrialError where a training on the CPU surely needs more memory than the machine has.
+
+    It would not fail: the system would let it begin, and kill it or another program later. A GPU says at once that it is full.
+    """
+    from toktrial.training.device import resolve_device
+
+    model, training, vocab_size = protocol.model, protocol.training, protocol.vocab_size
+    if resolve_device(training.device).type != "cpu":
+        return
+    parameters = (vocab_size + model.context) * model.width + 12 * model.n_layer * model.width**2
+    logits = (training.micro_batch_size or training.batch_size) * model.context * vocab_size
+    masks = model.n_layer * model.context**2
+    needed = BYTES_OF_TRAINING_PER_PARAMETER * parameters + 4 * (logits + masks)  # float32
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
+        raise TrialError(
+            f"a training step needs {needed / 1e9:,.1f} GB of memory or more, but this machine has {there / 1e9:.1f} GB: "
+            "choose a smaller training.micro_batch_size, training.batch_size, model or vocab_size"
+        )
 
 
 def _plan_track(protocol: Protocol, text: TextPlan, speed: "Speed", track: str) -> TrackPlan:
@@ -244,15 +276,16 @@ def _describe_tuning(plan: Plan) -> list[str]:
     tuning, tracks = plan.trial.protocol.tuning, len(plan.tracks)
     runs = len(tuning.rates) * tracks * tuning.seeds
     what = f"{len(tuning.rates)} learning rates, {tracks} tracks, {plural(tuning.seeds, 'run')} each"
-    also = ["           then tracks whose own best rate differs from the shared one are trained at both"]
-    return [f"tuning     {runs} runs first: {what}; {duration(plan.tuning_seconds)}", *(also if tuning.both_verdicts else [])]
+    also = "; then tracks whose own best rate differs from the shared one are trained at both" if tuning.both_verdicts else ""
+    return [f"tuning     {runs} runs first: {what}; {duration(plan.tuning_seconds)}{also}"]
 
 
 def _seeds(protocol: Protocol) -> str:
-    seeds = ", ".join(map(str, protocol.seed_numbers))
+    seeds = f"1 to {protocol.seeds}" if protocol.seeds > 1 else "1"
     if not protocol.control:
         return seeds
-    return f"{seeds}; as a control {protocol.baseline} again with {', '.join(map(str, protocol.control_seeds))}"
+    first, last = protocol.control_seeds[0], protocol.control_seeds[-1]
+    return f"{seeds}; as a control {protocol.baseline} again with {first}{f' to {last}' if last > first else ''}"
 
 
 def _describe_evaluation(plan: Plan) -> str:
@@ -271,11 +304,10 @@ def _warn_of_budget(plan: Plan) -> list[str]:
     if not fewest < wanted:  # as where it is UNKNOWN
         return []
     found = f"{fewest * step_tokens / vocab_size:,.0f} tokens per entry. With fewer than {FEWEST_TOKENS_PER_ENTRY}"
-    return [
-        f"WARNING    {found}, models have seldom learned",
-        "           more than a count of pairs of entries knows, and the verdict is then 'undecided'.",
-        f"           {wanted:,} steps or a smaller vocab_size would be safer.",
-    ]
+    warning = (
+        f"{found}, models have seldom learned more than a count of pairs of entries knows, and the verdict is then 'undecided'."
+    )
+    return [f"WARNING    {warning} {wanted:,} steps or a smaller vocab_size would be safer."]
 
 
 def duration(seconds: float) -> str:

@@ -3,7 +3,9 @@
 It stands outside the flow. Where `rich` is not installed (a bare machine that only trains), it prints lines.
 """
 
+import os
 import sys
+import textwrap
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -14,6 +16,8 @@ from typing import Protocol as Interface
 SECONDS_BETWEEN_LINES = 10.0
 # Unicode's classes of the marks that turn the direction of what follows, and so can make one text look like another.
 DIRECTION_MARKS = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
+USUAL_COLUMNS = 80  # of a terminal, also of one that does not say
+COLUMNS_OF_A_BAR = 120  # of a terminal that has room for the bar beside what it shows
 
 
 class Progress(Interface):
@@ -53,17 +57,21 @@ class _Lines:
 class _Bar(_Lines):
     def __init__(self, title: str, total: float | None, unit: str) -> None:
         from rich import progress as rich
+        from rich.console import Console
 
         self._unit, self._started = unit, time.monotonic()
-        self._bar = rich.Progress(
-            rich.TextColumn("{task.description:<34}"),
-            rich.BarColumn(bar_width=28),
-            rich.TextColumn("{task.percentage:>3.0f}%" if total else ""),
-            rich.TextColumn("{task.fields[rate]:>16}"),
-            rich.TimeElapsedColumn(),
-            rich.TimeRemainingColumn() if total else rich.TextColumn(""),
-            rich.TextColumn("{task.fields[note]}"),
+        terminal = Console(stderr=True)
+        is_wide = terminal.width >= COLUMNS_OF_A_BAR
+        from_columns = (  # of the terminal, from which on each is shown, so that rich cuts none
+            (0, rich.TextColumn("{task.description:<34}" if is_wide else "{task.description}")),
+            (COLUMNS_OF_A_BAR, rich.BarColumn(bar_width=28)),
+            (0, rich.TextColumn("{task.percentage:>3.0f}%" if total else "")),
+            (USUAL_COLUMNS, rich.TextColumn("{task.fields[rate]:>16}" if is_wide else "{task.fields[rate]}")),
+            (COLUMNS_OF_A_BAR, rich.TimeElapsedColumn()),
+            (0, rich.TimeRemainingColumn() if total else rich.TextColumn("")),
+            (USUAL_COLUMNS, rich.TextColumn("{task.fields[note]}")),
         )
+        self._bar = rich.Progress(*(column for least, column in from_columns if terminal.width >= least), console=terminal)
         self._bar.start()
         self._task = self._bar.add_task(title, total=total, rate="", note="")
 
@@ -88,9 +96,19 @@ def progress(title: str, total: float | None = None, unit: str = "") -> Iterator
         shown.close()
 
 
-def print_line(text: str) -> None:
-    """Prints a line for the person who waits. Results go to standard output instead."""
-    sys.stderr.write(printable(text) + "\n")
+def print_line(text: str, hanging: int | None = None) -> None:
+    """Prints a line for the person who waits. Results go to standard output instead.
+
+    hanging: at a terminal, lines are cut between words to fit it, and what follows a cut is indented by so many columns.
+    """
+    text = printable(text)
+    if hanging is not None and sys.stderr.isatty():
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or USUAL_COLUMNS
+        text = "\n".join(
+            textwrap.fill(line, max(columns, 2 * hanging), subsequent_indent=" " * hanging, break_on_hyphens=False)
+            for line in text.splitlines()
+        )
+    sys.stderr.write(text + "\n")
     sys.stderr.flush()
 
 

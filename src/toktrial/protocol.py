@@ -3,7 +3,6 @@
 Every stage reads its own part of it. `trial.py` keeps it in the trial's folder as protocol.toml.
 """
 
-import math
 import re
 import tomllib
 import typing
@@ -14,7 +13,7 @@ from typing import Any, TypeVar
 
 from toktrial import artifact
 from toktrial.corpus.config import CorpusConfig
-from toktrial.errors import TrialError, nearest_name
+from toktrial.errors import MOST_SEEDS, TrialError, check_numbers, nearest_name
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.report.config import VerdictConfig
 from toktrial.tokenizer.config import RECIPES, SMALLEST_VOCAB_SIZE, BPERecipe, BTMRecipe, Recipe
@@ -22,14 +21,17 @@ from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
 
 ConfigT = TypeVar("ConfigT")
 FEWEST_SEEDS_OF_A_LOOK = 2  # a single difference has no interval
+LONGEST_NAME = 200  # bytes; file systems allow 255, and names of tokenizers and partial folders add to a track's
+MOST = {"seeds": MOST_SEEDS, "most_seeds": MOST_SEEDS, "vocab_size": (1 << 20, "four times the largest vocabularies in use")}
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")  # Python also reads undecodable bytes of a file name as these
 # What a trial may change after it has begun, as no finished stage becomes wrong; `is_amendable` knows two more. Finished curves
 # were measured on evaluation.eval_documents, so that is not one of them.
 AMENDABLE = (
-    "most_seeds", "control", "verdict.confidence", "verdict.budget", "verdict.floor",
+    "most_seeds", "control", "training.threads", "verdict.confidence", "verdict.budget", "verdict.floor",
     "evaluation.prompts", "evaluation.max_new_bytes", "evaluation.temperature", "evaluation.top_k", "evaluation.top_p",
     "evaluation.sample_seed", "evaluation.minimal_pairs",
 )  # fmt: skip
+ALWAYS_SAVED = ("name", "seeds", "vocab_size", "corpus", "tracks", "model", "training", "evaluation", "verdict")
 KINDS = {
     bool: "true or false", int: "a whole number", float: "a number", str: "text",
     tuple[str, ...]: "a list of texts", tuple[float, ...]: "a list of numbers",
@@ -68,8 +70,11 @@ class Protocol:
     """The success criterion."""
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise TrialError(f"seeds must be at least 1, but is {self.seeds}")
+        _check_texts(to_dict(self))
+        _check_name("a trial", self.name)
+        for name in self.tracks:
+            _check_name("a track", name)
+        check_numbers("", self, {"seeds": 1, "most_seeds": 0}, MOST)
         if self.most_seeds and not FEWEST_SEEDS_OF_A_LOOK <= self.seeds <= self.most_seeds:
             raise TrialError(
                 f"most_seeds is {self.most_seeds} and seeds is {self.seeds}: the first look needs "
@@ -79,16 +84,21 @@ class Protocol:
             raise TrialError(
                 f"vocab_size must be at least {SMALLEST_VOCAB_SIZE} (`<|endoftext|>` and every byte), but is {self.vocab_size}"
             )
+        alike = {name.casefold(): name for name in self.tracks}  # of names that differ by case alone, the last
+        for name in self.tracks:
+            if alike[name.casefold()] != name:
+                raise TrialError(
+                    f"the tracks {name} and {alike[name.casefold()]} differ by case alone, and would share a folder where file "
+                    "names have no case: rename one"
+                )
         if len(self.tracks) < 2:
             raise TrialError(f"a trial compares two or more tracks, but `tracks` names {len(self.tracks)}")
         for name, recipe in self.tracks.items():
-            _check_track(name, recipe, self.vocab_size)
-        for name, value in _flatten(to_dict(self)).items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise TrialError(f"{name} must be a finite number, but is {value}")
-            for text in value if isinstance(value, list) else [value]:
-                if isinstance(text, str) and LONE_SURROGATE.search(text):  # TOML could not hold it
-                    raise TrialError(f"{name} must be text that UTF-8 can hold, but is {text!r}: rename the file, or retype it")
+            if isinstance(recipe, BTMRecipe) and recipe.primitive_vocab_size > self.vocab_size:
+                raise TrialError(
+                    f"tracks.{name}.primitive_vocab_size is {recipe.primitive_vocab_size}, which is above vocab_size "
+                    f"{self.vocab_size}: the primitives are part of the vocabulary"
+                )
 
     @property
     def baseline(self) -> str:
@@ -132,7 +142,12 @@ def from_dict(plain: Mapping[str, Any]) -> Protocol:
 
     Raises TrialError for an unknown field (naming the nearest one), a value of the wrong type or a value out of range.
     """
-    return _config_from(plain, Protocol)
+    try:
+        return _config_from(plain, Protocol)
+    except TrialError:
+        raise
+    except ValueError as error:  # Python prints no whole number of thousands of digits
+        raise TrialError(f"a number has far too many digits ({error})") from None
 
 
 def save(protocol: Protocol, path: Path) -> None:
@@ -143,14 +158,23 @@ def save(protocol: Protocol, path: Path) -> None:
         partial.write_bytes(tomli_w.dumps(to_dict(protocol)).encode())
 
 
-def load(path: Path) -> Protocol:
-    """Reads a protocol from a TOML file. Raises TrialError where the file is missing, is not TOML, or `from_dict` does."""
+def load(path: Path, of_trial: bool = False) -> Protocol:
+    """Reads a protocol from a TOML file; `of_trial`: from one that `save` wrote into a trial's folder.
+
+    Raises TrialError where the file is missing, is not TOML, lacks a part that `save` has always written, or `from_dict` does.
+    """
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise TrialError(f"there is no protocol at {path}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number of thousands of digits, a deep nest
         raise TrialError(f"{path} is not valid TOML: {error}") from None
+    missing = [name for name in ALWAYS_SAVED if name not in plain] if of_trial else []
+    if missing:
+        raise TrialError(
+            f"{path} is cut short: it lacks {', '.join(missing)}. Restore it, for example from `protocol` in the report's "
+            "results.json, or begin the trial anew"
+        )
     try:
         return from_dict(plain)
     except TrialError as error:
@@ -175,14 +199,21 @@ def is_amendable(name: str, old: Any, new: Any, asked: Protocol) -> bool:
     return name in AMENDABLE
 
 
-def _check_track(name: str, recipe: Recipe, vocab_size: int) -> None:
+def _check_name(whose: str, name: str) -> None:
     if not name or not all(letter.isalnum() or letter in "-_" for letter in name):
-        raise TrialError(f"a track's name is also a folder's: use only letters, digits, - and _, not {name!r}")
-    if isinstance(recipe, BTMRecipe) and recipe.primitive_vocab_size > vocab_size:
-        raise TrialError(
-            f"tracks.{name}.primitive_vocab_size is {recipe.primitive_vocab_size}, which is above vocab_size {vocab_size}: "
-            "the primitives are part of the vocabulary"
-        )
+        raise TrialError(f"{whose}'s name is also a folder's: use only letters, digits, - and _, not {name!r}")
+    if len(name.encode()) > LONGEST_NAME:
+        raise TrialError(f"{whose}'s name is also a folder's: use at most {LONGEST_NAME} bytes, not {len(name.encode())}")
+
+
+def _check_texts(plain: Mapping[str, Any]) -> None:
+    """Raises TrialError for a text that a TOML file or the system, which reads it as a file's name, could not take."""
+    for name, value in _flatten(plain).items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and LONE_SURROGATE.search(text):
+                raise TrialError(f"{name} must be text that UTF-8 can hold, but is {text!r}: rename the file, or retype it")
+            if isinstance(text, str) and "\0" in text:
+                raise TrialError(f"{name} must be text without NUL characters, but is {text!r}")
 
 
 def _flatten(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -213,7 +244,7 @@ def _value_from(value: Any, hint: Any, where: str) -> Any:
         return {name: _recipe_from(part, f"{where}.{name}") for name, part in _table(value, where).items()}
     try:
         return msgspec.convert(value, hint)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):  # the latter where text is no UTF-8
         if hint in KINDS:
             raise TrialError(f"{where} must be {KINDS[hint]}, but is {value!r}") from None
         raise TrialError(f"{where} is {value!r}: {nearest_name(str(value), typing.get_args(hint))}") from None

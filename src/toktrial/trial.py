@@ -70,7 +70,7 @@ class Trial(TrialFolder):
         """
         from toktrial.report.amendments import Amendment, append_amendments, describe_amendment
 
-        changed = differences(load(path), self.protocol)
+        changed = differences(load(path, of_trial=True), self.protocol)
         refused = [change for change in changed if not is_amendable(*change, self.protocol)]
         if refused:
             lines = [f"  {name}: the trial has {old!r}, but {new!r} was asked for" for name, old, new in refused]

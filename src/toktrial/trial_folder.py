@@ -50,7 +50,7 @@ class TrialFolder:
 
         allow_code: whether code that the protocol names may be imported, where a stage needs it.
         """
-        return cls(folder, load(Path(folder) / PROTOCOL_FILE), allow_code)
+        return cls(folder, load(Path(folder) / PROTOCOL_FILE, of_trial=True), allow_code)
 
     def check_code(self) -> None:
         """Raises TrialError where the protocol names code that may not be imported."""

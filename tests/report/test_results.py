@@ -250,6 +250,8 @@ def test_tracks_without_a_seed_in_common_say_what_to_run(write_trial: Any) -> No
         ("protocol.toml", "seeds = 3", "is not a protocol .*missing required field"),
         ("runs/btm/seed-1/record.json", '{"steps": 3}', "is damaged .*missing required field"),
         ("runs/btm/seed-1/metrics.jsonl", '{"step": 20', "is damaged"),
+        ("runs/btm/seed-1/document_nats.npy", "", "is damaged"),
+        ("runs/btm/seed-1/document_nats.npy", "\x93NUMPY\x01", "is damaged"),
         ("runs/btm/seed-1/metrics.jsonl", "", "holds no evaluation"),
         ("runs/btm/seed-1/final.json", '{"bits_per_byte": null}', "the training diverged"),
     ],

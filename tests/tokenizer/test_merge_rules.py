@@ -171,6 +171,8 @@ def test_a_users_own_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         "own_scores:nothing": "cannot be imported",
         "no_such_module:score": "cannot be imported",
         "own_scores:broken": "gives no number",
+        "os:system": "is not a Python function that numba could compile, but a builtin",
+        ":score": "cannot be imported",
     }.items():
         with pytest.raises(TrialError, match=complaint):
             resolve_score(name)

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from toktrial.errors import TrialError
 from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
+from toktrial.training import loop
 from toktrial.training.loop import train
 from toktrial.training.metrics import LARGEST_WAITED_SHARE, Metrics, read_metrics
 from toktrial.training.model import GPT
@@ -136,11 +137,15 @@ def test_the_record_says_what_was_trained_and_on_what(trained: Trained) -> None:
     assert record["device_name"]
 
 
-def test_the_record_says_where_other_work_shared_the_cores(tmp_path: Path, tokens: Path) -> None:
+def test_it_says_where_other_work_shares_the_cores(
+    tmp_path: Path, tokens: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     if not Path("/proc/self/schedstat").is_file():
         pytest.skip("this system does not tell how long a thread waits for a core")
-    run = run_in(tmp_path, tokens)
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3 * (os.cpu_count() or 1))]
+    monkeypatch.setattr(loop, "SECONDS_OF_A_LAP", 0.05)
+    run = run_in(tmp_path, tokens, threads=2, steps=3)
+    assert run.fingerprint("tokens") == run_in(tmp_path, tokens, steps=3).fingerprint("tokens"), "threads make no other run"
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
     try:
         train(run, Evaluator(run))
     finally:
@@ -150,6 +155,11 @@ def test_the_record_says_where_other_work_shared_the_cores(tmp_path: Path, token
     record = json.loads((run.folder / "record.json").read_text())
     assert LARGEST_WAITED_SHARE < record["waited_share"] < 1
     assert record["shared_device"] is True
+    assert record["threads"] == 2
+    assert torch.get_num_threads() == 1, "what it was before"
+    (advice,) = [line for line in capfd.readouterr().err.splitlines() if "other work" in line]
+    assert advice.startswith("bpe, seed 1: other work is using these cores: the run's 2 threads wait ")
+    assert advice.endswith("with --training.threads 1")
 
 
 def test_weights_give_the_logits_that_the_evaluator_saw_last(trained: Trained) -> None:

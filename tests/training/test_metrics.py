@@ -31,6 +31,17 @@ def test_sleeping_is_not_waiting_for_a_core() -> None:
     assert measured.seconds >= 0.3
 
 
+def test_a_lap_ends_after_its_seconds_and_counts_its_own_waits_alone() -> None:
+    measured = Clock(torch.device("cpu"))
+    measured.waited_seconds, measured.seconds = 1000.0, 1000.0  # of a run that goes on
+    measured.start()
+    assert measured.lap(0.05) is None
+    time.sleep(0.06)
+    cores = measured.lap(0.05)
+    assert cores is None or 0 <= cores < torch.get_num_threads(), "None where the system does not tell"
+    assert measured.lap(0.05) is None, "the next lap has only just begun"
+
+
 def test_the_clock_does_not_guess(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert Clock(torch.device("meta")).waited_share() is None, "on another device the CPU's queue says nothing"
     monkeypatch.setattr(metrics, "THREADS_OF_THIS_PROCESS", tmp_path / "missing")

@@ -57,7 +57,7 @@ def test_a_tuning_run_differs_in_rate_and_budget_alone() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"rates": (1e-3, -1.0)}, "finite numbers above 0"),
+        ({"rates": (1e-3, -1.0)}, "numbers above 0"),
         ({"rates": (1e-3,)}, "two or more different rates"),
         ({"rates": (1e-3, 1e-3)}, "two or more different rates"),
         ({"documents": 0}, "at least 1"),

@@ -108,11 +108,11 @@ class Stage(Call):
 
     def _confirm(self, trial: Trial) -> "Plan":
         """Says what the trial will cost, and asks before anything long. Raises TrialError where the answer is no."""
-        from toktrial.plan import describe_plan, make_plan
+        from toktrial.plan import HANGING, describe_plan, make_plan
 
         progress.print_line("looking at a sample of the text and timing a few steps ...")
         plan = make_plan(trial)
-        progress.print_line("\n".join(describe_plan(plan)))
+        progress.print_line("\n".join(describe_plan(plan)), hanging=HANGING)
         if plan.is_long and not self.yes:
             _ask(plan)
         return plan
@@ -159,9 +159,11 @@ class Run(Stage):
             plan = self._confirm(trial)
             trial.make_tokens()
             if plan.text.is_estimate:
-                from toktrial.plan import describe_plan, make_plan
+                from toktrial.plan import HANGING, describe_plan, make_plan
 
-                progress.print_line("\n".join(describe_plan(make_plan(trial))))
+                described = describe_plan(plan)
+                changed = [line for line in describe_plan(make_plan(trial, plan.speed)) if line not in described]
+                progress.print_line("\n".join(["now that the text is counted:", *changed]), hanging=HANGING)
             result = trial.report(self.target)
         return print_summary(result, trial.report_folder)
 
@@ -219,5 +221,5 @@ def _named_protocol(name: str) -> Protocol:
     if not name:
         return presets.tinystories()
     if path.is_dir():
-        return protocol.load(path / PROTOCOL_FILE)
+        return protocol.load(path / PROTOCOL_FILE, of_trial=True)
     return protocol.load(path) if path.suffix == ".toml" else presets.preset(name)

@@ -9,14 +9,14 @@ from toktrial.progress import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-NARROWEST = 80  # columns that a table may always use
+WIDER_THAN_ANY = 10_000  # columns
 
 
 def console() -> "Console":
     """Returns the console of standard output."""
     from rich.console import Console
 
-    return Console(width=max(NARROWEST, Console().width), markup=False, emoji=False, highlight=False)
+    return Console(markup=False, emoji=False, highlight=False)
 
 
 def print_lines(*lines: str) -> None:
@@ -26,15 +26,26 @@ def print_lines(*lines: str) -> None:
 
 
 def print_table(title: str, columns: Mapping[str, Literal["left", "right"]], rows: Iterable[Sequence[str]]) -> None:
-    """Prints a table to standard output; `columns` says on which side the cells under each heading stand."""
+    """Prints a table to standard output; `columns` says on which side the cells under each heading stand.
+
+    Where the terminal is too narrow for its longest words, each row is a list of headings and cells, so that no number is cut.
+    """
+    from rich.measure import Measurement
     from rich.table import Table
 
     table = Table(title=printable(title), title_justify="left")
     for heading, side in columns.items():
         table.add_column(heading, justify=side)
+    rows = list(rows)
     for row in rows:
         table.add_row(*map(printable, row))
-    console().print(table)
+    terminal = console()
+    if Measurement.get(terminal, terminal.options.update(max_width=WIDER_THAN_ANY), table).minimum <= terminal.width:
+        terminal.print(table)
+    else:
+        print_lines(title)
+        for row in rows:
+            print_lines("", *(f"{heading}: {cell}" for heading, cell in zip(columns, row, strict=True)))
 
 
 def utf8_length(text: str, what: str) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from toktrial.errors import TrialError
+from toktrial.errors import TrialError, check_numbers
 
 STORYBOOK = "storybook"
 HUB_PREFIX = "hub:"
@@ -42,8 +42,7 @@ class CorpusConfig:
             raise TrialError("corpus.path is empty: name a file, a folder, hub:OWNER/NAME or storybook")
         if not 0 < self.validation_share < 1:
             raise TrialError(f"corpus.validation_share must lie between 0 and 1, but is {self.validation_share}")
-        if self.max_megabytes < 0:
-            raise TrialError(f"corpus.max_megabytes must not be negative, but is {self.max_megabytes}")
+        check_numbers("corpus", self, {"max_megabytes": 0})
         if self.is_storybook and self.max_megabytes == 0:
             raise TrialError("corpus.path is storybook, which has no end: set corpus.max_megabytes, for example to 10")
         if self.validation_path == STORYBOOK:

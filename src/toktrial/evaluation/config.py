@@ -1,9 +1,8 @@
 """What is measured of a trained model, and the prompts that it continues. Imports nothing heavy."""
 
-import math
 from dataclasses import dataclass
 
-from toktrial.errors import TrialError
+from toktrial.errors import TrialError, check_numbers
 
 # The research plan's own two prompts, then fourteen that a children's story could open with.
 PROMPTS = (
@@ -48,12 +47,8 @@ class EvaluationConfig:
     """Folder of BLiMP's jsonl files, whose pairs of sentences every trained model judges; empty: no such folder."""
 
     def __post_init__(self) -> None:
-        for name in ("eval_documents", "max_new_bytes"):
-            if getattr(self, name) < 1:
-                raise TrialError(f"evaluation.{name} must be at least 1, but is {getattr(self, name)}")
-        for name in ("temperature", "top_k"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise TrialError(f"evaluation.{name} must be a finite number, 0 or above, but is {getattr(self, name)}")
+        least = {"eval_documents": 1, "max_new_bytes": 1, "temperature": 0, "top_k": 0}
+        check_numbers("evaluation", self, least)
         if not 0 < self.top_p <= 1:
             raise TrialError(f"evaluation.top_p must be above 0 and at most 1, but is {self.top_p}")
         if any(not prompt for prompt in self.prompts):

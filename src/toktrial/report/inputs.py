@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from toktrial.artifact import MANIFEST, check_file, file_sha256, fingerprint, read_json, read_manifest
+from toktrial.artifact import MANIFEST, REMEDY, check_file, file_sha256, fingerprint, read_json, read_manifest
 from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import (
     DOCUMENT_NATS_FILE,
@@ -171,7 +171,10 @@ def _check_seeds(trial_folder: Path, seeds: dict[str, list[int]]) -> None:
 
 def _read_run(folder: Path, seed: int, documents: int) -> EvaluatedRun:
     final, record = read_final(folder / FINAL_FILE), _read(folder / "record.json", RunRecord)
-    document_nats = np.load(check_file(folder / DOCUMENT_NATS_FILE)).astype(np.float64)
+    try:
+        document_nats = np.load(check_file(folder / DOCUMENT_NATS_FILE)).astype(np.float64)
+    except (ValueError, EOFError) as error:  # cut short, or not an array; empty
+        raise TrialError(f"{folder / DOCUMENT_NATS_FILE} is damaged ({error}): {REMEDY}") from None
     if document_nats.shape != (documents,):
         raise TrialError(
             f"{folder / DOCUMENT_NATS_FILE} must hold one number for each of the {documents} validation documents, "

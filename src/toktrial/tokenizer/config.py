@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from toktrial.errors import TrialError, nearest_name
+from toktrial.errors import TrialError, check_numbers, nearest_name
 
 TOKENIZERS_FOLDER = "tokenizers"  # of a trial
 SCORE_NAMES = ("frequency", "pmi", "npmi", "likelihood")  # those in merge_rules.py
-IMPORT_PATH = re.compile(r"(\w+\.)*\w+:\w+")  # of a user's own score
+IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")  # of a user's own score
 SMALLEST_VOCAB_SIZE = 257  # `<|endoftext|>` and the 256 single bytes
 
 
@@ -25,7 +25,7 @@ class BPERecipe:
     """Pairs rarer than this are not merged."""
 
     def __post_init__(self) -> None:
-        _check_min_frequency(self.min_frequency)
+        check_numbers("", self, {"min_frequency": 1})
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class BTMRecipe:
     """Which positions may merge: `any`, or `words`: parts of a word, and superwords of whole words."""
 
     def __post_init__(self) -> None:
-        _check_min_frequency(self.min_frequency)
+        check_numbers("", self, {"min_frequency": 1})
         if self.score not in SCORE_NAMES and not IMPORT_PATH.fullmatch(self.score):
             hint = nearest_name(self.score, SCORE_NAMES)
             raise TrialError(f"there is no score {self.score!r}: {hint} (or name your own as package.module:function)")
@@ -117,8 +117,3 @@ def shared_names(tracks: Mapping[str, tuple[Hashable, str]]) -> dict[str, str]:
     for track, (thing, name) in tracks.items():
         name_of.setdefault(thing, f"{name}_{track}" if name in name_of.values() else name)
     return {track: name_of[thing] for track, (thing, _) in tracks.items()}
-
-
-def _check_min_frequency(min_frequency: int) -> None:
-    if min_frequency < 1:
-        raise TrialError(f"min_frequency must be at least 1, but is {min_frequency}")

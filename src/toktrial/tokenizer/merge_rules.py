@@ -17,6 +17,7 @@ import importlib
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import numba
@@ -101,6 +102,10 @@ def resolve_score(name: str) -> Score:
         function = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # a module may raise anything while it is imported
         raise TrialError(f"the score {name!r} cannot be imported ({error}): is its module on PYTHONPATH?") from None
+    if not isinstance(function, FunctionType | numba.core.dispatcher.Dispatcher):
+        raise TrialError(
+            f"the score {name!r} is not a Python function that numba could compile, but a {type(function).__name__}"
+        )
     try:
         of_pair = function if isinstance(function, numba.core.dispatcher.Dispatcher) else numba.njit(nogil=True)(function)
         float(of_pair(2, 3, 4, 10))

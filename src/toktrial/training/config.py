@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from toktrial.errors import TrialError
+from toktrial.errors import LARGEST_NUMBER, MOST_SEEDS, TrialError, check_numbers
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,9 @@ class ModelConfig:
     """Positions that the model sees at once (GPT-2's n_positions)."""
 
     def __post_init__(self) -> None:
-        _check_at_least("model", self, n_layer=1, n_head=1, width=1, context=1)
+        larger = "no GPT-2 is trained so large"
+        most = {"n_layer": (1000, larger), "width": (1 << 16, larger), "context": (1 << 20, larger)}
+        check_numbers("model", self, {"n_layer": 1, "n_head": 1, "width": 1, "context": 1}, most)
         if self.width % self.n_head:
             raise TrialError(f"model.width {self.width} is not a multiple of model.n_head {self.n_head}")
         if self.context % 2:
@@ -69,6 +71,9 @@ class TrainingConfig:
     """Steps between two checkpoints."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train. `auto`: CUDA if there is one, else MPS, else the CPU."""
+    threads: int = 0
+    """CPU threads that train. 0: as many as torch chooses, one a core. Fewer are faster where other work uses the cores; they
+    change only the last bits of a result."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of the training step. `auto`: bfloat16 if the device has it, else float32."""
     compile: Literal["auto", "on", "off"] = "auto"
@@ -77,9 +82,15 @@ class TrainingConfig:
     """Whether two runs on one device give bitwise equal weights. `auto`: on a CPU, where this costs next to nothing."""
 
     def __post_init__(self) -> None:
-        _check_at_least("training", self, batch_size=1, steps=1, log_every=1, checkpoint_every=1)
-        _check_at_least("training", self, micro_batch_size=0, epochs=0, learning_rate=0, warmup_steps=0)
-        _check_at_least("training", self, weight_decay=0, gradient_clip=0)
+        least = dict.fromkeys(("batch_size", "steps", "log_every", "checkpoint_every"), 1)
+        least |= dict.fromkeys(("micro_batch_size", "epochs", "learning_rate", "warmup_steps"), 0)
+        least |= dict.fromkeys(("weight_decay", "gradient_clip", "threads"), 0)
+        most = {
+            "batch_size": (1 << 20, "no step needs so many rows"),
+            "epochs": (1_000_000, "nobody reads a text so often"),
+            "threads": (1024, "more cores than machines have"),
+        }
+        check_numbers("training", self, least, most)
         if not 0 <= self.final_learning_rate_share <= 1:
             raise TrialError(
                 f"training.final_learning_rate_share must lie between 0 and 1, but is {self.final_learning_rate_share}"
@@ -111,17 +122,11 @@ class TuningConfig:
     """Training documents that are set aside to judge the rates: those with the lowest hashes under a separate seed."""
 
     def __post_init__(self) -> None:
-        if any(not 0 < rate < math.inf for rate in self.rates):
-            raise TrialError(f"tuning.rates must be finite numbers above 0, but are {list(self.rates)}")
+        if any(not 0 < rate <= LARGEST_NUMBER for rate in self.rates):
+            raise TrialError(f"tuning.rates must be numbers above 0, at most {LARGEST_NUMBER:,}, but are {list(self.rates)}")
         if self.rates and len(set(self.rates)) < max(2, len(self.rates)):
             raise TrialError(f"tuning.rates must be two or more different rates, or none at all, but are {list(self.rates)}")
-        _check_at_least("tuning", self, seeds=1, steps=0, documents=1)
-
-
-def _check_at_least(section: str, config: object, **least_values: int) -> None:
-    for name, least in least_values.items():
-        if getattr(config, name) < least:
-            raise TrialError(f"{section}.{name} must be at least {least}, but is {getattr(config, name)}")
+        check_numbers("tuning", self, {"seeds": 1, "steps": 0, "documents": 1}, {"seeds": MOST_SEEDS})
 
 
 def steps_of(config: TrainingConfig, epoch_tokens: int, context: int) -> int:

@@ -85,6 +85,17 @@ def determinism(setting: str, device: torch.device) -> Iterator[bool]:
         setattr(torch_deterministic, FILL, before[1])
 
 
+@contextmanager
+def limited_threads(threads: int) -> Iterator[None]:
+    """Makes torch compute with so many threads of the CPU in the block; 0: with as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def keep_freed_memory(device: torch.device) -> None:
     """Makes this process keep, from now on, the memory that tensors on the CPU free, for the next tensors; needs glibc.
 

@@ -16,11 +16,11 @@ from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
 from toktrial.training.checkpoint import lasting_files, remove_checkpoints, save_checkpoint, state_to_go_on_from, tidy
 from toktrial.training.config import learning_rate, steps_of
-from toktrial.training.device import determinism, make_feed, resolve_compile, resolve_device, resolve_precision
+from toktrial.training.device import determinism, limited_threads, make_feed, resolve_compile, resolve_device, resolve_precision
 from toktrial.training.distributed import Processes, local_device, processes
 from toktrial.training.divergence import DivergedError, DocumentText, FailedStepError, LossWatch, describe_failure
 from toktrial.training.interrupt import Interruption, interruption
-from toktrial.training.metrics import Clock, Metrics, MetricsLog, finish_record, write_record
+from toktrial.training.metrics import LARGEST_WAITED_SHARE, Clock, Metrics, MetricsLog, finish_record, write_record
 from toktrial.training.model import GPT
 from toktrial.training.run import WEIGHTS_FILE, Run, kept_weights_file, save_weights
 from toktrial.training.step import StartUp, TrainingStep
@@ -38,6 +38,7 @@ class Evaluation(Protocol):
 
 
 Evaluator = Callable[[GPT], Evaluation]
+SECONDS_OF_A_LAP = 10.0  # long enough that what another program does for a moment does not count
 BEFORE_ANY = -1  # a run that starts from scratch keeps no line, not even that of step 0
 
 
@@ -59,7 +60,7 @@ def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None) ->
             tidy(run)  # in case it was killed at its very end
         return
     device = local_device(resolve_device(run.training.device))
-    with determinism(run.training.deterministic, device) as is_deterministic:
+    with limited_threads(run.training.threads), determinism(run.training.deterministic, device) as is_deterministic:
         trainer = _Trainer(run, identity, tokens, evaluate, device, together)
         trainer.start(is_deterministic)
         with interruption(repeats_count=together.count == 1) as stop, _progress(run, trainer.steps, together) as shown:
@@ -102,6 +103,7 @@ class _Trainer:
         self._train_on = TrainingStep(self._model, config, self._precision, together)
         self._losses = LossWatch(tokens.entries, config.log_every, together, device)
         self._clock = Clock(device)
+        self._is_advised = False
         self._step = 0
         self._bytes_seen = torch.zeros((), dtype=torch.int64, device=device)  # of this process's rows
         self._evaluation_seconds = 0.0
@@ -136,6 +138,7 @@ class _Trainer:
             is_last = self._step == self.steps
             if self._step % config.log_every == 0 or is_last:
                 self._log(shown)
+            self._advise_on_threads()
             # Asked once, so that nothing stops without its checkpoint.
             stopping = self.is_asked_to_stop(stop) and not is_last
             if self._step == self._run.keep_weights_at and not is_last:
@@ -148,6 +151,22 @@ class _Trainer:
             if shown and self._device.type == "cpu":  # elsewhere the step is only queued by now
                 shown.update(self._step)
         self._clock.stop()
+
+    def _advise_on_threads(self) -> None:
+        """Says once where other work keeps this run's threads waiting: at each step, every thread waits for the last one.
+
+        A busy process that shares a core with a thread makes it wait for half of its time, so the sum of all waits, in cores,
+        is half the number of such processes. Without a thread on their cores, a step has nobody to wait for.
+        """
+        threads, cores_lacking = torch.get_num_threads(), self._clock.lap(SECONDS_OF_A_LAP)
+        if self._is_advised or threads == 1 or cores_lacking is None or cores_lacking / threads <= LARGEST_WAITED_SHARE:
+            return
+        self._is_advised = True
+        fewer = max(1, threads - round(2 * cores_lacking))
+        self._say(
+            f"other work is using these cores: the run's {threads} threads wait {cores_lacking / threads:.0%} of their time. "
+            f"Fewer would be faster: Ctrl-C, then the same command with --training.threads {fewer}"
+        )
 
     def is_asked_to_stop(self, stop: Interruption) -> bool:
         """Whether any process was asked to stop; then all of them leave in the same way."""

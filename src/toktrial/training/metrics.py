@@ -101,9 +101,12 @@ class Clock:
     """Adds up the time of the training steps, all of it and nothing else, whatever the device still has in its queue."""
 
     def __init__(self, device: "torch.device") -> None:
+        import torch
+
         from toktrial.training.device import synchronise
 
-        self._device, self._synchronise = device, synchronise
+        self._device, self._synchronise, self._threads = device, synchronise, torch.get_num_threads()
+        self._lap_began: tuple[float, float] | None = None
         self.seconds = 0.0
         self.waited_seconds = 0.0
         """For which all threads together waited for a core of the CPU; 0 if the system does not tell."""
@@ -119,16 +122,30 @@ class Clock:
         # A thread that has ended is no longer counted, so the sum may have fallen.
         self.waited_seconds += max(0.0, (_waited_seconds() or 0.0) - self._waited_before)
 
+    def lap(self, least_seconds: float) -> float | None:
+        """Returns for how many cores all threads together waited, on average over a lap, and begins another one.
+
+        Called between start and stop. None until a lap has lasted `least_seconds`, and where `waited_share` is None.
+        """
+        began = self._lap_began or (self.seconds, self.waited_seconds)
+        self._lap_began = began
+        if self._device.type != "cpu" or self.seconds + time.perf_counter() - self._started - began[0] < least_seconds:
+            return None
+        self.stop()
+        self.start()
+        self._lap_began = self.seconds, self.waited_seconds
+        if self.waited_share() is None:
+            return None
+        return (self.waited_seconds - began[1]) / (self.seconds - began[0])
+
     def waited_share(self) -> float | None:
         """Returns the share of their time for which the threads of a training on a CPU waited for a core.
 
         None on another device, of which this would say nothing, and if the system does not tell.
         """
-        import torch
-
         if self._device.type != "cpu" or _waited_seconds() is None:
             return None
-        return self.waited_seconds / (self.seconds * torch.get_num_threads()) if self.seconds else 0.0
+        return self.waited_seconds / (self.seconds * self._threads) if self.seconds else 0.0
 
 
 def _waited_seconds() -> float | None:

@@ -10,7 +10,8 @@ from toktrial.training.config import ModelConfig, TrainingConfig
 from toktrial.training.model import GPT
 
 WEIGHTS_FILE = "weights.safetensors"
-RESOLVED = ("match",)  # fields of TrainingConfig that a run's own context and batch size already answer
+# Fields of TrainingConfig that identify no run: its context and batch size answer the first, the second changes last bits only.
+NOT_IDENTIFYING = ("match", "threads")
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,15 @@ class Run:
 
     def fingerprint(self, tokens_fingerprint: str) -> str:
         """Returns what identifies the finished run."""
-        return self._fingerprint_without(RESOLVED, tokens_fingerprint)
+        return self._fingerprint_without(NOT_IDENTIFYING, tokens_fingerprint)
 
     def lineage(self, tokens_fingerprint: str) -> str:
         """Returns what identifies the run apart from its steps: a longer run of the same lineage begins with this one.
 
         Under a schedule that decays, or a budget in passes over the text, every run has a lineage of its own.
         """
-        return self._fingerprint_without((*RESOLVED, "steps") if self.can_grow else RESOLVED, tokens_fingerprint)
+        left_out = (*NOT_IDENTIFYING, "steps") if self.can_grow else NOT_IDENTIFYING
+        return self._fingerprint_without(left_out, tokens_fingerprint)
 
     def _fingerprint_without(self, left_out: Sequence[str], tokens_fingerprint: str) -> str:
         inputs = {

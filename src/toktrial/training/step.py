@@ -17,12 +17,21 @@ from torch.nn.parallel import DistributedDataParallel
 
 from toktrial import progress
 from toktrial.training.config import ModelConfig, TrainingConfig
-from toktrial.training.device import device_name, keep_freed_memory, resolve_device, resolve_precision, synchronise
+from toktrial.training.device import (
+    device_name,
+    keep_freed_memory,
+    limited_threads,
+    resolve_device,
+    resolve_precision,
+    synchronise,
+)
 from toktrial.training.distributed import Processes
 from toktrial.training.model import GPT
 
 MEASURED_TOKENS = 2048  # on a CPU, of a measured micro-batch: enough to be typical, few enough to wait for
+MEASURED_LOGITS = 1 << 27  # fewer tokens where the vocabulary is that large
 MEASURED_STEPS = 2
+SLOW_SECONDS = 2.0  # a call that takes longer is not repeated to time it
 
 
 @dataclass(frozen=True)
@@ -178,12 +187,17 @@ def measure_speed(model_config: ModelConfig, training: TrainingConfig, vocab_siz
 
     Raises TrialError if the machine lacks the device.
     """
+    with limited_threads(training.threads):
+        return _measure_speed(model_config, training, vocab_size)
+
+
+def _measure_speed(model_config: ModelConfig, training: TrainingConfig, vocab_size: int) -> Speed:
     device = resolve_device(training.device)
     model = GPT(model_config, vocab_size, vocab_size).to(device)
     context = model_config.context
     rows = training.micro_batch_size or training.batch_size
     if device.type == "cpu":
-        rows = min(rows, max(1, MEASURED_TOKENS // context))
+        rows = min(rows, max(1, min(MEASURED_TOKENS, MEASURED_LOGITS // vocab_size) // context))
     config = replace(training, batch_size=rows, micro_batch_size=0)
     step = TrainingStep(model, config, resolve_precision(training.precision, device), Processes())
     ids = torch.randint(vocab_size, (rows, context + 1), device=device)
@@ -201,11 +215,14 @@ def measure_speed(model_config: ModelConfig, training: TrainingConfig, vocab_siz
 
 
 def _seconds(work: Callable[[], object], device: torch.device) -> float:
-    """Returns the mean seconds of one call, after one that is not counted."""
-    work()
-    synchronise(device)
-    started = time.perf_counter()
-    for _ in range(MEASURED_STEPS):
-        work()
-    synchronise(device)
-    return (time.perf_counter() - started) / MEASURED_STEPS
+    """Returns the mean seconds of one call, after one that is not counted unless it was so slow that it will do."""
+
+    def seconds_of(calls: int) -> float:
+        started = time.perf_counter()
+        for _ in range(calls):
+            work()
+        synchronise(device)
+        return (time.perf_counter() - started) / calls
+
+    first = seconds_of(1)
+    return first if first > SLOW_SECONDS else seconds_of(MEASURED_STEPS)
