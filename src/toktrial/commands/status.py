@@ -74,7 +74,8 @@ class Verify(Call):
         if damage:
             print_lines(*map(str, damage))
             raise TrialError(
-                f"{len(damage)} files of {self.trial} are damaged or missing: `toktrial run {self.trial}` makes them again"
+                f"{len(damage)} files of {self.trial} are damaged or missing: "
+                f"`toktrial verify {self.trial} --repair` makes them again"
             )
         trial = _opened(self.trial)
         for run in unrecorded_runs(trial.folder):
