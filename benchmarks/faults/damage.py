@@ -85,7 +85,7 @@ def check_is_mended(trial: TinyTrial, name: str, fault: str, dice: random.Random
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mended", type=int, help="how many kinds of files are mended; all by default")
-    parser.add_argument("--only", default="", help="damage only kinds whose name contains this")
+    parser.add_argument("--mend", default="", help="mend only kinds whose name contains this")
     add_undisturbed_option(parser)
 
 
@@ -95,14 +95,14 @@ def run(options: argparse.Namespace) -> str:
     undisturbed = undisturbed_trial(options, place)
     kinds: dict[str, list[str]] = {}
     for name in sorted(undisturbed.files().keys() - UNJUDGED.keys()):
-        if options.only in kind_of(name):
-            kinds.setdefault(kind_of(name), []).append(name)
+        kinds.setdefault(kind_of(name), []).append(name)
     trial = TinyTrial(place / "noticed", undisturbed.folder)
     for names in kinds.values():
         for fault in FAULTS:
             check_is_noticed(trial, dice.choice(names), fault, dice)
     ends = Counter[bool]()
-    chosen = dice.sample(sorted(kinds), len(kinds) if options.mended is None else options.mended)
+    chosen = [kind for kind in sorted(kinds) if options.mend in kind]
+    chosen = dice.sample(chosen, len(chosen) if options.mended is None else options.mended)
     with progress.progress("mending", len(chosen), "kind of file") as shown:
         for done, kind in enumerate(chosen, start=1):
             trial = TinyTrial(place / f"mended-{done}", undisturbed.folder)
