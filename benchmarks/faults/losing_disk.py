@@ -34,9 +34,9 @@ class LosingDisk:
         os.fsync = self._watched_fsync
         os.rename, os.replace = self._watched(os.rename), self._watched(os.replace)
 
-    def _watched_fsync(self, descriptor: Any) -> None:
-        self._fsync(descriptor)
-        found, path = os.fstat(descriptor), f"/proc/self/fd/{descriptor}"
+    def _watched_fsync(self, fd: Any) -> None:
+        self._fsync(fd)
+        found, path = os.fstat(fd), f"/proc/self/fd/{fd}"
         self._keep_open(found.st_ino, path)
         if stat.S_ISDIR(found.st_mode):
             with os.scandir(path) as entries:

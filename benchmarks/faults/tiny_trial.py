@@ -154,7 +154,8 @@ def add_undisturbed_option(parser: argparse.ArgumentParser) -> None:
 def undisturbed_trial(options: argparse.Namespace, place: Path) -> TinyTrial:
     """Returns the trial that is left alone, which others must end like."""
     trial = TinyTrial(options.undisturbed or place / "undisturbed")
-    trial.finish()
+    if not (trial.folder / "report" / "manifest.json").is_file():  # else several parts may share it at once
+        trial.finish()
     return trial
 
 
