@@ -1,6 +1,10 @@
 """Does toktrial keep its word when it is killed, damaged or fed with nonsense? One part for each way; --help lists them.
 
     python benchmarks/fault_campaign.py kills --kills 1000
+    python benchmarks/fault_campaign.py damage
+    python benchmarks/fault_campaign.py full-disk
+    python benchmarks/fault_campaign.py processes
+    python benchmarks/fault_campaign.py power-loss
     python benchmarks/fault_campaign.py documents --corpus tinystories/train.txt
     python benchmarks/fault_campaign.py streams
     python benchmarks/fault_campaign.py streams --seed 0 --first 4711 --streams 1       one case again
@@ -12,10 +16,18 @@ it, and exits with status 1.
 import argparse
 import time
 
-from faults import documents, kills, streams
+from faults import damage, documents, full_disk, kills, power_loss, processes, streams
 from faults.difference import Difference
 
-PARTS = {"kills": kills, "documents": documents, "streams": streams}
+PARTS = {
+    "kills": kills,
+    "damage": damage,
+    "full-disk": full_disk,
+    "processes": processes,
+    "power-loss": power_loss,
+    "documents": documents,
+    "streams": streams,
+}
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from toktrial.corpus.documents import Documents
     from toktrial.protocol import Protocol
     from toktrial.tokenizer.base import Tokenizer
+    from toktrial.trial import Trial
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # One thread for torch, here and in children: rounding depends on how many there are, and small models need no more. Set here,
@@ -51,6 +52,16 @@ def tiny_protocol() -> "Protocol":
         training=replace(demo.training, batch_size=4, steps=20, warmup_steps=2, log_every=10, checkpoint_every=10),
         evaluation=replace(demo.evaluation, eval_documents=5, prompts=("Once upon a time", "One day, a"), max_new_bytes=30),
     )
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_protocol: "Protocol") -> "Trial":
+    """A whole trial of the tiny protocol. Tests that change it make a copy first."""
+    from toktrial.trial import Trial
+
+    trial = Trial(tmp_path_factory.mktemp("trials") / "tiny", tiny_protocol)
+    trial.report()
+    return trial
 
 
 @pytest.fixture(scope="session")

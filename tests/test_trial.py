@@ -38,13 +38,6 @@ def without_times(value: Any) -> Any:
     return [without_times(part) for part in value] if isinstance(value, list) else value
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, tiny_protocol: Protocol) -> Trial:
-    trial = Trial(tmp_path_factory.mktemp("trials") / "tiny", tiny_protocol)
-    trial.report()
-    return trial
-
-
 def test_every_stage_wrote_what_the_design_names(finished: Trial) -> None:
     for name in (
         "protocol.toml",

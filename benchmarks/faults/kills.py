@@ -15,8 +15,7 @@ from collections import Counter
 from collections.abc import Container
 from pathlib import Path
 
-from faults.difference import Difference
-from faults.tiny_trial import LONGEST_SECONDS, STAGES, TinyTrial, stage_of_file
+from faults.tiny_trial import LONGEST_SECONDS, STAGES, TinyTrial, add_undisturbed_option, stage_of_file, undisturbed_trial
 from toktrial import progress
 
 KILLS_PER_STAGE = 4  # of one trial; fewer where the trial has left the stage before the last of them
@@ -68,13 +67,13 @@ class _Killer:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kills", type=int, default=1000)
+    add_undisturbed_option(parser)
 
 
 def run(options: argparse.Namespace) -> str:
     """Kills trials until there were enough kills; returns the tally. Raises Difference, and then keeps all trials."""
     place = Path(tempfile.mkdtemp(prefix="kills-"))
-    undisturbed = TinyTrial(place / "undisturbed")
-    undisturbed.finish()
+    undisturbed = undisturbed_trial(options, place)
     killer, trials = _Killer(undisturbed, options.seed), 0
     with progress.progress("killing", options.kills, "kill") as shown:
         while killer.fell.total() < options.kills:
@@ -86,9 +85,7 @@ def run(options: argparse.Namespace) -> str:
                     killer.kill_in(target, trial)
                     shown.update(killer.fell.total(), f"trial {trials}")
             trial.finish()
-            if differing := trial.differing_files(undisturbed):
-                where = f"{trial.folder} differs from {undisturbed.folder} in {', '.join(differing)}"
-                raise Difference(f"{where}. All its kills are in {trial.log}")
+            trial.check(undisturbed)
             shutil.rmtree(trial.folder)
     shutil.rmtree(place)
     stages = ", ".join(f"{stage} {killer.fell[stage]}" for stage in STAGES)

@@ -1,13 +1,17 @@
 """A trial of every stage that takes seconds, run as a user runs it, and what two such trials must have in common."""
 
+import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from faults.difference import Difference
+from toktrial.artifact import CHECKSUM
 
 PROTOCOL = """
 name = "tiny"
@@ -62,39 +66,62 @@ STAGE_OF_FOLDER = {
 # what somebody does to the source's repository meanwhile.
 CLOCK_WORDS = ("seconds", "timestamp", "started", "times", "timed", "waited_share", "shared_device", "notes", "commit")
 SHOWN_TO_PEOPLE = {".html", ".md", ".svg", ".png"}  # show times, which also enter the report's fingerprint: not compared
+TOKTRIAL = ("-m", "toktrial")  # of Python's command line
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 LONGEST_SECONDS = 1800.0  # a trial takes seconds; one that takes longer, on however busy a machine, hangs
 
 
 class TinyTrial:
     """The trial in `folder`, whose protocol and log lie beside it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, found: Path | None = None) -> None:
+        """found: a folder to begin with a copy of."""
         self.folder = folder
+        if found:
+            shutil.copytree(found, folder)
         self.log = folder.with_name(f"{folder.name}.log")
         self._protocol = folder.with_name("tiny.toml")
         self._protocol.write_text(PROTOCOL)
 
-    def start(self) -> "subprocess.Popen[bytes]":
+    @property
+    def arguments(self) -> list[str]:
+        """Of the command that does all that is not done yet."""
+        return ["run", str(self._protocol), "--trial", str(self.folder), "--yes"]
+
+    def start(self, *options: str, log: Path | None = None, python: Sequence[str] = TOKTRIAL) -> "subprocess.Popen[bytes]":
         """Starts what does all that is not done yet, with one thread: rounding depends on how many there are."""
-        command = [sys.executable, "-m", "toktrial", "run", str(self._protocol), "--trial", str(self.folder), "--yes"]
-        with self.log.open("ab") as log:
-            return subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        with (log or self.log).open("ab") as file:
+            return subprocess.Popen(
+                [sys.executable, *python, *self.arguments, *options], stdout=file, stderr=file, env=ENVIRONMENT
+            )
 
     def finish(self) -> None:
         """Runs the trial to its end. Raises Difference if it fails or hangs."""
-        process = self.start()
+        if self.end_of(self.start()):
+            raise self.failure()
+
+    def end_of(self, process: "subprocess.Popen[bytes]") -> int:
+        """Waits for a process that was started here; kills it if it hangs. Returns its exit status."""
         try:
-            process.wait(LONGEST_SECONDS)
+            return process.wait(LONGEST_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             self.note(f"killed: it had come to no end in {LONGEST_SECONDS:.0f} s")
-        if process.wait():
-            raise self.failure()
+            return process.wait()
+
+    def check(self, expected: "TinyTrial") -> None:
+        """Raises Difference where the trial is not like another, apart from times."""
+        if differing := self.differing_files(expected):
+            raise Difference(f"{self.folder} differs from {expected.folder} in {', '.join(differing)}. Its log is {self.log}")
 
     def note(self, what: str) -> None:
         """Adds what was done to the trial to its log."""
         with self.log.open("a") as log:
             log.write(f"--- {what}\n")
+
+    def has_traceback(self) -> bool:
+        """Whether anything in its log ended in one."""
+        return "Traceback" in self.log.read_text()
 
     def failure(self) -> Difference:
         """Returns what to raise where the trial ended by itself, but not well."""
@@ -118,6 +145,18 @@ class TinyTrial:
         """Returns the files that are not the same in both trials apart from times, or exist in only one of them."""
         names = sorted(self.files().keys() | expected.files().keys())
         return [name for name in names if _content(self.folder / name) != _content(expected.folder / name)]
+
+
+def add_undisturbed_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--undisturbed", type=Path, help="where the trial that is left alone is, or is made")
+
+
+def undisturbed_trial(options: argparse.Namespace, place: Path) -> TinyTrial:
+    """Returns the trial that is left alone, which others must end like."""
+    trial = TinyTrial(options.undisturbed or place / "undisturbed")
+    if not (trial.folder / "report" / "manifest.json").is_file():  # else several parts may share it at once
+        trial.finish()
+    return trial
 
 
 def stage_of_file(name: str) -> str:
@@ -145,12 +184,12 @@ def _content(path: Path) -> Any:
 
 
 def _without_times(value: Any) -> Any:
-    """Removes what depends on the clock, including the checksums of files ('files'), since some files hold times."""
+    """Removes what depends on the clock, including the checksums of files and manifests, since some files hold times."""
     if isinstance(value, dict):
         return {
             name: _without_times(part)
             for name, part in value.items()
-            if name != "files" and not any(word in str(name) for word in CLOCK_WORDS)
+            if name not in ("files", CHECKSUM) and not any(word in str(name) for word in CLOCK_WORDS)
         }
     if hasattr(value, "numpy"):  # a tensor
         return value.numpy().tobytes()

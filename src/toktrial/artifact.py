@@ -21,6 +21,7 @@ from toktrial.errors import TrialError
 MANIFEST = "manifest.json"
 FORMAT = 1  # raised when a stage's files change their meaning, so that older ones are made again
 CHECKSUM = "checksum"  # the field of a manifest that its other fields must agree with
+FULL_BYTES = 1_000_000  # where a write failed and no more is free than this, the disk is full
 PARTIAL_SUFFIX, OLD_SUFFIX = ".partial", ".old"
 REMEDY = "`toktrial run` with this trial's folder puts it aside and makes it again"
 
@@ -48,8 +49,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     manifest = read_json(path)
     if not isinstance(manifest, dict):
         raise TrialError(f"{path} is damaged (it holds no JSON object): {REMEDY}")
-    checksum = manifest.pop(CHECKSUM, None)
-    if checksum not in (None, _checksum(manifest)):  # earlier versions wrote none
+    if not manifest:
+        return manifest
+    name, checksum = manifest.popitem()
+    if CHECKSUM not in (name, *manifest) and checksum != _checksum(
+        manifest
+    ):  # an earlier version, or another program, wrote it
+        return manifest | {name: checksum}
+    # The text is compared, because many texts have one meaning: 1e-5 is 1E-5, and names may be damaged too.
+    if path.read_text(encoding="utf-8") != _json_text(manifest | {CHECKSUM: _checksum(manifest)}):
         raise TrialError(f"{path} is damaged (its checksum is wrong): {REMEDY}")
     return manifest
 
@@ -70,7 +78,8 @@ def publish(folder: Path, stage_fingerprint: str, manifest: dict[str, Any]) -> I
     make_folder(folder.parent)
     partial.mkdir()
     try:
-        yield partial
+        with _naming_a_full_disk(partial):
+            yield partial
         names = [path.relative_to(partial).as_posix() for path in sorted(partial.rglob("*")) if path.is_file()]
         for path in [*partial.rglob("*"), partial]:
             sync(path)
@@ -140,7 +149,8 @@ def publish_file(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}{PARTIAL_SUFFIX}")
     partial.unlink(missing_ok=True)  # in somebody else's trial it may be a link to elsewhere
     try:
-        yield partial
+        with _naming_a_full_disk(path.parent):
+            yield partial
         partial.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner may read
         sync(partial)
         partial.replace(path)
@@ -148,6 +158,17 @@ def publish_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+@contextmanager
+def _naming_a_full_disk(folder: Path) -> Iterator[None]:
+    """Raises OSError (ENOSPC) in place of the errors of their own that torch, safetensors and numpy have for a full disk."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, TrialError) or shutil.disk_usage(folder).free > FULL_BYTES:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
 
 
 def make_folder(folder: Path) -> None:
@@ -171,7 +192,7 @@ def sync(path: Path) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Publishes a JSON file. Raises ValueError for NaN, which JSON lacks."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = _json_text(value)
     with publish_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
@@ -186,6 +207,10 @@ def read_json(path: Path) -> Any:
         raise TrialError(f"{path} is missing: run the stage that writes it") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise TrialError(f"{path} is damaged ({error}): {REMEDY}") from None
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def file_sha256(path: Path) -> str:

@@ -91,7 +91,7 @@ def _say_how_to_go_on(what_happened: str) -> None:
 
 
 def _describe_os_error(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full: make room and run the same command again. What was finished is kept"
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}. What was finished is kept"

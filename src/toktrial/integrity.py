@@ -7,6 +7,7 @@ aside, never overwritten, so that its stage is not finished any more and the tri
 import json
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ STAGES = (
 RUNS = ("runs/*/seed-*", f"{TUNING_FOLDER}/runs/*/*/seed-*", f"{OTHER_RATE_FOLDER}/*/seed-*")
 # What a run's model is evaluated to, and what only a longer training needs: neither asks for a new training when damaged.
 AFTER_TRAINING = (*EVALUATION_FILES, RUN_PAIRS_FILE)
-WEIGHTS, CHECKPOINTS = "weights*.safetensors", "checkpoint-*.pt"
+WEIGHTS_FILE, CHECKPOINTS = "weights.safetensors", "checkpoint-*.pt"
 LARGE_BYTES = 1e9  # what takes a second or more to read
 NATS_TOLERANCE = 1e-9  # relative: sums of float64 in another order
 
@@ -56,6 +57,28 @@ def seal_protocol(trial_folder: Path, plan: Protocol) -> None:
     artifact.seal(trial_folder, artifact.fingerprint("protocol", plain), names, {"protocol": plain})
 
 
+def is_sealed(trial_folder: Path) -> bool:
+    """Whether the trial's own manifest vouches for protocol.toml."""
+    path = trial_folder / MANIFEST
+    return path.is_file() and PROTOCOL_FILE in artifact.read_manifest(trial_folder)["files"]
+
+
+def unseal_protocol(trial_folder: Path) -> None:
+    """Lets protocol.toml and its amendments be written, one after the other; interrupted between them, nothing is damaged."""
+    if is_sealed(trial_folder):
+        artifact.forget_files(trial_folder, [PROTOCOL_FILE, AMENDMENTS_FILE])
+
+
+def check_protocol(trial_folder: Path) -> None:
+    """Raises TrialError where the protocol or its amendments are no longer what the trial wrote: it is unclear what to make."""
+    if (trial_folder / MANIFEST).is_file():
+        for damage in _damage_in(trial_folder, trial_folder, thorough=True):
+            raise TrialError(
+                f"{damage}, since the trial began: `toktrial verify {trial_folder} --repair` restores it. A change that you "
+                "want goes on the command line, as a flag, so that the report can list it"
+            )
+
+
 def find_damage(trial_folder: Path, thorough: bool = True) -> list[Damage]:
     """Returns what is damaged in a trial, by the checksums of every file and by what must follow from each other.
 
@@ -72,8 +95,9 @@ def find_damage(trial_folder: Path, thorough: bool = True) -> list[Damage]:
 def set_aside(damage: Sequence[Damage], trial_folder: Path) -> None:
     """Moves what is damaged into the trial's folder `damaged`, and says so; the trial then makes it again.
 
-    Of a run whose training is whole only the damaged files are moved; else the run as a whole, as any other stage. A
-    damaged protocol is restored from the trial's manifest. Raises TrialError where that is damaged too.
+    Of a run whose training is whole only the damaged files are moved, and nothing of one that can go on from its checkpoint;
+    else the run as a whole, as any other stage. A damaged protocol is restored from the trial's manifest. Raises TrialError
+    where nothing can restore what is damaged.
     """
     for folder in dict.fromkeys(each.folder for each in damage):
         here = [each for each in damage if each.folder == folder]
@@ -82,12 +106,22 @@ def set_aside(damage: Sequence[Damage], trial_folder: Path) -> None:
         names = [each.name for each in here]
         if folder == trial_folder:
             _restore_protocol(trial_folder, here)
-        elif folder in _folders(trial_folder, RUNS) and all(_is_after_training(name) for name in names):
+            continue
+        is_of_tuning = folder in _folders(trial_folder, RUNS[1:2])
+        if is_of_tuning and not all(Path(name).match(CHECKPOINTS) for name in names):  # the rates were chosen by it
+            _move(trial_folder / RATES_FOLDER, trial_folder)
+        if folder not in _folders(trial_folder, RUNS) or not all(_is_after_training(folder, name) for name in names):
+            _move(folder, trial_folder)
+        elif (folder / MANIFEST).is_file():
             for name in names:
                 _move(folder / name, trial_folder)
             artifact.forget_files(folder, names)
-        else:
-            _move(folder, trial_folder)
+
+
+def is_mended(trial_folder: Path) -> bool:
+    """Whether every stage that was put aside has been made again."""
+    aside = [path.relative_to(each) for each in (trial_folder / ASIDE).glob("*") for path in _folders(each, (*STAGES, *RUNS))]
+    return all((trial_folder / path).is_dir() for path in aside)
 
 
 def unrecorded_runs(trial_folder: Path) -> list[Path]:
@@ -112,12 +146,21 @@ def _damage_in(folder: Path, trial_folder: Path, thorough: bool) -> list[Damage]
 
 
 def _should_be_finished(folder: Path, trial_folder: Path) -> bool:
-    """Whether a folder without a manifest once had one: a stage's always; a run's if it has weights but no checkpoint."""
-    if folder == trial_folder:
-        return False  # earlier versions wrote none
+    """Whether a folder without a manifest once had one: a stage's always, a run's if more than its training is done."""
+    if folder == trial_folder:  # earlier versions wrote none, nor checksums into other manifests
+        manifests = [of_stage / MANIFEST for of_stage in _folders(trial_folder, STAGES)]
+        return any(f'"{artifact.CHECKSUM}":' in path.read_text(errors="replace") for path in manifests if path.is_file())
     if folder not in _folders(trial_folder, RUNS):
         return any(folder.iterdir())
-    return any(folder.glob(WEIGHTS)) and not any(folder.glob(CHECKPOINTS))
+    checkpoints = sorted(folder.glob(CHECKPOINTS))
+    if not checkpoints or not (folder / WEIGHTS_FILE).is_file():
+        return (folder / WEIGHTS_FILE).is_file()
+    if folder in _folders(trial_folder, RUNS[1:2]):
+        return (trial_folder / RATES_FOLDER / MANIFEST).is_file()
+    with suppress(TrialError, LookupError, ValueError):  # a run that is being trained for longer has a newer checkpoint
+        step: int = artifact.read_json(folder / FINAL_FILE)["step"]
+        return step >= int(checkpoints[-1].stem.rpartition("-")[2])
+    return False
 
 
 def _contradictions(run_folder: Path) -> Iterator[Damage]:
@@ -138,29 +181,38 @@ def _contradictions(run_folder: Path) -> Iterator[Damage]:
         yield Damage(run_folder, FINAL_FILE, f"does not follow from {DOCUMENT_NATS_FILE}, which adds up to {nats:.6g} nats")
 
 
-def _is_after_training(name: str) -> bool:
+def _is_after_training(run_folder: Path, name: str) -> bool:
+    """Whether a run needs no new training where this file of it is damaged."""
+    if name == MANIFEST:
+        return not (run_folder / MANIFEST).is_file() and any(run_folder.glob(CHECKPOINTS))
     return name in AFTER_TRAINING or Path(name).match(CHECKPOINTS)
 
 
 def _move(path: Path, trial_folder: Path) -> None:
     if not path.exists():
         return
-    place = trial_folder / ASIDE / path.relative_to(trial_folder)
     number = 1
-    while place.exists():
+    while (place := trial_folder / ASIDE / f"{number}" / path.relative_to(trial_folder)).exists():
         number += 1
-        place = place.with_name(f"{path.name}-{number}")
     artifact.make_folder(place.parent)
     path.rename(place)
-    artifact.sync(path.parent)
-    progress.print_line(f"moved {path} to {place}; it will be made again")
+    for folder in (place.parent, path.parent):
+        artifact.sync(folder)
+    then = "only a longer training would need it" if path.match(CHECKPOINTS) else "it will be made again"
+    progress.print_line(f"moved {path} to {place}; {then}")
 
 
 def _restore_protocol(trial_folder: Path, damage: Sequence[Damage]) -> None:
-    """Writes protocol.toml as it was. Raises TrialError where something else is damaged there."""
+    """Writes protocol.toml as it was, or the manifest that vouches for it. Raises TrialError for damaged amendments."""
+    path = trial_folder / PROTOCOL_FILE
+    if [each.name for each in damage] == [MANIFEST]:
+        seal_protocol(trial_folder, protocol.load(path))
+        return progress.print_line(
+            f"made {trial_folder / MANIFEST} again from {path}: see whether that is the protocol you know"
+        )
     other = [each for each in damage if each.name != PROTOCOL_FILE]
     if other:
         raise TrialError(f"{other[0]}: no command can make it again; restore it from a copy, or begin another trial")
     plain: dict[str, Any] = artifact.read_manifest(trial_folder)["protocol"]
-    protocol.save(protocol.from_dict(plain), trial_folder / PROTOCOL_FILE)
-    progress.print_line(f"restored {trial_folder / PROTOCOL_FILE}; a change that you want goes on the command line as a flag")
+    protocol.save(protocol.from_dict(plain), path)
+    return progress.print_line(f"restored {path}; a change that you want goes on the command line as a flag")

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from toktrial import progress
+from toktrial.artifact import make_folder
 from toktrial.errors import TrialError
 
 LOCK_FILE, HOLDER_FILE = ".lock", ".holder.json"
@@ -52,7 +53,7 @@ def writing(folder: Path, wait: bool = False) -> Iterator[None]:
         return
     import filelock
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     lock = filelock.FileLock(folder / LOCK_FILE, thread_local=False, is_singleton=True, mode=0o644)
     is_outermost = not lock.is_locked
     try:

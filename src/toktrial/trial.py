@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from toktrial import artifact, progress
 from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import FINAL_FILE, is_evaluated
-from toktrial.integrity import find_damage, seal_protocol, set_aside
+from toktrial.integrity import (
+    check_protocol,
+    find_damage,
+    is_mended,
+    is_sealed,
+    seal_protocol,
+    set_aside,
+    unseal_protocol,
+)
 from toktrial.lock import writing
 from toktrial.protocol import Protocol, differences, is_amendable, load, save
 from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder, check_place
@@ -53,10 +61,10 @@ class Trial(TrialFolder):
         Raises TrialError where the folder holds a trial of another protocol (naming what differs), or something else.
         """
         super().__init__(folder, protocol, allow_code)
-        self._is_mended = False
         path = self.folder / PROTOCOL_FILE
         has_begun = any((self.folder / stage).is_dir() for stage in ("corpus", "tokenizers", "tokens", "runs"))
         if path.is_file() and has_begun:
+            check_protocol(self.folder)
             self._amend(path)
         else:  # until its first stage is finished, a trial may take any other protocol
             check_place(self.folder)
@@ -80,10 +88,11 @@ class Trial(TrialFolder):
                 "still take more seeds and, under a constant learning rate, more steps."
             )
         if not changed:
-            if not (self.folder / artifact.MANIFEST).is_file():  # an earlier version began the trial
+            if not is_sealed(self.folder):  # an earlier version began the trial, or this one was interrupted right here
                 seal_protocol(self.folder, self.protocol)
             return
         seen = any(self.folder.glob(f"runs/*/seed-*/{artifact.MANIFEST}"))
+        unseal_protocol(self.folder)
         amendments = [Amendment(name, old, new, seen, time.time()) for name, old, new in changed]
         append_amendments(self.folder, amendments)
         for amendment in amendments:
@@ -96,19 +105,8 @@ class Trial(TrialFolder):
 
     @writes
     def mend(self) -> None:
-        """Puts aside what is damaged, so that the stages make it again.
-
-        Raises TrialError where the protocol is no longer what the trial wrote, for then it is unclear what to make.
-        """
-        damage = find_damage(self.folder)
-        for each in damage:
-            if each.folder == self.folder:
-                raise TrialError(
-                    f"{each}, since the trial began: `toktrial verify {self.folder} --repair` restores it. A change that you "
-                    "want goes on the command line, as a flag, so that the report can list it"
-                )
-        set_aside(damage, self.folder)
-        self._is_mended |= bool(damage)
+        """Puts aside what is damaged, so that the stages make it again."""
+        set_aside(find_damage(self.folder), self.folder)
 
     @writes
     def run(self, last_stage: str = STAGES[-1]) -> None:
@@ -271,7 +269,7 @@ class Trial(TrialFolder):
         Once everything is evaluated, the report is made from those files alone, whatever became of the corpus. `target`: bits
         per byte whose cost is reported for each track, beside that of the baseline's final value.
         """
-        if self._is_mended or not self._is_evaluated():
+        if not is_mended(self.folder) or not self._is_evaluated():
             self.evaluate()
         from toktrial.report.page import write_report
 
@@ -290,7 +288,7 @@ class Trial(TrialFolder):
         from toktrial.report.inputs import report_fingerprint
         from toktrial.report.result import typed
 
-        if not self._is_evaluated():
+        if not is_mended(self.folder) or not self._is_evaluated():
             return None
         if not artifact.is_finished(self.report_folder, report_fingerprint(self.folder, target)):
             return None
@@ -303,7 +301,7 @@ class Trial(TrialFolder):
         """Whether the evaluate stage is finished, by its own files. It writes the measures of the samples last."""
         from toktrial.report.inputs import SAMPLE_MEASURES_FILE
 
-        if not self.is_tuned or not (self.folder / SAMPLE_MEASURES_FILE).is_file():
+        if not self.is_trained or not (self.folder / SAMPLE_MEASURES_FILE).is_file():
             return False
         folders = [self.run_folder(*place) for place in self.all_runs()]
         if not all(map(is_evaluated, folders)):

@@ -34,6 +34,8 @@ PROTOCOL_FILE = "protocol.toml"
 def check_place(folder: Path) -> None:
     """Raises TrialError where a trial cannot be in `folder`, because something else is."""
     holds_trial = (folder / PROTOCOL_FILE).is_file() or not folder.exists()
+    if not holds_trial and artifact.is_finished(folder) and "protocol" in artifact.read_manifest(folder):
+        raise TrialError(f"{folder / PROTOCOL_FILE} is missing: `toktrial verify {folder} --repair` restores it")
     if not holds_trial and {path.name for path in folder.iterdir()} - {LOCK_FILE, HOLDER_FILE}:
         raise TrialError(f"{folder} is not empty, but holds no trial: name another folder with --trial")
 

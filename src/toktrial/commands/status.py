@@ -5,6 +5,7 @@ Both only read, and wait for nobody; `verify --repair` does what `toktrial run` 
 
 import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -74,7 +75,8 @@ class Verify(Call):
         if damage:
             print_lines(*map(str, damage))
             raise TrialError(
-                f"{len(damage)} files of {self.trial} are damaged or missing: `toktrial run {self.trial}` makes them again"
+                f"{len(damage)} files of {self.trial} are damaged or missing: "
+                f"`toktrial verify {self.trial} --repair` makes them again"
             )
         trial = _opened(self.trial)
         for run in unrecorded_runs(trial.folder):
@@ -93,13 +95,18 @@ def _opened(folder: Path) -> TrialFolder:
 def _list_trials(folders: list[Path]) -> None:
     if not folders:
         raise TrialError(f"there are no trials in {TRIALS}: `toktrial run demo` makes one")
-    rows = []
+    rows, damaged = [], []
     for folder in folders:
-        trial = TrialFolder.open(folder)
-        states = [run.state for run in _runs(trial)]
+        try:
+            trial = TrialFolder.open(folder)
+            states = [run.state for run in _runs(trial)]
+        except TrialError as error:
+            damaged.append(f"{folder}: {error}")
+            continue
         trained = f"{sum(state in FINISHED for state in states)} of {len(states)}"
         rows.append([folder.as_posix(), trained, "yes" if artifact.is_finished(trial.report_folder) else "no", _writer(folder)])
     print_table("trials", {"trial": "left", "runs trained": "right", "report": "left", "written by": "left"}, rows)
+    print_lines(*damaged)
 
 
 def _show(trial: TrialFolder) -> None:
@@ -159,7 +166,9 @@ def _state_of(trial: TrialFolder, track: str, seed: int, rate: "Policy | None" =
     from toktrial.training.metrics import read_metrics
 
     folder, training = trial.run_folder(track, seed, rate), trial.protocol.training
-    last = next(iter(read_metrics(folder)[-1:]), None)
+    last = None
+    with suppress(TrialError):  # `verify` says what is damaged
+        last = next(iter(read_metrics(folder)[-1:]), None)
     if artifact.is_finished(folder):
         state = FINISHED[is_evaluated(folder)]
     elif last is None:
