@@ -8,7 +8,7 @@ demo: .venv/installed  ## a whole trial on the built-in corpus, some minutes on 
 	$(BIN)/toktrial run demo
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

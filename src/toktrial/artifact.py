@@ -49,14 +49,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     manifest = read_json(path)
     if not isinstance(manifest, dict):
         raise TrialError(f"{path} is damaged (it holds no JSON object): {REMEDY}")
-    if not manifest:
+    checksum = manifest.pop(CHECKSUM, None)
+    if checksum is None and not _ends_in_checksum(manifest):  # an earlier version, or another program, wrote it
         return manifest
-    name, checksum = manifest.popitem()
-    if CHECKSUM not in (name, *manifest) and checksum != _checksum(
-        manifest
-    ):  # an earlier version, or another program, wrote it
-        return manifest | {name: checksum}
-    # The text is compared, because many texts have one meaning: 1e-5 is 1E-5, and names may be damaged too.
+    # The text is compared, because many texts have one meaning (1e-5 is 1E-5), and because names may be damaged too.
     if path.read_text(encoding="utf-8") != _json_text(manifest | {CHECKSUM: _checksum(manifest)}):
         raise TrialError(f"{path} is damaged (its checksum is wrong): {REMEDY}")
     return manifest
@@ -221,6 +217,12 @@ def file_sha256(path: Path) -> str:
 
 def _checksum(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
+
+def _ends_in_checksum(manifest: Mapping[str, Any]) -> bool:
+    """Whether the last field is the checksum of those before it, whatever its name has become."""
+    *before, last = manifest or [""]
+    return manifest.get(last) == _checksum({name: manifest[name] for name in before})
 
 
 def _describe_file(path: Path) -> dict[str, Any]:

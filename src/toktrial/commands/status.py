@@ -114,9 +114,12 @@ def _show(trial: TrialFolder) -> None:
 
     runs = _runs(trial)
     print_table(
-        f"trial {trial.protocol.name}",
+        f"{trial.folder}",
         {"track": "left", "seed": "right", "state": "left", "step": "right", "steps/s": "right", "folder": "left"},
-        [[run.track, f"{run.seed}", run.state, run.progress, run.speed, run.folder.as_posix()] for run in runs],
+        [
+            [run.track, f"{run.seed}", run.state, run.progress, run.speed, run.folder.relative_to(trial.folder).as_posix()]
+            for run in runs
+        ],
     )
     stages = {"corpus": [trial.corpus_folder], "tokenizers": [*trial.tokenizer_folders.values()]}
     stages["tokens"] = [*trial.tokens_folders.values()]
