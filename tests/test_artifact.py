@@ -93,7 +93,7 @@ def test_a_finished_stage_is_replaced_whole(tmp_path: Path) -> None:
 
 
 def test_what_an_interrupted_stage_left_behind_is_cleared_away(tmp_path: Path) -> None:
-    left_over = tmp_path / ".stage.partial"
+    left_over = tmp_path / ".stage.999999999.partial"  # no process has that number
     left_over.mkdir()
     (left_over / "half.bin").write_text("half")
     make_stage(tmp_path / "stage")
