@@ -264,7 +264,7 @@ def test_a_full_disk_ends_in_one_message_and_loses_nothing(tmp_path: Path, tiny_
         filler.write_bytes(bytes(shutil.disk_usage(disk).free - 64_000))
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 1
-        assert "the disk is full" in done.stderr
+        assert "make room" in done.stderr
         assert "Traceback" not in done.stderr
         assert (disk / "tiny" / "corpus" / "manifest.json").read_bytes() == kept
         filler.unlink()
@@ -286,7 +286,7 @@ def test_a_trial_writes_nothing_elsewhere(tmp_path: Path, tiny_protocol: Protoco
     names = ("XDG_CACHE_HOME", "HF_HOME", "TMPDIR")
     caches = {name: str(folders["caches"]) for name in names}
     environment = os.environ | caches | {"HOME": str(folders["home"])}
-    command = [sys.executable, "-m", "toktrial", "report", str(path), "--trial", str(folders["trials"] / "tiny")]
+    command = [sys.executable, "-m", "toktrial", "run", str(path), "--trial", str(folders["trials"] / "tiny"), "--yes"]
     done = subprocess.run(command, cwd=folders["here"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert [each.name for each in folders["trials"].iterdir()] == ["tiny"]
