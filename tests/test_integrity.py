@@ -120,10 +120,12 @@ def test_only_what_is_damaged_of_a_trained_run_is_put_aside(trial: TrialFolder) 
 
 def test_a_run_without_its_manifest_goes_on_from_its_checkpoint(trial: TrialFolder) -> None:
     run = trial.folder / RUN
+    final = json.loads((run / "final.json").read_text())
     (run / artifact.MANIFEST).unlink()
     set_aside(find_damage(trial.folder), trial.folder)
     assert (run / "weights.safetensors").is_file()
-    final = json.loads((run / "final.json").read_text())
+    assert not (run / "final.json").exists()
+    assert Trial.open(trial.folder).finished_result() is None
     final["step"] -= 1  # so the checkpoint is newer: the run is being trained for longer, and has no manifest meanwhile
     (run / "final.json").write_text(json.dumps(final))
     assert find_damage(trial.folder) == []

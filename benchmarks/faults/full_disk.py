@@ -22,7 +22,7 @@ DISK_MEGABYTES = 40  # a trial and all that it writes for a while take a third o
 FILLS_PER_TRIAL = 8
 MOST_CHANGES = 60  # of the trial's folder before the disk is full
 MOST_FREE_BYTES = 300_000
-FULL = "toktrial: the disk is full"
+FULL = "make room"  # in one line, whether before it begins or in the middle
 POLL_SECONDS = 0.005
 
 

@@ -116,6 +116,8 @@ def set_aside(damage: Sequence[Damage], trial_folder: Path) -> None:
             for name in names:
                 _move(folder / name, trial_folder)
             artifact.forget_files(folder, names)
+        else:  # without its evaluation, the trial trains it to the end again, from its checkpoint
+            _move(folder / FINAL_FILE, trial_folder)
 
 
 def is_mended(trial_folder: Path) -> bool:

@@ -301,7 +301,7 @@ class Trial(TrialFolder):
         """Whether the evaluate stage is finished, by its own files. It writes the measures of the samples last."""
         from toktrial.report.inputs import SAMPLE_MEASURES_FILE
 
-        if not self.is_trained or not (self.folder / SAMPLE_MEASURES_FILE).is_file():
+        if not self.is_tuned or not (self.folder / SAMPLE_MEASURES_FILE).is_file():
             return False
         folders = [self.run_folder(*place) for place in self.all_runs()]
         if not all(map(is_evaluated, folders)):
