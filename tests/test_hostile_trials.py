@@ -353,9 +353,11 @@ def test_hostile_text_stays_text(theirs: Path) -> None:
     plan = plan.replace('name = "tiny"', f'name = "{HOSTILE}"').replace('path = "storybook"', f'path = "{HOSTILE}"')
     plan = plan.replace('"Once upon a time"', f'"{HOSTILE}"')
     assert plan.count(HOSTILE) == 3
+    artifact.forget_files(theirs, ["protocol.toml"])
     (theirs / "protocol.toml").write_text(plan)
     for name in ("bpe", "btm"):
         samples = theirs / "runs" / name / "seed-1" / "samples.json"
+        artifact.forget_files(samples.parent, [samples.name])
         samples.write_text(samples.read_text().replace("Once upon a time", HOSTILE))
     write_report(theirs)
     page = (theirs / "report" / "index.html").read_text(encoding="utf-8")
@@ -369,6 +371,7 @@ def test_what_a_result_says_does_not_steer_the_terminal(theirs: Path) -> None:
     result = artifact.read_json(path)
     result["verdict"]["outcome"] = "\x1b]52;c;ZXZpbA==\x07 B learned faster \u202e"
     result["notes"] = ["\x1b[2J"]
+    artifact.forget_files(path.parent, [path.name])
     artifact.write_json(path, result)
     _, printed = toktrial("run", str(theirs))
     assert "B learned faster" in printed

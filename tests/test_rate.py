@@ -415,9 +415,11 @@ def test_mistakes_end_in_one_clear_message(
 def test_more_tracks_than_two_are_each_compared_with_the_baseline(trial: Trial) -> None:
     tracks = {**trial.protocol.tracks, "words": BTMRecipe(primitive_vocab_size=1024, scope="words")}
     plan = replace(trial.protocol, tracks=tracks)
-    protocol.save(plan, trial.folder / "protocol.toml")
-    write_samples(trial.folder, tuple(tracks))
-    pairs = blind_pairs(Trial.open(trial.folder), "anna")
+    folder = trial.folder.with_name("more")
+    folder.mkdir()
+    protocol.save(plan, folder / "protocol.toml")
+    write_samples(folder, tuple(tracks))
+    pairs = blind_pairs(Trial.open(folder), "anna")
     assert Counter(frozenset((pair.left, pair.right)) for pair in pairs) == {
         frozenset(("bpe", "btm")): 8,
         frozenset(("bpe", "words")): 8,

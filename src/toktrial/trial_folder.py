@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Self
 from toktrial import artifact
 from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import FINAL_FILE, is_evaluated
-from toktrial.lock import HOLDER_FILE, LOCK_FILE
 from toktrial.protocol import Protocol, load
 from toktrial.tokenizer.config import TOKENIZERS_FOLDER, check_code, tokenizer_names
 from toktrial.training.config import ModelConfig, TrainingConfig, matched_shape, steps_of
@@ -36,7 +35,7 @@ def check_place(folder: Path) -> None:
     holds_trial = (folder / PROTOCOL_FILE).is_file() or not folder.exists()
     if not holds_trial and artifact.is_finished(folder) and "protocol" in artifact.read_manifest(folder):
         raise TrialError(f"{folder / PROTOCOL_FILE} is missing: `toktrial verify {folder} --repair` restores it")
-    if not holds_trial and {path.name for path in folder.iterdir()} - {LOCK_FILE, HOLDER_FILE}:
+    if not holds_trial and any(not path.name.startswith(".") for path in folder.iterdir()):  # .lock, or what is not whole yet
         raise TrialError(f"{folder} is not empty, but holds no trial: name another folder with --trial")
 
 

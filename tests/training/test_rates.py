@@ -121,7 +121,7 @@ def test_a_trial_tuned_and_judged_at_both_rates(tmp_path: Path, tiny_protocol: P
 def test_a_tuning_whose_every_rate_diverges_says_so_and_is_not_repeated(tmp_path: Path, tiny_protocol: Protocol) -> None:
     """Rates at which the loss is not finite any more within a few steps."""
     training = replace(tiny_protocol.training, gradient_clip=0.0, warmup_steps=0)
-    plan = replace(tiny_protocol, training=training, tuning=TuningConfig(rates=(1e30, 1e35), steps=6, documents=9))
+    plan = replace(tiny_protocol, training=training, tuning=TuningConfig(rates=(1e11, 1e12), steps=6, documents=9))
     trial = Trial(tmp_path / "tiny", plan)
     with pytest.raises(TrialError, match="diverged at each rate"):
         trial.tune()
