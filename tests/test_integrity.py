@@ -85,7 +85,7 @@ def test_a_deleted_file_of_the_corpus_is_made_again(trial: TrialFolder, capsys: 
     assert ended.value.code == 1
     said = capsys.readouterr()
     assert "train.arrow is missing" in said.out
-    assert f"1 files of {trial.folder} are damaged or missing: `toktrial verify {trial.folder} --repair`" in said.err
+    assert f"1 damaged or missing file in {trial.folder}: `toktrial verify {trial.folder} --repair`" in said.err
     main(["verify", str(trial.folder), "--repair"])
     assert "every file is what its stage wrote" in capsys.readouterr().out
     assert artifact.file_sha256(trial.corpus_folder / "train.arrow") == before

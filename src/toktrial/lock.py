@@ -8,6 +8,7 @@ import os
 import shlex
 import socket
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from toktrial.artifact import make_folder
 from toktrial.errors import TrialError
 
 LOCK_FILE, HOLDER_FILE = ".lock", ".holder.json"
+COMMAND_LETTERS = 80  # of the holder's command line
 PATIENCE_SECONDS = 0.5  # `holder` takes the lock for an instant to see whether anybody has it
 RANK = "RANK"  # the variable in which torchrun numbers its processes: the first one alone writes
 
@@ -92,7 +94,7 @@ def holder(folder: Path) -> Holder | None:
 
 
 def _write_holder(folder: Path) -> None:
-    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    command = textwrap.shorten(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]), COMMAND_LETTERS, placeholder=" ...")
     text = json.dumps(asdict(Holder(socket.gethostname(), os.getpid(), command, time.time())))
     partial = folder / f"{HOLDER_FILE}.partial"
     partial.write_text(text, encoding="utf-8")

@@ -18,6 +18,7 @@ from toktrial.commands.terminal import print_lines, print_table
 from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import is_evaluated
 from toktrial.lock import holder
+from toktrial.report.wording import plural
 from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder
 
 if TYPE_CHECKING:
@@ -75,8 +76,8 @@ class Verify(Call):
         if damage:
             print_lines(*map(str, damage))
             raise TrialError(
-                f"{len(damage)} files of {self.trial} are damaged or missing: "
-                f"`toktrial verify {self.trial} --repair` makes them again"
+                f"{plural(len(damage), 'damaged or missing file')} in {self.trial}: "
+                f"`toktrial verify {self.trial} --repair` makes it again"
             )
         trial = _opened(self.trial)
         for run in unrecorded_runs(trial.folder):
