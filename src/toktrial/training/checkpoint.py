@@ -65,6 +65,7 @@ def tidy(run: Run) -> None:
     """Removes the checkpoints that a finished run no longer needs."""
     for path in _newest_first(run.folder)[int(run.can_grow) :]:
         path.unlink()
+    artifact.sync(run.folder)  # or a power loss would bring them back
 
 
 def _is_of(state: Mapping[str, Any], run: Run, identity: Mapping[str, str], steps: int) -> bool:
