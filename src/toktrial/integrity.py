@@ -19,6 +19,7 @@ from toktrial.evaluation.run_files import DOCUMENT_NATS_FILE, EVALUATION_FILES, 
 from toktrial.protocol import Protocol
 from toktrial.report.amendments import AMENDMENTS_FILE
 from toktrial.training.rates import OTHER_RATE_FOLDER, RATES_FOLDER, TUNING_FOLDER
+from toktrial.training.run import CHECKPOINTS, WEIGHTS_FILE, checkpoint_step
 from toktrial.trial_folder import PROTOCOL_FILE
 
 ASIDE = "damaged"  # the folder of a trial that holds what was put aside
@@ -28,7 +29,6 @@ STAGES = (
 RUNS = ("runs/*/seed-*", f"{TUNING_FOLDER}/runs/*/*/seed-*", f"{OTHER_RATE_FOLDER}/*/seed-*")
 # What a run's model is evaluated to, and what only a longer training needs: neither asks for a new training when damaged.
 AFTER_TRAINING = (*EVALUATION_FILES, RUN_PAIRS_FILE)
-WEIGHTS_FILE, CHECKPOINTS = "weights.safetensors", "checkpoint-*.pt"
 LARGE_BYTES = 1e9  # what takes a second or more to read
 NATS_TOLERANCE = 1e-9  # relative: sums of float64 in another order
 
@@ -161,7 +161,7 @@ def _should_be_finished(folder: Path, trial_folder: Path) -> bool:
         return (trial_folder / RATES_FOLDER / MANIFEST).is_file()
     with suppress(TrialError, LookupError, ValueError):  # a run that is being trained for longer has a newer checkpoint
         step: int = artifact.read_json(folder / FINAL_FILE)["step"]
-        return step >= int(checkpoints[-1].stem.rpartition("-")[2])
+        return step >= checkpoint_step(checkpoints[-1])
     return False
 
 

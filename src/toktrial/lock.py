@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from toktrial import progress
-from toktrial.artifact import make_folder
+from toktrial.artifact import make_folder, write_json
 from toktrial.errors import TrialError
 
 LOCK_FILE, HOLDER_FILE = ".lock", ".holder.json"
@@ -95,10 +95,7 @@ def holder(folder: Path) -> Holder | None:
 
 def _write_holder(folder: Path) -> None:
     command = textwrap.shorten(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]), COMMAND_LETTERS, placeholder=" ...")
-    text = json.dumps(asdict(Holder(socket.gethostname(), os.getpid(), command, time.time())))
-    partial = folder / f"{HOLDER_FILE}.partial"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(folder / HOLDER_FILE)
+    write_json(folder / HOLDER_FILE, asdict(Holder(socket.gethostname(), os.getpid(), command, time.time())))
 
 
 def _read_holder(folder: Path) -> Holder | None:

@@ -92,25 +92,27 @@ class Trial(TrialFolder):
                 seal_protocol(self.folder, self.protocol)
             return
         seen = any(self.folder.glob(f"runs/*/seed-*/{artifact.MANIFEST}"))
-        unseal_protocol(self.folder)
         amendments = [Amendment(name, old, new, seen, time.time()) for name, old, new in changed]
-        append_amendments(self.folder, amendments)
+        with writing(self.folder):
+            unseal_protocol(self.folder)
+            append_amendments(self.folder, amendments)
+            self._write_protocol(path)
         for amendment in amendments:
             progress.print_line(f"amended: {describe_amendment(amendment)}")
-        self._write_protocol(path)
 
+    @writes
     def _write_protocol(self, path: Path) -> None:
         save(self.protocol, path)
         seal_protocol(self.folder, self.protocol)
 
     @writes
     def mend(self) -> None:
-        """Puts aside what is damaged, so that the stages make it again."""
+        """Puts aside what is damaged, so that the stages make it again. Reads every file: once, before anything is run."""
         set_aside(find_damage(self.folder), self.folder)
 
     @writes
     def run(self, last_stage: str = STAGES[-1]) -> None:
-        """Does every stage up to `last_stage` that is not done."""
+        """Does every stage up to `last_stage` that is not done. What is damaged stays so, unless `mend` was called."""
         do: dict[str, Callable[[], Any]] = {
             "corpus": self.make_corpus,
             "tokenizers": self.make_tokenizers,
@@ -120,7 +122,6 @@ class Trial(TrialFolder):
             "evaluate": self.evaluate,
             "report": self.report,
         }
-        self.mend()
         do[last_stage]()
 
     @writes

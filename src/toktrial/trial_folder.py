@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from toktrial.training.run import Run
 
 PROTOCOL_FILE = "protocol.toml"
+TRIALS = Path("trials")  # where a trial is that names no folder
 
 
 def check_place(folder: Path) -> None:

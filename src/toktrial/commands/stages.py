@@ -23,7 +23,7 @@ from toktrial.lock import writing
 from toktrial.protocol import Protocol, differences
 from toktrial.tokenizer.config import named_code
 from toktrial.trial import Trial
-from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder, check_place
+from toktrial.trial_folder import PROTOCOL_FILE, TRIALS, TrialFolder, check_place
 
 if TYPE_CHECKING:
     from toktrial.plan import Plan
@@ -119,7 +119,7 @@ class Stage(Call):
 
     @property
     def trial_folder(self) -> Path:
-        return self.trial or Path("trials") / self.protocol.name
+        return self.trial or TRIALS / self.protocol.name
 
     @contextmanager
     def writing_trial(self) -> Iterator[Trial]:
@@ -131,8 +131,10 @@ class Stage(Call):
     def _train_together(self) -> None:
         from toktrial.training.distributed import first_before_the_others, joined
 
-        with joined() as together, self.writing_trial() as trial:
+        check_place(self.trial_folder)
+        with joined() as together, writing(self.trial_folder, self.wait):  # a first process that may not write ends here
             with first_before_the_others(together):
+                trial = Trial(self.trial_folder, self.protocol, self.allow_code)
                 if together.is_first:
                     trial.mend()
                 trial.make_tokens()

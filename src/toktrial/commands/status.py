@@ -19,13 +19,12 @@ from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import is_evaluated
 from toktrial.lock import holder
 from toktrial.report.wording import plural
-from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder
+from toktrial.trial_folder import PROTOCOL_FILE, TRIALS, TrialFolder
 
 if TYPE_CHECKING:
     from toktrial.training.metrics import Metrics
     from toktrial.training.rates import Policy
 
-TRIALS = Path("trials")  # where trials are made that name no folder
 FINISHED = ("trained", "evaluated")
 STALE_SECONDS = 3600.0  # a run that wrote no metrics for so long does not train
 
@@ -77,7 +76,7 @@ class Verify(Call):
             print_lines(*map(str, damage))
             raise TrialError(
                 f"{plural(len(damage), 'damaged or missing file')} in {self.trial}: "
-                f"`toktrial verify {self.trial} --repair` makes it again"
+                f"`toktrial verify {self.trial} --repair` mends the trial"
             )
         trial = _opened(self.trial)
         for run in unrecorded_runs(trial.folder):

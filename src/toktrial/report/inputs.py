@@ -39,9 +39,10 @@ from toktrial.report.axes import CURVE_COLUMNS
 from toktrial.report.curves import Curve
 from toktrial.report.evaluated import EvaluatedRun, FinalMeasures, JudgedPairs, RunRecord, Sample, TrialInputs
 from toktrial.report.verdict import Floats
+from toktrial.training.metrics import METRICS_FILE, RECORD_FILE
 from toktrial.training.rates import OTHER_RATE_FOLDER, RATES_FILE, RATES_FOLDER, TUNING_FOLDER, read_tuned_rates
 
-RUN_FILES = ("record.json", "metrics.jsonl", *EVALUATION_FILES)
+RUN_FILES = (RECORD_FILE, METRICS_FILE, *EVALUATION_FILES)
 SAMPLE_MEASURES_FILE = "evaluation/samples/measures.json"
 FLOORS_FILE = "evaluation/floors/floors.json"
 OVERLAP_FILE = "evaluation/overlap/overlap.json"
@@ -170,7 +171,7 @@ def _check_seeds(trial_folder: Path, seeds: dict[str, list[int]]) -> None:
 
 
 def _read_run(folder: Path, seed: int, documents: int) -> EvaluatedRun:
-    final, record = read_final(folder / FINAL_FILE), _read(folder / "record.json", RunRecord)
+    final, record = read_final(folder / FINAL_FILE), _read(folder / RECORD_FILE, RunRecord)
     try:
         document_nats = np.load(check_file(folder / DOCUMENT_NATS_FILE)).astype(np.float64)
     except (ValueError, EOFError) as error:  # cut short, or not an array; empty
@@ -184,7 +185,7 @@ def _read_run(folder: Path, seed: int, documents: int) -> EvaluatedRun:
         seed=seed,
         record=record,
         final=final,
-        curve=Curve(_read_curve(folder / "metrics.jsonl"), record.shared_device),
+        curve=Curve(_read_curve(folder / METRICS_FILE), record.shared_device),
         document_nats=document_nats,
         samples=_read(folder / SAMPLES_FILE, list[Sample]),
         minimal_pairs=_read_if_there(folder / RUN_PAIRS_FILE, JudgedPairs),

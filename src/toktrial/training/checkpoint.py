@@ -10,16 +10,15 @@ import torch
 
 from toktrial import artifact, progress
 from toktrial.training.metrics import METRICS_FILE, RECORD_FILE
-from toktrial.training.run import WEIGHTS_FILE, Run, kept_weights_file
+from toktrial.training.run import CHECKPOINTS, WEIGHTS_FILE, Run, checkpoint_step, kept_weights_file
 
 KEPT = 2
 UNRECORDED = {"compiled": False, "waited_seconds": 0.0}  # what checkpoints of earlier versions do not hold
-_PREFIX, _SUFFIX = "checkpoint-", ".pt"
 
 
 def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> None:
     """Writes the state of a run after `step`: weights, optimizer and counters. Removes all but the last two."""
-    path = folder / f"{_PREFIX}{step:09d}{_SUFFIX}"
+    path = folder / CHECKPOINTS.replace("*", f"{step:09d}")
     with artifact.publish_file(path) as partial:
         torch.save(dict(state), partial)
     for old in _newest_first(folder)[KEPT:]:
@@ -47,7 +46,7 @@ def state_to_go_on_from(run: Run, identity: Mapping[str, str], steps: int) -> di
 def remove_checkpoints(folder: Path, from_step: int = 0) -> int | None:
     """Removes the checkpoints of `from_step` and later; returns the step of the newest that is left, if any."""
     for path in _newest_first(folder):
-        step = int(path.name.removeprefix(_PREFIX).removesuffix(_SUFFIX))
+        step = checkpoint_step(path)
         if step < from_step:
             return step
         path.unlink()
@@ -100,4 +99,4 @@ def _check_checksums(path: Path) -> None:
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"{_PREFIX}*{_SUFFIX}"), reverse=True)
+    return sorted(folder.glob(CHECKPOINTS), reverse=True)

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toktrial import artifact
 from toktrial.errors import TrialError
 from toktrial.training.config import ModelConfig, TrainingConfig
-from toktrial.training.model import GPT
+
+if TYPE_CHECKING:
+    from toktrial.training.model import GPT
 
 WEIGHTS_FILE = "weights.safetensors"
+CHECKPOINTS = "checkpoint-*.pt"
 # Fields of TrainingConfig that identify no run: its context and batch size answer the first, the second changes last bits only.
 NOT_IDENTIFYING = ("match", "threads")
 
@@ -68,7 +72,12 @@ def kept_weights_file(step: int) -> str:
     return f"weights-step-{step:09d}.safetensors"
 
 
-def save_weights(path: Path, model: GPT) -> None:
+def checkpoint_step(path: Path) -> int:
+    """Returns the step after which a checkpoint was written."""
+    return int(path.stem.rpartition("-")[2])
+
+
+def save_weights(path: Path, model: "GPT") -> None:
     """Writes weights by rename, in float32, for any device."""
     from safetensors.torch import save_file
 
@@ -76,13 +85,15 @@ def save_weights(path: Path, model: GPT) -> None:
         save_file({name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}, partial)
 
 
-def load_model(run: Run, entries: int, weights_file: str = WEIGHTS_FILE) -> GPT:
+def load_model(run: Run, entries: int, weights_file: str = WEIGHTS_FILE) -> "GPT":
     """Returns a finished run's model, in float32 on the CPU; `entries` are those of the track's tokenizer.
 
     Raises TrialError if the weights are missing or do not fit.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
+
+    from toktrial.training.model import GPT
 
     model = GPT(run.model, run.vocab_size, entries)
     path = run.folder / weights_file
