@@ -171,8 +171,8 @@ def test_what_is_shown_fits_the_terminal_and_nothing_of_it_is_cut(columns: int) 
     shows_all = """
 from toktrial.commands.terminal import print_table
 from toktrial.progress import print_line, progress
-print_table("tracks", dict.fromkeys(["track", "bytes per token", "bits per byte", "training seconds", "loss"], "right"),
-            [["superwords", "4.0123", "0.9559", "1234.5", "2.641"]])
+headings = ["track", "bytes per token", "bits per byte", "training seconds", "loss"]
+print_table("tracks", [(heading, "right") for heading in headings], [["superwords", "4.0123", "0.9559", "1234.5", "2.641"]])
 print_line("WARNING    " + "too small " * 12 + "END\\ndisk       1 GB", hanging=11)
 with progress("training btm, seed 1", 100, "step") as shown:
     shown.update(50, "loss 3.456, 1.234 bits per byte")

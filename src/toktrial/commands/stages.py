@@ -17,7 +17,7 @@ import tyro
 
 from toktrial import presets, progress, protocol
 from toktrial.commands import Call, CallError
-from toktrial.commands.terminal import print_lines, print_table
+from toktrial.commands.terminal import print_lines, print_section
 from toktrial.errors import TrialError
 from toktrial.lock import writing
 from toktrial.protocol import Protocol, differences
@@ -47,6 +47,8 @@ class Stage(Call):
     """Bits per byte: `report` and `run` say what each track needs to reach it. It decides nothing."""
     allow_code: bool = False
     """Import the code that a protocol's file names (a score), because you trust it."""
+    show: bool = False
+    """`report` prints the whole report at the terminal too, but for its pictures."""
     command: tyro.conf.Suppress[str] = ""
     """The stage, or `run`."""
 
@@ -74,6 +76,8 @@ class Stage(Call):
             raise TrialError(f"--target must be bits per byte, a number above 0, but is {call.target}")
         if call.target is not None and name not in ("report", "run"):
             raise CallError(f"--target is an option of `report` and `run`, not of `{name}`")
+        if call.show and name != "report":
+            raise CallError(f"--show is an option of `report`, not of `{name}`")
         words = [word for argument in arguments for word in argument.split("=", 1)]
         typed = {score for flag, score in itertools.pairwise(words) if flag.startswith("--tracks.") and flag.endswith(".score")}
         return replace(call, allow_code=call.allow_code or typed.issuperset(named_code(call.protocol.tracks).values()))
@@ -94,7 +98,7 @@ class Stage(Call):
 
     def _report_what_is_there(self) -> None:
         """Writes the report. Nothing is begun, amended or waited for."""
-        from toktrial.report.page import write_report
+        from toktrial.report.page import document_of, write_report
 
         if not (self.trial_folder / PROTOCOL_FILE).is_file():
             raise TrialError(f"there is no trial in {self.trial_folder} to report: `toktrial run` makes one")
@@ -104,7 +108,10 @@ class Stage(Call):
                 f"a report changes nothing, but the trial in {trial.folder} has another {', '.join(changed)}: "
                 f"`toktrial report {trial.folder}` reports it as it is, and `toktrial run` can change some fields"
             )
-        write_report(trial.folder, self.target)
+        result = write_report(trial.folder, self.target)
+        if self.show:
+            for section in document_of(result).sections:
+                print_section(section)
 
     def _confirm(self, trial: Trial) -> "Plan":
         """Says what the trial will cost, and asks before anything long. Raises TrialError where the answer is no."""
@@ -171,38 +178,11 @@ class Run(Stage):
 
 
 def print_summary(result: "TrialResult", report_folder: Path) -> None:
-    """Prints a report's result: how its criterion came out, a table of the tracks, and where the report is."""
-    from toktrial.report.amendments import describe_amendment
-    from toktrial.report.sections.control import control_sentences
-    from toktrial.report.sections.opening import noise_sentences
-    from toktrial.report.wording import decimal
+    """Prints a report's result in brief, and where the report is."""
+    from toktrial.report.sections.summary import summary
 
-    verdict = result.verdict
-    print_lines(verdict.outcome, *verdict.clauses, verdict.criterion)
-    headings = ("entries", "bytes per token", "bits per byte", "loss per token", "training seconds")
-    print_table(
-        f"trial {result.trial}",
-        {"track": "left", **dict.fromkeys(headings, "right")},
-        [
-            [
-                name,
-                f"{track.entries:,}",
-                decimal(track.bytes_per_token.validation, 2),
-                decimal(track.final.bits_per_byte, 4),
-                decimal(track.final.validation_loss, 3),
-                decimal(track.final.training_seconds, 1),
-            ]
-            for name, track in result.tracks.items()
-        ],
-    )
-    print_lines(
-        *verdict.details,
-        *noise_sentences(result),
-        *(control_sentences(result.control, result)[:1] if result.control else []),
-        *(f"- {note}" for note in result.notes),
-        *(f"- changed: {describe_amendment(each)}" for each in result.amendments),
-        f"report: {report_folder / 'index.html'}",
-    )
+    print_section(summary(result))
+    print_lines(f"report: {report_folder / 'index.html'}")
 
 
 def _ask(plan: "Plan") -> None:

@@ -105,7 +105,7 @@ def _list_trials(folders: list[Path]) -> None:
             continue
         trained = f"{sum(state in FINISHED for state in states)} of {len(states)}"
         rows.append([folder.as_posix(), trained, "yes" if artifact.is_finished(trial.report_folder) else "no", _writer(folder)])
-    print_table("trials", {"trial": "left", "runs trained": "right", "report": "left", "written by": "left"}, rows)
+    print_table("trials", [("trial", "left"), ("runs trained", "right"), ("report", "left"), ("written by", "left")], rows)
     print_lines(*damaged)
 
 
@@ -115,7 +115,7 @@ def _show(trial: TrialFolder) -> None:
     runs = _runs(trial)
     print_table(
         f"{trial.folder}",
-        {"track": "left", "seed": "right", "state": "left", "step": "right", "steps/s": "right", "folder": "left"},
+        [("track", "left"), ("seed", "right"), ("state", "left"), ("step", "right"), ("steps/s", "right"), ("folder", "left")],
         [
             [run.track, f"{run.seed}", run.state, run.progress, run.speed, run.folder.relative_to(trial.folder).as_posix()]
             for run in runs
