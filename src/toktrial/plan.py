@@ -114,7 +114,9 @@ class Plan:
 
     @property
     def free_bytes(self) -> int:
-        return shutil.disk_usage(self.trial.folder).free
+        """Where the folder is, or will be made."""
+        folder = self.trial.folder.absolute()
+        return shutil.disk_usage(next(each for each in (folder, *folder.parents) if each.exists())).free
 
 
 def make_plan(trial: TrialFolder, speed: "Speed | None" = None) -> Plan:

@@ -42,6 +42,7 @@ COMMANDS = (
     Command("evaluate", "bits per byte of all validation documents, samples, minimal pairs and an account of the vocabularies"),
     Command("report", "the verdict, its charts and the page"),
     Command("run", "all of them, after saying what they will cost", "stages.Run"),
+    Command("init", "a small protocol with comments, to begin from", "init.Init", "protocol.toml"),
     Command(
         "status",
         "what is done, what runs, how long it will take",

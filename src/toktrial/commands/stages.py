@@ -115,11 +115,7 @@ class Stage(Call):
 
     def _confirm(self, trial: Trial) -> "Plan":
         """Says what the trial will cost, and asks before anything long. Raises TrialError where the answer is no."""
-        from toktrial.plan import HANGING, describe_plan, make_plan
-
-        progress.print_line("looking at a sample of the text and timing a few steps ...")
-        plan = make_plan(trial)
-        progress.print_line("\n".join(describe_plan(plan)), hanging=HANGING)
+        plan = _show_plan(trial)
         if plan.is_long and not self.yes:
             _ask(plan)
         return plan
@@ -156,8 +152,15 @@ class Stage(Call):
 class Run(Stage):
     """Does everything in a trial that is not done yet, after saying what it will cost, and shows the result."""
 
+    dry_run: bool = False
+    """Say what the trial will do and what it will cost, and end there. Nothing is begun or written."""
+
     def execute(self) -> None:
         """Does all stages and shows the result. Raises TrialError where something long is not confirmed."""
+        if self.dry_run:
+            check_place(self.trial_folder)
+            _show_plan(TrialFolder(self.trial_folder, self.protocol, self.allow_code))
+            return None
         with self.writing_trial() as trial:
             trial.mend()
             finished = trial.finished_result(self.target)
@@ -185,6 +188,15 @@ def print_summary(result: "TrialResult", report_folder: Path) -> None:
     print_lines(f"report: {report_folder / 'index.html'}")
 
 
+def _show_plan(trial: TrialFolder) -> "Plan":
+    from toktrial.plan import HANGING, describe_plan, make_plan
+
+    progress.print_line("looking at a sample of the text and timing a few steps ...")
+    plan = make_plan(trial)
+    progress.print_line("\n".join(describe_plan(plan)), hanging=HANGING)
+    return plan
+
+
 def _ask(plan: "Plan") -> None:
     """Asks at a terminal whether to begin something long. Raises TrialError where the answer is no, or nobody can answer."""
     from toktrial.plan import duration
@@ -204,4 +216,4 @@ def _named_protocol(name: str) -> Protocol:
         return presets.tinystories()
     if path.is_dir():
         return protocol.load(path / PROTOCOL_FILE, of_trial=True)
-    return protocol.load(path) if path.suffix == ".toml" else presets.preset(name)
+    return protocol.load(path, based_on=presets.preset) if path.suffix == ".toml" else presets.preset(name)
