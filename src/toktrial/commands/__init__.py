@@ -49,6 +49,7 @@ COMMANDS = (
         "status.Status",
         "trials/demo",
     ),
+    Command("compare", "finished trials side by side, on one page", "compare.Compare", "trials/demo trials/deeper"),
     Command("verify", "whether every file is what its stage wrote", "status.Verify", "trials/demo"),
     Command("inspect graph", "which token follows which, and how often", "inspect.Graph", "trials/demo"),
     Command("inspect tokens", "how every track cuts a text", "inspect.Tokens", 'trials/demo "some text"'),

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from toktrial.report.blocks import Block, Section, Table
 
 Side = Literal["left", "right"]
-WIDER_THAN_ANY = 10_000  # columns
 
 
 def console() -> "Console":
@@ -36,22 +35,36 @@ def print_table(title: str, columns: Iterable[tuple[str, Side]], rows: Iterable[
 
     Where the terminal is too narrow for its longest words, each row is a list of headings and cells, so that no number is cut.
     """
-    from rich.measure import Measurement
-    from rich.table import Table
+    from rich.table import Table as RichTable
 
-    table, columns = Table(title=printable(title), title_justify="left"), list(columns)
-    for heading, side in columns:
-        table.add_column(printable(heading), justify=side, overflow="fold")
-    rows = list(rows)
-    for row in rows:
-        table.add_row(*map(printable, row))
-    terminal = console()
-    if Measurement.get(terminal, terminal.options.update(max_width=WIDER_THAN_ANY), table).minimum <= terminal.width:
-        terminal.print(table)
-    else:
+    headings, sides = zip(*columns, strict=True)
+    cells = [[printable(cell) for cell in row] for row in (headings, *rows)]
+    widths = _column_widths(list(zip(*cells, strict=True)), console().width)
+    if widths is None:
         print_lines(title)
-        for row in rows:
-            print_lines("", *(f"{heading}: {cell}" for (heading, _), cell in zip(columns, row, strict=True)))
+        for row in cells[1:]:
+            print_lines("", *(f"{heading}: {cell}" for heading, cell in zip(headings, row, strict=True)))
+        return
+    table = RichTable(title=printable(title), title_justify="left")
+    for heading, side, width in zip(cells[0], sides, widths, strict=True):
+        table.add_column(heading, justify=side, width=width)
+    for row in cells[1:]:
+        table.add_row(*row)
+    console().print(table)
+
+
+def _column_widths(columns: Sequence[Sequence[str]], terminal_width: int) -> list[int] | None:
+    """Returns the widths at which a table's columns cut no word; None where the terminal has no room for that.
+
+    rich's own choice cuts words: it takes most from the widest columns, however long the words of the others are.
+    """
+    from rich.cells import cell_len
+
+    least = [max(map(cell_len, " ".join(column).split()), default=0) for column in columns]
+    most = [max(map(cell_len, "\n".join(column).split("\n"))) for column in columns]
+    spare = terminal_width - (3 * len(columns) + 1) - sum(least)  # but for the lines, each with a space on either side
+    share = min(1.0, spare / max(1, sum(most) - sum(least)))
+    return [int(low + share * (high - low)) for low, high in zip(least, most, strict=True)] if spare >= 0 else None
 
 
 def print_section(section: "Section") -> None:

@@ -26,7 +26,7 @@ def protocol_section(result: TrialResult) -> Section:
     """Returns how much text there was, and every field of the protocol."""
     sizes = {"train": result.corpus.train, "validation": result.corpus.validation}
     parts = [[part, count(size.documents), count(size.bytes)] for part, size in sizes.items()]
-    fields = [[name, _field_text(value)] for name, value in _flat(result.protocol, "")]
+    fields = [[name, field_text(value)] for name, value in flat(result.protocol)]
     corpus = Table("The corpus", ("", "documents", "bytes of text"), parts)
     protocol = Table("Every field of protocol.toml", ("field", "value"), fields, ("text", "code"))
     return Section(id="protocol", title="Protocol", blocks=(corpus, protocol))
@@ -57,15 +57,17 @@ def repeat_section(result: TrialResult) -> Section:
     )
 
 
-def _field_text(value: Any) -> str:
+def field_text(value: Any) -> str:
+    """Returns the value of a protocol's field as a table shows it."""
     if isinstance(value, list):
         return "\n".join(map(str, value))
     return '""' if value == "" else str(value)
 
 
-def _flat(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields every field of nested tables by its dotted name, with its value."""
     for name, value in table.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
