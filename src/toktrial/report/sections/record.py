@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from toktrial.report.amendments import describe_amendment
-from toktrial.report.blocks import Bullets, CodeBlock, Paragraph, Section, Table
+from toktrial.report.blocks import Bullets, CodeBlock, Details, Paragraph, Section, Table
 from toktrial.report.result import TrialResult
 from toktrial.report.wording import count, joined, seconds
 
@@ -29,7 +29,7 @@ def protocol_section(result: TrialResult) -> Section:
     fields = [[name, field_text(value)] for name, value in flat(result.protocol)]
     corpus = Table("The corpus", ("", "documents", "bytes of text"), parts)
     protocol = Table("Every field of protocol.toml", ("field", "value"), fields, ("text", "code"))
-    return Section(id="protocol", title="Protocol", blocks=(corpus, protocol))
+    return Section(id="protocol", title="Protocol", blocks=(corpus, Details(f"All {len(fields)} fields", (protocol,))))
 
 
 def environment_section(result: TrialResult) -> Section:
@@ -38,7 +38,8 @@ def environment_section(result: TrialResult) -> Section:
     stages = [[stage, seconds(value)] for stage, value in result.seconds_by_stage.items()]
     ran_on = Table("What the runs ran on", ("", "value"), values, ("text", "text"))
     took = Table("Seconds by stage, summed over the runs of a track", ("stage", "seconds"), stages)
-    return Section(id="environment", title="Environment", blocks=(ran_on, took))
+    blocks = (took, Details("Machines and versions", (ran_on,)))
+    return Section(id="environment", title="Environment", blocks=blocks)
 
 
 def repeat_section(result: TrialResult) -> Section:
