@@ -5,17 +5,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toktrial.tokenizer.merge_kernels import Scratch, new_scratch
+from toktrial.tokenizer.merge_kernels import REUSED, REUSED_END, Scratch, new_scratch
 from toktrial.tokenizer.merge_rules import WordFlags
 from toktrial.tokenizer.pairs import Longs
-from toktrial.tokenizer.stream import Cells, Positions, StreamPairs, compact, count_stream_pairs, stream_of
+from toktrial.tokenizer.stream import MOST_THREADS, Cells, Positions, StreamPairs, compact, count_stream_pairs, stream_of
 
 
 class MergedStream:
     """The cells, the positions of pairs, and the working memory of a merge; the kernels write into all of them."""
 
-    def __init__(self, cells: Cells, flags: WordFlags, vocab_size: int) -> None:
-        """`cells`: laid out by `lay_out_documents`, or `compacted` after some merges."""
+    def __init__(self, cells: Cells, flags: WordFlags, vocab_size: int, threads: int = MOST_THREADS) -> None:
+        """`cells`: laid out by `lay_out_documents`, or `compacted` after some merges; threads: the most that count."""
+        self._threads = threads
         self.stream = stream_of(cells, flags, vocab_size)
         self._position_dtype: Any = np.uint32 if cells.size < np.iinfo(np.uint32).max else np.int64
         self.positions: Positions = np.zeros(0, dtype=self._position_dtype)
@@ -35,7 +36,7 @@ class MergedStream:
         """Compacts the stream and counts its pairs; `entries`: how many ids there are by now."""
         self.positions = self.positions[:0].copy()  # frees what the merges no longer need
         self.compacted()
-        return count_stream_pairs(self.stream, entries, self._position_dtype)
+        return count_stream_pairs(self.stream, entries, self._position_dtype, self._threads)
 
     def keep(self, found: StreamPairs, kept: npt.NDArray[np.bool_]) -> Longs:
         """Writes the positions of those of the pairs found that are `kept`; returns where their slices begin."""
@@ -53,6 +54,11 @@ class MergedStream:
         self.stream.span[new] = self.stream.span[left] + self.stream.span[right]
         if self.stream.flags.size:
             self.stream.flags[new] = flags
+
+    def reuse(self, start: int, end: int) -> None:
+        """Lets new positions be written over those of a pair that was merged, if nothing larger is left to write over."""
+        if end - start > self.room[REUSED_END] - self.room[REUSED]:
+            self.room[REUSED], self.room[REUSED_END] = start, end
 
     def documents(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """Returns the documents as the merges left them: flat ids and offsets (documents + 1,)."""

@@ -76,6 +76,19 @@ def enter_pairs(keys: Keys, values: Longs, new_keys: Keys, new_values: Longs) ->
 
 
 @numba.njit(cache=True, nogil=True)
+def add_counts(keys: Keys, values: Longs, changed: Keys, changes: Longs) -> int:
+    """Adds changes (n,) to the counts of pairs (n,), in a table that has room; returns how many it did not hold yet."""
+    entered = 0
+    for k in range(changed.size):
+        slot = find_slot(keys, changed[k])
+        if keys[slot] == EMPTY:
+            keys[slot] = changed[k]
+            entered += 1
+        values[slot, COUNT] += changes[k]
+    return entered
+
+
+@numba.njit(cache=True, nogil=True)
 def counts_of(keys: Keys, values: Longs, wanted: Keys) -> Longs:
     """Returns the counts (wanted,) of pairs by their keys; 0 for a pair that the table does not hold."""
     counts = np.empty(wanted.size, dtype=np.int64)
