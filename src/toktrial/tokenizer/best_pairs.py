@@ -100,7 +100,8 @@ class BestPairs:
             self._heap = Heap(np.resize(self._heap.scores, 2 * needed), np.resize(self._heap.keys, 2 * needed))
 
     def count_merge(self, left: int, right: int, new: int, merged: int) -> None:
-        """Counts the tokens that a merge at so many positions took and made."""
+        """Takes the merged pair out of the count, and counts the tokens that a merge at so many positions took and made."""
+        self.pairs[pairs.find_slot(self.keys, pairs.pair_key(left, right)), COUNT] = 0
         self._merges_done += 1
         if not self._rule.by_frequency:
             self._token_counts[left] -= merged

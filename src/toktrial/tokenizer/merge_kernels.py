@@ -82,7 +82,6 @@ def merge_pair(
     merged, touched_before, touched_after = replace(stream, scratch, positions[start:end], left, right, new)
     _lower_counts(keys, pairs, scratch.broken_before, scratch.touched[:touched_before], left, True)
     _lower_counts(keys, pairs, scratch.broken_after, scratch.touched_after[:touched_after], right, False)
-    pairs[slot, COUNT] = 0
     starts = positions[start : start + merged]
     kept = 0
     for neighbours, are_before in ((scratch.before[:merged], True), (scratch.after[:merged], False)):

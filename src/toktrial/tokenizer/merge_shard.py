@@ -24,13 +24,11 @@ from toktrial.tokenizer.pairs import (
     IntArray,
     Keys,
     Longs,
-    Token,
     empty_table,
     enter_pairs,
     find_slot,
     grown,
     pair_key,
-    parts_of,
 )
 from toktrial.tokenizer.stream import Cells, Positions, Stream, cell_type, count_tokens, lay_out_documents
 
@@ -47,15 +45,18 @@ class Changes(NamedTuple):
 
 
 class _Arisen(NamedTuple):
-    """What a merge made, until it is known which of the new pairs are kept."""
+    """What a round of merges made, until it is known which of the new pairs are kept."""
 
-    new: int
-    slot: slice
-    """Where in the positions the merged pair's were; the first ones are where the new token begins."""
+    news: Longs
+    """(merges,) int64: the new ids."""
+    slices: Longs
+    """(merges, 2) int64: where the positions of each merged pair begin and end; the first ones are now those of the new id."""
+    merged: Longs
+    """(merges,) int64: how many those are."""
     before: Cells
-    """(merged,): the token before each new one; see Scratch."""
+    """(sum of merged,): the token before each new one, merge by merge; see Scratch."""
     after: Cells
-    """(merged,): the token after it."""
+    """(sum of merged,): the token after it."""
 
 
 class MergeShard:
@@ -83,9 +84,7 @@ class MergeShard:
             cells = lay_out_documents(*encoded, len(entries), cell_type(vocab_size))
         self._entries = len(entries)
         self._merged = MergedStream(cells, word_flags(entries, vocab_size, scope), vocab_size, threads=1)
-        self._changed = np.zeros(4 * vocab_size, dtype=np.uint64)
-        self._changes = np.zeros(4 * vocab_size, dtype=np.int64)
-        self._arisen: list[_Arisen] = []
+        self._arisen: _Arisen | None = None
 
     def count_tokens(self) -> Longs:
         """Returns how often each token occurs: (vocab_size,) int64."""
@@ -95,7 +94,7 @@ class MergeShard:
 
     def count_pairs(self) -> tuple[Keys, Longs]:
         """Counts all pairs anew and forgets all positions; returns keys and counts, (pairs,) each."""
-        self._arisen = []
+        self._arisen = None
         self._found = self._merged.count_pairs(self._entries)
         return self._found.keys, self._found.counts
 
@@ -116,56 +115,36 @@ class MergeShard:
         batch: (merges, 4) of left id, right id, new id and the new entry's flags, none of whose parts is one of the new ids.
         """
         self._keep_arisen(kept)
-        merging, first_new = self._merged, int(batch[0, 2])
-        changed, changes, all_merged = [], [], []
+        merging = self._merged
         for left, right, new, flags in batch.tolist():
             merging.add_entry(left, right, new, flags)
-            start, end, merged, n = _merge_and_report(
-                merging.stream,
-                self._keys,
-                self._pairs,
-                merging.positions,
-                merging.scratch,
-                left,
-                right,
-                new,
-                first_new,
-                self._changed,
-                self._changes,
-            )
-            before, after = merging.scratch.before[:merged].copy(), merging.scratch.after[:merged].copy()
-            self._arisen.append(_Arisen(new, slice(start, end), before, after))
-            changed.append(self._changed[:n].copy())
-            changes.append(self._changes[:n].copy())
-            all_merged.append(merged)
         self._entries = new + 1
-        return Changes(np.concatenate(changed), np.concatenate(changes), np.array(all_merged, dtype=np.int64))
+        slices = _slices_of(self._keys, self._pairs, np.array(batch))
+        positions = slices[:, 1] - slices[:, 0]
+        cells = np.empty((2, int(positions.sum())), dtype=merging.stream.cells.dtype)
+        room = 4 * int(np.minimum(positions, merging.stream.span.size).sum())  # two neighbours, each in two pairs
+        changes = Changes(np.empty(room, np.uint64), np.empty(room, np.int64), np.zeros(len(batch), np.int64))
+        self._arisen = _Arisen(batch[:, 2].copy(), slices, changes.merged, *cells)
+        listed = _merge_all(
+            merging.stream, self._keys, merging.positions, merging.scratch, np.array(batch), self._arisen, changes
+        )
+        return Changes(changes.keys[:listed].copy(), changes.counts[:listed].copy(), changes.merged)
 
     def _keep_arisen(self, kept: Keys) -> None:
+        if self._arisen is None:
+            return
         if 2 * (self._used_slots + kept.size) > self._keys.size:
             self._keys, self._pairs = grown(self._keys, self._pairs, self._used_slots + kept.size)
         enter_pairs(self._keys, self._pairs, np.array(kept), np.zeros((kept.size, PAIR_COLUMNS), dtype=np.int64))
         self._used_slots += kept.size
-        made_by_merge_of = np.maximum(*parts_of(kept))
         merging = self._merged
-        for new, slot, before, after in self._arisen:
-            if new in made_by_merge_of:
-                starts = merging.positions[slot.start : slot.start + before.size]
-                _keep_known_pairs(
-                    merging.stream,
-                    self._keys,
-                    self._pairs,
-                    merging.positions,
-                    merging.scratch,
-                    starts,
-                    before,
-                    after,
-                    new,
-                    merging.room,
-                )
-        for arisen in self._arisen:
-            merging.reuse(arisen.slot.start, arisen.slot.stop)
-        self._arisen = []
+        if kept.size:
+            _keep_known_pairs(
+                merging.stream, self._keys, self._pairs, merging.positions, merging.scratch, self._arisen, merging.room
+            )
+        for start, end in self._arisen.slices.tolist():
+            merging.reuse(start, end)
+        self._arisen = None
 
     def documents(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """Returns the documents as the merges left them, flat ids and offsets; no more merges after that."""
@@ -173,60 +152,66 @@ class MergeShard:
 
 
 @numba.njit(cache=True, nogil=True)
-def _merge_and_report(
+def _slices_of(keys: Keys, pairs: Longs, batch: Longs) -> Longs:
+    """Returns where the positions of each pair of a round begin and end: (merges, 2)."""
+    slices = np.empty((batch.shape[0], 2), dtype=np.int64)
+    for merge in range(batch.shape[0]):
+        slot = find_slot(keys, pair_key(batch[merge, 0], batch[merge, 1]))  # an empty one, of no positions, if there is none
+        slices[merge, 0], slices[merge, 1] = pairs[slot, SLICE_START], pairs[slot, SLICE_END]
+    return slices
+
+
+@numba.njit(cache=True, nogil=True)
+def _merge_all(
     stream: Stream,
     keys: Keys,
-    pairs: Longs,
     positions: Positions,
     scratch: Scratch,
-    left: int,
-    right: int,
-    new: int,
-    first_new: int,
-    changed: Keys,
-    changes: Longs,
-) -> tuple[int, int, int, int]:
-    """Merges a pair everywhere, leftmost first, and lists by how much the counts of other pairs change.
-
-    Returns where the pair's positions begin and end, how many merges were made, and how many changes there are.
-    """
-    slot = find_slot(keys, pair_key(left, right))  # if the shard has no such pair, an empty one: no positions
-    start, end = pairs[slot, SLICE_START], pairs[slot, SLICE_END]
-    merged, touched_before, touched_after = replace(stream, scratch, positions[start:end], left, right, new)
-    listed = 0
-    for k in range(touched_before + touched_after):
-        is_before = k < touched_before
-        token = scratch.touched[k] if is_before else scratch.touched_after[k - touched_before]
-        broken = scratch.broken_before if is_before else scratch.broken_after
-        key = pair_key(token, left) if is_before else pair_key(right, token)
-        if token >= first_new or keys[find_slot(keys, key)] != EMPTY:
-            changed[listed], changes[listed] = key, -broken[token]
-            listed += 1
-        broken[token] = 0
-    for neighbours, is_before in ((scratch.before[:merged], True), (scratch.after[:merged], False)):
-        for k in range(count_neighbours(stream, scratch, neighbours)):
-            token = scratch.touched[k]
-            changed[listed] = pair_key(token, new) if is_before else pair_key(new, token)
-            changes[listed] = scratch.counts[token]
-            scratch.counts[token] = 0
-            listed += 1
-    return start, end, merged, listed
+    batch: Longs,
+    arisen: _Arisen,
+    changes: Changes,
+) -> int:
+    """Makes the merges of a round; fills `arisen` and `changes`, and returns how many changes there are."""
+    listed, done = 0, 0
+    for merge in range(batch.shape[0]):
+        left, right, new = batch[merge, 0], batch[merge, 1], batch[merge, 2]
+        candidates = positions[arisen.slices[merge, 0] : arisen.slices[merge, 1]]
+        merged, touched_before, touched_after = replace(stream, scratch, candidates, left, right, new)
+        for k in range(touched_before + touched_after):
+            is_before = k < touched_before
+            token = scratch.touched[k] if is_before else scratch.touched_after[k - touched_before]
+            broken = scratch.broken_before if is_before else scratch.broken_after
+            key = pair_key(token, left) if is_before else pair_key(right, token)
+            if token >= batch[0, 2] or keys[find_slot(keys, key)] != EMPTY:  # it arose in this round, or is kept
+                changes.keys[listed], changes.counts[listed] = key, -broken[token]
+                listed += 1
+            broken[token] = 0
+        for neighbours, is_before in ((scratch.before[:merged], True), (scratch.after[:merged], False)):
+            for k in range(count_neighbours(stream, scratch, neighbours)):
+                token = scratch.touched[k]
+                changes.keys[listed] = pair_key(token, new) if is_before else pair_key(new, token)
+                changes.counts[listed] = scratch.counts[token]
+                scratch.counts[token] = 0
+                listed += 1
+        arisen.before[done : done + merged] = scratch.before[:merged]
+        arisen.after[done : done + merged] = scratch.after[:merged]
+        changes.merged[merge] = merged
+        done += merged
+    return listed
 
 
 @numba.njit(cache=True, nogil=True)
 def _keep_known_pairs(
-    stream: Stream,
-    keys: Keys,
-    pairs: Longs,
-    positions: Positions,
-    scratch: Scratch,
-    starts: Positions,
-    before: Cells,
-    after: Cells,
-    new: Token,
-    room: Longs,
+    stream: Stream, keys: Keys, pairs: Longs, positions: Positions, scratch: Scratch, arisen: _Arisen, room: Longs
 ) -> None:
-    """Writes the positions of those pairs of the new token that the table holds."""
-    kept = 0
-    for neighbours, are_before in ((before, True), (after, False)):
-        kept = keep_new_pairs(stream, keys, pairs, positions, scratch, starts, neighbours, are_before, new, 0, kept, room)
+    """Writes the positions of those of the new pairs that the table holds."""
+    done = 0
+    for merge in range(arisen.news.size):
+        start, merged, kept = arisen.slices[merge, 0], arisen.merged[merge], 0
+        starts = positions[start : start + merged]
+        before, after = arisen.before[done : done + merged], arisen.after[done : done + merged]
+        done += merged
+        for neighbours, are_before in ((before, True), (after, False)):
+            kept = keep_new_pairs(
+                stream, keys, pairs, positions, scratch, starts, neighbours, are_before, arisen.news[merge], 0, kept, room
+            )

@@ -34,6 +34,7 @@ from typing import Protocol as Interface
 
 import numpy as np
 
+from toktrial.errors import TrialError
 from toktrial.tokenizer.best_pairs import BestPairs, MergeRule
 from toktrial.tokenizer.merge import (
     PAIRS_KEPT_PER_MERGE,
@@ -92,7 +93,12 @@ class ThreadShards:
 
 
 def cut_documents(ids: IntArray, offsets: IntArray, shards: int) -> Iterator[tuple[IntArray, IntArray]]:
-    """Cuts a stream between documents into shards of about equally many ids; yields ids and offsets of each."""
+    """Cuts a stream between documents into shards of about equally many ids; yields ids and offsets of each.
+
+    Raises TrialError for less than one shard.
+    """
+    if shards < 1:
+        raise TrialError(f"shards must be at least 1, but is {shards}")
     bounds = np.searchsorted(offsets, np.linspace(offsets[0], offsets[-1], shards + 1))
     bounds[0], bounds[-1] = 0, offsets.size - 1
     for first, last in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
