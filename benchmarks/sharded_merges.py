@@ -42,6 +42,9 @@ class TimedShards:
         self.seconds: dict[str, list[list[float]]] = {}
         self.changes = 0
 
+    def __len__(self) -> int:
+        return len(self._documents)
+
     def start(self, *arguments: Any) -> None:
         self._shards = [MergeShard(*part, *arguments) for part in self._documents]
 
@@ -53,7 +56,7 @@ class TimedShards:
             reply = getattr(shard, method)(*arguments)
             seconds.append(time.thread_time() - started)
             if method == "merge":
-                self.changes += reply.keys.size
+                self.changes += reply.keys.size + reply.new_keys.size
             yield reply
 
 

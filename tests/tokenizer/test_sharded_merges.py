@@ -32,6 +32,9 @@ class PlainShards:
         self.documents = documents
         self.rounds: list[int] = []
 
+    def __len__(self) -> int:
+        return len(self.documents)
+
     def start(self, *arguments: Any) -> None:
         self.shards = [MergeShard(*part, *arguments) for part in self.documents]
 

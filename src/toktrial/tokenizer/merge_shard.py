@@ -18,12 +18,15 @@ from toktrial.tokenizer.merge_rules import word_flags
 from toktrial.tokenizer.merged_stream import MergedStream
 from toktrial.tokenizer.pairs import (
     EMPTY,
+    HALF,
     PAIR_COLUMNS,
+    RIGHT_MASK,
     SLICE_END,
     SLICE_START,
     IntArray,
     Keys,
     Longs,
+    PairCounts,
     empty_table,
     enter_pairs,
     find_slot,
@@ -37,9 +40,13 @@ class Changes(NamedTuple):
     """What a round of merges changed in one shard."""
 
     keys: Keys
-    """(changes,) uint64: pairs that are kept or new; one may stand here several times."""
+    """(changes,) uint64: kept pairs of old tokens; one may stand here several times."""
     counts: Longs
-    """(changes,) int64: what their counts rose or fell by."""
+    """(changes,) int64: what their counts fell by, so below zero."""
+    new_keys: Keys
+    """(new pairs,) uint64: those pairs of new tokens that are frequent enough here."""
+    new_counts: Longs
+    """(new pairs,) int64: how often each stands here after the round."""
     merged: Longs
     """(merges,) int64: at how many positions each pair of the round was merged."""
 
@@ -57,6 +64,13 @@ class _Arisen(NamedTuple):
     """(sum of merged,): the token before each new one, merge by merge; see Scratch."""
     after: Cells
     """(sum of merged,): the token after it."""
+
+
+class _Log(NamedTuple):
+    """The changes of counts in the order in which they come."""
+
+    keys: Keys
+    counts: Longs
 
 
 class MergeShard:
@@ -109,10 +123,11 @@ class MergeShard:
         self._used_slots = counts.size
         del self._found
 
-    def merge(self, kept: Keys, batch: Longs) -> Changes:
+    def merge(self, kept: Keys, batch: Longs, least: int) -> Changes:
         """Keeps those pairs that arose in the round before, and makes the merges of the next.
 
-        batch: (merges, 4) of left id, right id, new id and the new entry's flags, none of whose parts is one of the new ids.
+        batch: (merges, 4) of left id, right id, new id and the new entry's flags, none of whose parts is one of the new ids;
+        least: new pairs that are rarer here are not reported.
         """
         self._keep_arisen(kept)
         merging = self._merged
@@ -123,12 +138,20 @@ class MergeShard:
         positions = slices[:, 1] - slices[:, 0]
         cells = np.empty((2, int(positions.sum())), dtype=merging.stream.cells.dtype)
         room = 4 * int(np.minimum(positions, merging.stream.span.size).sum())  # two neighbours, each in two pairs
-        changes = Changes(np.empty(room, np.uint64), np.empty(room, np.int64), np.zeros(len(batch), np.int64))
-        self._arisen = _Arisen(batch[:, 2].copy(), slices, changes.merged, *cells)
-        listed = _merge_all(
-            merging.stream, self._keys, merging.positions, merging.scratch, np.array(batch), self._arisen, changes
-        )
-        return Changes(changes.keys[:listed].copy(), changes.counts[:listed].copy(), changes.merged)
+        log = _Log(np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.int64))
+        self._arisen = _Arisen(batch[:, 2].copy(), slices, np.zeros(len(batch), dtype=np.int64), *cells)
+        listed = _merge_all(merging.stream, self._keys, merging.positions, merging.scratch, np.array(batch), self._arisen, log)
+        keys, counts, first_new = log.keys[:listed], log.counts[:listed], np.uint64(batch[0, 2])
+        is_new = (keys >> HALF >= first_new) | (keys & RIGHT_MASK >= first_new)
+        self._new_counts = PairCounts()
+        self._new_counts.add(keys[is_new], counts[is_new])
+        new_keys, new_counts = self._new_counts.all()
+        reported = new_counts >= least
+        return Changes(keys[~is_new], counts[~is_new], new_keys[reported], new_counts[reported], self._arisen.merged)
+
+    def counts_of_new(self, keys: Keys) -> Longs:
+        """Returns how often pairs that arose in the last round stand here: (keys,) int64."""
+        return self._new_counts.of(keys)
 
     def _keep_arisen(self, kept: Keys) -> None:
         if self._arisen is None:
@@ -169,9 +192,9 @@ def _merge_all(
     scratch: Scratch,
     batch: Longs,
     arisen: _Arisen,
-    changes: Changes,
+    log: _Log,
 ) -> int:
-    """Makes the merges of a round; fills `arisen` and `changes`, and returns how many changes there are."""
+    """Makes the merges of a round; fills `arisen` and the log, and returns how many changes that holds."""
     listed, done = 0, 0
     for merge in range(batch.shape[0]):
         left, right, new = batch[merge, 0], batch[merge, 1], batch[merge, 2]
@@ -183,19 +206,19 @@ def _merge_all(
             broken = scratch.broken_before if is_before else scratch.broken_after
             key = pair_key(token, left) if is_before else pair_key(right, token)
             if token >= batch[0, 2] or keys[find_slot(keys, key)] != EMPTY:  # it arose in this round, or is kept
-                changes.keys[listed], changes.counts[listed] = key, -broken[token]
+                log.keys[listed], log.counts[listed] = key, -broken[token]
                 listed += 1
             broken[token] = 0
         for neighbours, is_before in ((scratch.before[:merged], True), (scratch.after[:merged], False)):
             for k in range(count_neighbours(stream, scratch, neighbours)):
                 token = scratch.touched[k]
-                changes.keys[listed] = pair_key(token, new) if is_before else pair_key(new, token)
-                changes.counts[listed] = scratch.counts[token]
+                log.keys[listed] = pair_key(token, new) if is_before else pair_key(new, token)
+                log.counts[listed] = scratch.counts[token]
                 scratch.counts[token] = 0
                 listed += 1
         arisen.before[done : done + merged] = scratch.before[:merged]
         arisen.after[done : done + merged] = scratch.after[:merged]
-        changes.merged[merge] = merged
+        arisen.merged[merge] = merged
         done += merged
     return listed
 

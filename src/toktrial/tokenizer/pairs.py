@@ -97,6 +97,29 @@ def counts_of(keys: Keys, values: Longs, wanted: Keys) -> Longs:
     return counts
 
 
+class PairCounts:
+    """Adds up counts of pairs."""
+
+    def __init__(self) -> None:
+        self._keys, self._values = empty_table(0, 1)
+        self._used = 0
+
+    def add(self, keys: Keys, counts: Longs) -> None:
+        """Adds counts (n,) of pairs (n,), among which one may stand several times."""
+        if 2 * (self._used + keys.size) > self._keys.size:
+            self._keys, self._values = grown(self._keys, self._values, self._used + keys.size)
+        self._used += add_counts(self._keys, self._values, np.array(keys), np.array(counts))
+
+    def all(self) -> tuple[Keys, Longs]:
+        """Returns every pair once, and its count."""
+        slots = np.flatnonzero(self._keys != EMPTY)
+        return self._keys[slots], self._values[slots, COUNT]
+
+    def of(self, keys: Keys) -> Longs:
+        """Returns the counts of these pairs; 0 for one that was never added."""
+        return counts_of(self._keys, self._values, np.array(keys))
+
+
 class Heap(NamedTuple):
     """A binary heap: scores (room,) float64 and keys (room,) uint64, with the best pair at 0.
 

@@ -82,6 +82,9 @@ class RayShards:
             raise TrialError(f"{folder} holds {len(self._paths)} shards, but there are resources for {len(self._resources)}")
         self._actors = [self._new_actor(shard) for shard in range(len(self._paths))]
 
+    def __len__(self) -> int:
+        return len(self._paths)
+
     def _new_actor(self, shard: int) -> Any:
         import ray
 
@@ -106,7 +109,7 @@ class RayShards:
             batches = [call[2][:, :3] for call in self._calls if call[0] == "merge"]
             self._merges, self._calls = np.concatenate([self._merges, *batches]), []
         self._calls.append((method, *arguments))
-        sent = [ray.put(argument) if argument.nbytes > INLINE_BYTES else argument for argument in arguments]
+        sent = [ray.put(argument) if np.asarray(argument).nbytes > INLINE_BYTES else argument for argument in arguments]
         replies = [actor.call.remote(method, *sent) for actor in self._actors]
         for shard in range(len(replies)):
             reply, replies[shard] = replies[shard], None  # so that it is freed as soon as it is used

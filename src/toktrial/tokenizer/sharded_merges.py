@@ -3,10 +3,12 @@
 The coordinator here holds the counts of all pairs and no part of the stream. merge_shard.py is a shard; ray_shards.py puts
 shards on a cluster. The merges, their counts and their order are those of the merge engine, which takes the best pair, merges
 it, and looks again. To tell every shard of one merge at a time takes a round trip for each. So a round sends as many merges as
-cannot disturb one another:
+cannot disturb one another. Shards report those new pairs that are frequent enough in one of them. Where that leaves open
+whether a pair is frequent enough in all of them together, the coordinator asks for its counts.
 
-Let the best pairs be p1, p2, ..., pm, by count, then by left and right id, and let the right part of none of them be the left
-part of another or of itself. Then merging p1, ..., pk leaves p(k+1) the best pair, with the count that it had:
+Which merges may share a round? Let the best pairs be p1, p2, ..., pm, by count, then by left and right id, and let the right
+part of none of them be the left part of another or of itself. Then merging p1, ..., pk leaves p(k+1) the best pair, with the
+count that it had:
 
 1. Merging (l, r) changes the counts of (l, r), of pairs (x, l) and (r, y), and of pairs that hold the new token. By the
    condition, p(k+1) is none of these. All other old pairs were worse than p(k+1), and their counts can only fall.
@@ -48,24 +50,15 @@ from toktrial.tokenizer.merge import (
 )
 from toktrial.tokenizer.merge_rules import ANY, ENDS, FREQUENCY, STARTS, WORDS, flags_of
 from toktrial.tokenizer.merge_shard import Changes, MergeShard
-from toktrial.tokenizer.pairs import (
-    COUNT,
-    EMPTY,
-    HALF,
-    RIGHT_MASK,
-    IntArray,
-    Keys,
-    Longs,
-    add_counts,
-    empty_table,
-    enter_pairs,
-    grown,
-)
+from toktrial.tokenizer.pairs import IntArray, Keys, Longs, PairCounts, add_counts, enter_pairs
 from toktrial.tokenizer.stream import USABLE_CORES, Cells, cell_type
 
 
 class Shards(Interface):
     """All shards of a stream, wherever they are."""
+
+    def __len__(self) -> int:
+        """How many there are."""
 
     def start(self, entries: Sequence[bytes], vocab_size: int, scope: str, merges: Longs) -> None:
         """Makes the shards, with what MergeShard must know beside its documents."""
@@ -81,6 +74,9 @@ class ThreadShards:
         """`ids`, `offsets`: as for `learn_merges_of_stream`; cut into so many shards of about equal size."""
         self._documents = list(cut_documents(ids, offsets, shards))
         self._pool = ThreadPoolExecutor(min(shards, USABLE_CORES))
+
+    def __len__(self) -> int:
+        return len(self._documents)
 
     def start(self, entries: Sequence[bytes], vocab_size: int, scope: str, merges: Longs) -> None:
         """Makes the shards."""
@@ -191,20 +187,26 @@ class ShardedMergeEngine:
     def _run_round(self) -> None:
         """Sends the waiting merges to the shards and adds up what they changed."""
         batch, best = np.array(self._batch, dtype=np.int64), self._best
-        first_new = np.uint64(batch[0, 2])
+        # A pair that is rarer than `least` in every shard is rarer than the threshold in all of them together.
+        least = -(-best.threshold // len(self._shards))
         merged = np.zeros(len(batch), dtype=np.int64)
-        arisen: list[tuple[Keys, Longs]] = []
+        new_counts, reports = PairCounts(), PairCounts()
         reply: Changes
-        for reply in self._shards.call("merge", self._arisen, batch):
-            is_new = (reply.keys >> HALF >= first_new) | (reply.keys & RIGHT_MASK >= first_new)
-            arisen.append((reply.keys[is_new], reply.counts[is_new]))
-            entered = add_counts(best.keys, best.pairs, reply.keys[~is_new], reply.counts[~is_new])
+        for reply in self._shards.call("merge", self._arisen, batch, least):
+            entered = add_counts(best.keys, best.pairs, np.array(reply.keys), np.array(reply.counts))
             assert not entered, f"a shard changed {entered} pairs that are not kept"
+            new_counts.add(reply.new_keys, reply.new_counts)
+            reports.add(reply.new_keys, np.ones(reply.new_keys.size, dtype=np.int64))
             merged += reply.merged
         for (left, right, new, _), count, times in zip(self._batch, self._counts, merged.tolist(), strict=True):
             assert times == count or (left == right and times < count), f"{times} of {count} positions merged"
             best.count_merge(left, right, new, times)
-        keys, counts = sum_counts(arisen)
+        keys, counts = new_counts.all()
+        unreported = (len(self._shards) - reports.of(keys)) * (least - 1)
+        may_be_kept = counts + unreported >= best.threshold
+        if unreported[may_be_kept].any():
+            keys = keys[may_be_kept]
+            counts = sum(self._shards.call("counts_of_new", keys), start=np.zeros(keys.size, dtype=np.int64))
         kept = counts >= best.threshold
         self._arisen = keys[kept]
         best.make_room(self._arisen.size)
@@ -227,7 +229,10 @@ class ShardedMergeEngine:
         """Lets every shard count its pairs anew, and lowers the threshold."""
         self.compacted()
         self.recounts += 1
-        keys, counts = sum_counts(self._shards.call("count_pairs"))
+        found = PairCounts()
+        for keys, counts in self._shards.call("count_pairs"):
+            found.add(keys, counts)
+        keys, counts = found.all()
         kept = self._best.choose(counts, merges_left)
         keys, counts = keys[kept], counts[kept]
         self._best.fill(keys, np.stack([counts] * 2, axis=1))
@@ -249,15 +254,3 @@ class _Parts:
     def touch(self, left: int, right: int) -> bool:
         """Whether the pair could stand right before or right behind one of these, sharing a token."""
         return left in self._rights or right in self._lefts
-
-
-def sum_counts(parts: Iterable[tuple[Keys, Longs]]) -> tuple[Keys, Longs]:
-    """Adds up counts: each part keys (n,) and counts (n,); a key may stand in it several times."""
-    table, values = empty_table(0, 1)
-    used = 0
-    for keys, counts in parts:
-        if 2 * (used + keys.size) > table.size:
-            table, values = grown(table, values, used + keys.size)
-        used += add_counts(table, values, np.array(keys), np.array(counts))
-    slots = np.flatnonzero(table != EMPTY)
-    return table[slots], values[slots, COUNT]
