@@ -2,10 +2,10 @@
 
     python benchmarks/sharded_merges.py [--megabytes 100] [--shards 2 3 8] [--corpus FILE] [--ray]
 
-Every run must give the single engine's merges, in order and with their counts. Shards run one after another here and each call
-is timed in CPU seconds, so that other work on the machine does not count: a round takes as long as its slowest shard, if each has
-a core of its own. With --ray they also run as actors of a local cluster, and an empty round over the same actors is timed. The
-table at the end is calculated from these figures: see `calculated_seconds`.
+Every run must give the single engine's merges, in order and with their counts. Shards run one after another here, and each call
+is timed in CPU seconds, so that other work on the machine does not count: where each has a core of its own, a round takes as
+long as its slowest shard. They also run in threads, and with --ray as actors of a local cluster, over which an empty round is
+timed too. The table at the end is calculated from these figures: `calculated_seconds` says how.
 """
 
 import argparse
@@ -29,8 +29,7 @@ from workload import add_corpus_option
 
 BYTES_PER_CHANGE = 16
 EMPTY_ROUNDS = 300
-NETWORK_BYTES_PER_SECOND = 1.25e9  # 10 Gbit/s into the coordinator
-RAY_SECONDS_PER_CALL = 1.1e-4  # without --ray: 12,000 rounds over 8 actors in 11 s
+RAY_SECONDS_PER_CALL = 1.1e-4  # published: 12,000 rounds over 8 actors in 11 s
 SIZES, CORES = (1e9, 1e10, 1e11, 1e12), (8, 16, 32, 64, 128, 256)
 
 
@@ -116,42 +115,58 @@ def measure_ray(ids: IntArray, offsets: IntArray, entries: list[bytes], shards: 
     return seconds, empty
 
 
-def calculated_seconds(n_bytes: float, cores: int, one: Figures, many: Figures, bytes_per_id: float, call: float) -> float:
+@dataclass(frozen=True)
+class Measured:
+    """What the calculated table stands on."""
+
+    tenth: Figures
+    """One shard of a tenth of the text."""
+    one: Figures
+    """One shard of the text."""
+    many: Figures
+    """The same text in several shards."""
+    bytes_per_id: float
+    ray_call: float
+    """Seconds of a call of one actor, in a round that calls them all."""
+
+
+def calculated_seconds(n_bytes: float, cores: int, measured: Measured) -> float:
     """Returns the seconds that `n_bytes` of text would take in one shard per core.
 
-    A shard's seconds: a part for each of its ids, and a part for each change. Its changes grow with its ids by the power that
-    the two measured runs give, up to two neighbours for every entry and merge. Waiting for the slowest shard: as measured.
-    The coordinator: its seconds for each change, or the network's, whichever is longer; and a call of each actor a round.
+    A shard takes what each of its ids took in one shard, and a fixed part that several shards added. It waits for the slowest
+    one, as measured. The coordinator takes its time for each change. The changes of a shard grow by a power of its ids, the
+    rounds by a power of all text, each fitted to two runs. A round is two calls of every actor.
     """
-    ids = n_bytes / bytes_per_id / cores
-    per_shard = [figures.changes / figures.shards for figures in (one, many)]
-    power = math.log(per_shard[0] / per_shard[1]) / math.log(many.shards)
-    changes = min(per_shard[0] * (ids / one.ids) ** power, 2.0 * ENTRIES * one.merges)
-    per_change = (many.shard_seconds - one.shard_seconds) / (many.changes - one.changes)
-    per_id = (one.shard_seconds - per_change * one.changes) / one.ids
-    waiting = many.slowest_seconds / (many.shard_seconds / many.shards)
-    shard = waiting * (per_id * ids + per_change * changes)
-    coordinator = max(many.coordinator_seconds / many.changes, BYTES_PER_CHANGE / NETWORK_BYTES_PER_SECOND)
-    return shard + coordinator * changes * cores + one.rounds * cores * call
+    tenth, one, many = measured.tenth, measured.one, measured.many
+    ids = n_bytes / measured.bytes_per_id / cores
+    fixed = (many.shard_seconds - one.shard_seconds) / (many.shards - 1)
+    waiting = many.slowest_seconds * many.shards / many.shard_seconds
+    shard = waiting * (ids * one.shard_seconds / one.ids + fixed)
+    growth_of_changes = math.log(one.changes * many.shards / many.changes, many.shards)
+    changes = cores * one.changes * (ids / one.ids) ** growth_of_changes
+    per_change = (many.coordinator_seconds - one.coordinator_seconds) / (many.changes - one.changes)
+    growth_of_rounds = math.log(one.rounds / tenth.rounds, one.ids / tenth.ids)
+    rounds = min(one.merges, one.rounds * (cores * ids / one.ids) ** growth_of_rounds)
+    return shard + one.coordinator_seconds + per_change * changes + 2 * rounds * cores * measured.ray_call
 
 
 def print_run(figures: Figures) -> None:
     rounds = figures.rounds
     print(
-        f"{figures.shards:3} shards: {rounds:,} rounds, {figures.merges / rounds:.1f} merges a round; CPU: shards "
-        f"{figures.shard_seconds:.2f} s together, {figures.slowest_seconds:.2f} s the slowest of each round, "
-        f"coordinator {figures.coordinator_seconds:.2f} s; a round {1e3 * figures.slowest_seconds / rounds:.2f} ms in the slowest "
-        f"shard and {1e3 * figures.coordinator_seconds / rounds:.2f} ms in the coordinator; "
-        f"{figures.changes / rounds:,.0f} changes, {BYTES_PER_CHANGE * figures.changes / 1e6:.0f} MB in all",
+        f"{figures.shards:3} shards of {figures.ids:,} ids: {rounds:,} rounds, {figures.merges / rounds:.1f} merges a round; "
+        f"CPU: shards {figures.shard_seconds:.2f} s together, {figures.slowest_seconds:.2f} s the slowest of each call, "
+        f"coordinator {figures.coordinator_seconds:.2f} s; a round takes {1e3 * figures.slowest_seconds / rounds:.2f} ms in "
+        f"the slowest shard, {1e3 * figures.coordinator_seconds / rounds:.2f} ms in the coordinator, "
+        f"{BYTES_PER_CHANGE * figures.changes / rounds / 1e3:.1f} kB of changes",
         flush=True,
     )
 
 
-def print_table(one: Figures, many: Figures, bytes_per_id: float, call: float) -> None:
+def print_table(measured: Measured) -> None:
     print("\ncalculated seconds, one shard on each core:\n\n| text | " + " | ".join(f"{n} cores" for n in CORES) + " |")
     print("|" + "---|" * (len(CORES) + 1))
     for n_bytes in SIZES:
-        cells = [f"{calculated_seconds(n_bytes, cores, one, many, bytes_per_id, call):,.0f}" for cores in CORES]
+        cells = [f"{calculated_seconds(n_bytes, cores, measured):,.0f}" for cores in CORES]
         print(f"| {n_bytes / 1e9:,.0f} GB | " + " | ".join(cells) + " |")
 
 
@@ -181,7 +196,10 @@ def main() -> None:
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         assert np.array_equal(learned.merges, expected.merges), "other merges"
         print(f"{shards:3} shards in threads: {seconds:.2f} s, CPU {cpu:.2f} s", flush=True)
-    runs = [measure(ids, offsets, entries, shards, expected) for shards in [1, *given.shards]]
+    cut = int(np.searchsorted(offsets, ids.size // 10))
+    tenth = ids[: offsets[cut]], offsets[: cut + 1]
+    runs = [measure(*tenth, entries, 1, learn_merges_of_stream(*tenth, entries, ENTRIES))]
+    runs += [measure(ids, offsets, entries, shards, expected) for shards in [1, *given.shards]]
     for figures in runs:
         print_run(figures)
     call = RAY_SECONDS_PER_CALL
@@ -194,7 +212,7 @@ def main() -> None:
             print(f"{shards:3} Ray actors: {seconds:.2f} s; an empty round {1e3 * empty:.2f} ms, {1 / empty:,.0f} a second")
             call = empty / shards
         ray.shutdown()
-    print_table(runs[0], runs[-1], 1e6 * given.megabytes / ids.size, call)
+    print_table(Measured(runs[0], runs[1], runs[-1], 1e6 * given.megabytes / ids.size, call))
 
 
 if __name__ == "__main__":

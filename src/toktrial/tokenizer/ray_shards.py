@@ -70,8 +70,10 @@ class RayShards:
     """The shards of a folder, each in an actor."""
 
     def __init__(self, folder: Path, resources: Sequence[Resources]) -> None:
-        import ray
-
+        try:
+            import ray
+        except ModuleNotFoundError:
+            raise TrialError("Ray is not installed: pip install 'toktrial[ray]'") from None
         if not ray.is_initialized():
             raise TrialError("no Ray cluster is connected: call ray.init(address=...) first")
         self._paths = [str(path).removesuffix(IDS_SUFFIX) for path in sorted(folder.resolve().glob(f"*{IDS_SUFFIX}"))]
