@@ -135,14 +135,15 @@ def test_real_stories_in_few_rounds(train_stories: list[str]) -> None:
 def test_what_ends_a_round() -> None:
     def rounds(documents: list[list[int]], entries: list[bytes], scope: str = "any") -> list[int]:
         shards = PlainShards([flatten(documents)])
-        learn_merges_of_shards(shards, entries, len(entries) + 2, 1, scope=scope)
+        learned = learn_merges_of_shards(shards, entries, len(entries) + 2, 1, scope=scope)
+        assert_equal(learned, reference.learn_merges(documents, entries, len(entries) + 2, 1, scope=scope))
         return shards.rounds
 
     letters = [b"a", b"b", b"c", b"d", b"e"]
     apart = [[0, 1]] * 5 + [[2, 3]] * 4
     assert rounds(apart, letters) == [2]
     assert rounds([[0, 1]] * 5 + [[1, 2]] * 4, letters) == [1, 1], "they share a token"
-    assert rounds([[0, 0]] * 5 + [[2, 3]] * 4, letters) == [1, 1], "a token with itself"
+    assert rounds([[0, 0, 0]] * 5 + [[2, 3]] * 4, letters) == [1, 1], "a token with itself: (a a, a) goes before (c, d)"
     assert rounds(apart, letters, "words") == [1, 1], "a merge inside a word"
     assert rounds(apart, [b" a", b" b", b" c", b" d", b" e"], "words") == [2], "merges across words"
     # (e, a) spells an entry and is passed over: e + (a b) would be as frequent as (a, b), and goes before (c, d).
