@@ -76,7 +76,7 @@ documents_strategy = st.lists(
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     documents_strategy,
     st.integers(1, 4),
