@@ -21,9 +21,10 @@ from toktrial.errors import TrialError
 from toktrial.tokenizer.base import Ids, Offsets, Tokenizer, write_vocabulary
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.encode_kernels import MergeTables, encode_stream, merge_tables
-from toktrial.tokenizer.merge import learn_merges_of_stream
+from toktrial.tokenizer.merge import MergeList, learn_merges_of_stream
 from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, check_scope
 from toktrial.tokenizer.pairs import IntArray
+from toktrial.tokenizer.sharded_merges import ThreadShards, learn_merges_of_shards
 from toktrial.tokenizer.transformers_files import (
     HELD_OUT_DOCUMENTS,
     TOKENIZER_FILE,
@@ -75,20 +76,24 @@ class BTMTokenizer(Tokenizer):
         primitive: BPETokenizer | None = None,
         score: str = FREQUENCY,
         scope: str = ANY,
+        shards: int = 1,
     ) -> "BTMTokenizer":
         """Learns a primitive tokenizer (or takes a ready one) and merges its tokens to `vocab_size` entries.
 
         documents: any iterable of str; one that can be read only once is spooled to disk. Stops with fewer entries when no
         pair is left that occurs `min_frequency` times. `score` and `scope` say which pair is merged next, and where: see
-        merge_rules.py. Raises ValueError for a lone surrogate, TrialError if the primitives alone are more than `vocab_size`.
+        merge_rules.py. `shards`: parts of the corpus that threads merge side by side, which changes no merge. Raises
+        ValueError for a lone surrogate, TrialError if the primitives alone are more than `vocab_size`.
         """
         documents = Documents.of(documents)
         if primitive is None:
             primitive = BPETokenizer.train(documents, primitive_vocab_size, min_frequency)
         ids, offsets = encode_documents(primitive, documents)
-        learned = learn_merges_of_stream(
-            ids, offsets, primitive.token_bytes, vocab_size, min_frequency, score=score, scope=scope
-        )
+        how: Any = {"min_frequency": min_frequency, "score": score, "scope": scope}
+        if shards == 1:
+            learned: MergeList = learn_merges_of_stream(ids, offsets, primitive.token_bytes, vocab_size, **how)
+        else:
+            learned = learn_merges_of_shards(ThreadShards(ids, offsets, shards), primitive.token_bytes, vocab_size, **how)
         return cls(primitive, learned.merges, scope)
 
     def encode(self, text: str) -> list[int]:

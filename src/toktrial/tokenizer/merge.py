@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from typing import Protocol as Interface
 
 import numpy as np
 import numpy.typing as npt
 
 from toktrial import artifact, progress
 from toktrial.errors import TrialError
-from toktrial.tokenizer.merge_engine import MergeEngine, MergeRule
+from toktrial.tokenizer.best_pairs import MergeRule
+from toktrial.tokenizer.merge_engine import MergeEngine
 from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, resolve_score
 from toktrial.tokenizer.pairs import PAIR_COLUMNS, IntArray, empty_table, grown
 from toktrial.tokenizer.stream import Cells, cell_type, lay_out_documents
@@ -30,19 +32,25 @@ OnMerge = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class LearnedMerges:
-    """What `learn_merges` returns."""
+class MergeList:
+    """The merges alone: what learning them from shards returns."""
 
     merges: npt.NDArray[np.int64]
     """(n, 4) int64: left id, right id, new id, count when chosen; in the order of choice."""
     passed_over: list[tuple[int, int]]
     """Pairs that were the best one, but whose joined bytes already named an entry."""
+    recounts: int = field(compare=False)
+    """How often the pairs were counted again under a lower threshold."""
+
+
+@dataclass(frozen=True)
+class LearnedMerges(MergeList):
+    """What `learn_merges` returns."""
+
     ids: npt.NDArray[np.uint32]
     """The stream that the merges left behind, flat."""
     offsets: npt.NDArray[np.int64]
     """(documents + 1,) int64: where each document begins and ends in `ids`."""
-    recounts: int = field(compare=False, default=0)
-    """How often the pairs were counted again under a lower threshold."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +156,25 @@ def learn_merges_of_stream(
     but changes no merge; checkpoint: where to go on from if this is interrupted and called again. Ids may be memory-mapped:
     they are read once.
     """
+    rule = merge_rule(token_bytes, vocab_size, min_frequency, score, scope, refresh_every, pairs_kept_per_merge)
+    dtype = cell_type(vocab_size)
+    _compile_kernels(ids.dtype, ids.flags.writeable, dtype, score, scope)
+    state = checkpoint.load() if checkpoint else None
+    if state is None:
+        state = MergeState(lay_out_documents(ids, offsets, len(token_bytes), dtype))
+    return _learn_from(state, token_bytes, vocab_size, rule, on_merge, checkpoint)
+
+
+def merge_rule(
+    token_bytes: Sequence[bytes],
+    vocab_size: int,
+    min_frequency: int,
+    score: str,
+    scope: str,
+    refresh_every: int,
+    pairs_kept_per_merge: float,
+) -> MergeRule:
+    """Returns the rule by which merges are learned. Raises TrialError for what no merges can be learned by."""
     if min_frequency < 1:
         raise TrialError(f"min_frequency must be at least 1, but is {min_frequency}")
     if vocab_size < len(token_bytes):
@@ -155,19 +182,49 @@ def learn_merges_of_stream(
             f"vocab_size is {vocab_size}, but there are {len(token_bytes)} primitives already: "
             "raise vocab_size, or take fewer primitives"
         )
-    rule = MergeRule(min_frequency, resolve_score(score), scope, refresh_every, pairs_kept_per_merge)
-    dtype = cell_type(vocab_size)
-    _compile_kernels(ids.dtype, ids.flags.writeable, dtype, score, scope)
-    state = checkpoint.load() if checkpoint else None
-    if state is None:
-        state = MergeState(lay_out_documents(ids, offsets, len(token_bytes), dtype))
-    return _Learner(state, token_bytes, vocab_size, rule).learn(on_merge, checkpoint)
+    return MergeRule(min_frequency, resolve_score(score), scope, refresh_every, pairs_kept_per_merge)
 
 
-class _Learner:
-    """The merges made so far, and the engine that makes them."""
+def _learn_from(
+    state: MergeState,
+    token_bytes: Sequence[bytes],
+    vocab_size: int,
+    rule: MergeRule,
+    on_merge: OnMerge | None = None,
+    checkpoint: MergeCheckpoint | None = None,
+) -> LearnedMerges:
+    learner = Learner(state, token_bytes, vocab_size)
+    engine = MergeEngine(state.cells, learner.entries, vocab_size, len(state.merges), rule)
+    learned = learner.learn(engine, on_merge, checkpoint)
+    return LearnedMerges(learned.merges, learned.passed_over, learned.recounts, *engine.documents())
 
-    def __init__(self, state: MergeState, token_bytes: Sequence[bytes], vocab_size: int, rule: MergeRule) -> None:
+
+class Engine(Interface):
+    """What finds and merges the best pair: MergeEngine, or ShardedMergeEngine."""
+
+    recounts: int
+
+    def take_best(self, merges_left: int) -> tuple[int, int, int] | None:
+        """Takes the best pair: left id, right id, count. None if no pair of `min_frequency` is left."""
+
+    def merge(self, left: int, right: int, new: int, entry: bytes, count: int) -> None:
+        """Replaces the pair taken by the new id everywhere; a pair that is taken and not merged is passed over."""
+
+    @property
+    def may_recount(self) -> bool:
+        """Whether a recount now changes no merge."""
+
+    def compacted(self) -> Cells:
+        """Returns the cells of a checkpoint, which must be recounted then."""
+
+    def recount(self, merges_left: int) -> None:
+        """Counts all pairs anew."""
+
+
+class Learner:
+    """The merges made so far, and how an engine makes more."""
+
+    def __init__(self, state: MergeState, token_bytes: Sequence[bytes], vocab_size: int) -> None:
         self._vocab_size = vocab_size
         self._entries = list(token_bytes)
         self._merges = [(left, right, new, count) for left, right, new, count in state.merges.tolist()]
@@ -175,10 +232,14 @@ class _Learner:
             self._entries.append(self._entries[left] + self._entries[right])
         self._known = set(self._entries)
         self._passed_over = dict.fromkeys((left, right) for left, right in state.passed_over.tolist())  # a set in order
-        self._engine = MergeEngine(state.cells, self._entries, vocab_size, len(self._merges), rule)
 
-    def learn(self, on_merge: OnMerge | None, checkpoint: MergeCheckpoint | None) -> LearnedMerges:
-        engine = self._engine
+    @property
+    def entries(self) -> Sequence[bytes]:
+        """The primitives and one entry for each merge so far."""
+        return self._entries
+
+    def learn(self, engine: Engine, on_merge: OnMerge | None, checkpoint: MergeCheckpoint | None) -> MergeList:
+        """Learns the merges that are left to make."""
         while self._merges_left and (best := engine.take_best(self._merges_left)) is not None:
             left, right, count = best
             joined = self._entries[left] + self._entries[right]
@@ -193,18 +254,19 @@ class _Learner:
             if on_merge:
                 on_merge(new + 1, count)
             if checkpoint and checkpoint.is_due and engine.may_recount:
-                checkpoint.save(self._state())
+                checkpoint.save(MergeState(engine.compacted(), self._merges_made(), self._pairs_passed_over()))
                 engine.recount(self._merges_left)
-        return LearnedMerges(self._state().merges, list(self._passed_over), *engine.documents(), engine.recounts)
+        return MergeList(self._merges_made(), list(self._passed_over), engine.recounts)
 
     @property
     def _merges_left(self) -> int:
         return self._vocab_size - len(self._entries)
 
-    def _state(self) -> MergeState:
-        merges = np.array(self._merges, dtype=np.int64).reshape(-1, 4)
-        passed_over = np.array(list(self._passed_over), dtype=np.int64).reshape(-1, 2)
-        return MergeState(self._engine.compacted(), merges, passed_over)
+    def _merges_made(self) -> npt.NDArray[np.int64]:
+        return np.array(self._merges, dtype=np.int64).reshape(-1, 4)
+
+    def _pairs_passed_over(self) -> npt.NDArray[np.int64]:
+        return np.array(list(self._passed_over), dtype=np.int64).reshape(-1, 2)
 
 
 @functools.cache
@@ -219,5 +281,5 @@ def _compile_kernels(ids_dtype: Any, writable: bool, cells_dtype: Any, score: st
         ids.flags.writeable = writable
         cells = lay_out_documents(ids, np.array([0, ids.size]), entries, cells_dtype)
         token_bytes = [token.to_bytes(2, "big") for token in range(entries)]
-        _Learner(MergeState(cells), token_bytes, entries + 8, rule).learn(None, None)
+        _learn_from(MergeState(cells), token_bytes, entries + 8, rule)
     grown(*empty_table(0, PAIR_COLUMNS), 0)

@@ -1,6 +1,7 @@
-"""The merge engine's state: the stream, the counts and positions of its pairs, and the heap that knows the best of them.
+"""The merge engine: ranks the pairs of a stream that is all in this process, and merges the best of them.
 
-merge.py says what it computes and drives it; merge_kernels.py, stream.py and pairs.py do the work. How it gets there:
+merge.py says what it computes and drives it; best_pairs.py, merged_stream.py, merge_kernels.py, stream.py and pairs.py do the
+work. How it gets there:
 
 - The stream stays in place in one array of cells.
 - A pair that holds a new token can only arise in the merge that makes that token. So every pair's positions are written
@@ -13,29 +14,15 @@ merge.py says what it computes and drives it; merge_kernels.py, stream.py and pa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from toktrial.errors import TrialError
-from toktrial.tokenizer import pairs
-from toktrial.tokenizer.merge_kernels import Scratch, merge_pair, new_scratch
-from toktrial.tokenizer.merge_rules import FREQUENCY, Score, flags_of, word_flags
-from toktrial.tokenizer.pairs import COUNT, PAIR_COLUMNS, SCORED_COUNT, Floats, Heap, Keys, Longs
-from toktrial.tokenizer.stream import Cells, Positions, compact, count_stream_pairs, count_tokens, stream_of
-
-
-@dataclass(frozen=True)
-class MergeRule:
-    """What is merged, in what order, and at what cost: see `learn_merges_of_stream`."""
-
-    min_frequency: int
-    score: Score
-    scope: str
-    refresh_every: int
-    pairs_kept_per_merge: float
+from toktrial.tokenizer.best_pairs import BestPairs, MergeRule
+from toktrial.tokenizer.merge_kernels import merge_pair
+from toktrial.tokenizer.merge_rules import flags_of, word_flags
+from toktrial.tokenizer.merged_stream import MergedStream
+from toktrial.tokenizer.stream import Cells, count_tokens
 
 
 class MergeEngine:
@@ -43,139 +30,62 @@ class MergeEngine:
 
     def __init__(self, cells: Cells, entries: Sequence[bytes], vocab_size: int, merges_done: int, rule: MergeRule) -> None:
         """`cells`: laid out by `lay_out_documents`, or `compacted` after `merges_done` merges; with those, the entries."""
-        self._vocab_size, self._rule = vocab_size, rule
-        self._score = rule.score
-        self._by_frequency = rule.score.name == FREQUENCY
-        self._stream = stream_of(cells, word_flags(entries, vocab_size, rule.scope), vocab_size)
-        self._token_counts = np.zeros(vocab_size, dtype=np.int64)
-        if not self._by_frequency:
-            count_tokens(cells, self._stream.wall, self._token_counts)
-        self._tokens = int(self._token_counts.sum())
+        self._vocab_size = vocab_size
+        self._merged = MergedStream(cells, word_flags(entries, vocab_size, rule.scope), vocab_size)
+        token_counts = np.zeros(vocab_size, dtype=np.int64)
+        if not rule.by_frequency:
+            count_tokens(cells, self._merged.stream.wall, token_counts)
+        self._best = BestPairs(token_counts, merges_done, rule)
         self._entries = len(entries)
-        self._merges_done = merges_done
-        self._is_compact = True
-        self._threshold = 0  # 0: nothing is counted yet
-        self._position_dtype: Any = np.uint32 if cells.size < np.iinfo(np.uint32).max else np.int64
-        self._positions: Positions = np.zeros(0, dtype=self._position_dtype)
-        self._heap_size = 0
         self.recounts = -1  # the first count is not a recount
 
     def take_best(self, merges_left: int) -> tuple[int, int, int] | None:
         """Takes the best pair: left id, right id, count. None if no pair of `min_frequency` is left."""
-        if not self._threshold:
+        if not self._best.threshold:
             self.recount(merges_left)
-        while True:
-            left, right, count, score_is_fresh, self._heap_size = pairs.take_best(
-                self._heap, self._heap_size, self._keys, self._pairs, self._threshold, self._by_frequency
-            )
-            if left < 0:
-                if self._threshold <= self._rule.min_frequency:
-                    return None
-                self.recount(merges_left)
-            elif score_is_fresh:
-                return int(left), int(right), int(count)
-            else:
-                counts = self._token_counts
-                score = self._score.of_pair(int(count), int(counts[left]), int(counts[right]), self._tokens)
-                pairs.rescore_first(self._heap, self._heap_size, self._keys, self._pairs, score)
+        while (best := self._best.take()) is None and self._best.may_be_rarer:
+            self.recount(merges_left)
+        return best
 
     @property
     def may_recount(self) -> bool:
-        """Whether a recount now changes no merge: it refreshes scores other than frequency."""
-        return self._by_frequency or self._merges_done % self._rule.refresh_every == 0
+        """Whether a recount now changes no merge."""
+        return self._best.may_recount
 
     def compacted(self) -> Cells:
         """Compacts the stream, which makes a recount necessary, and returns its cells."""
-        stream = self._stream
-        if not self._is_compact:
-            self._stream = stream._replace(cells=stream.cells[: compact(stream.cells, stream.span, stream.wall)])
-            self._is_compact = True
-        return self._stream.cells
+        return self._merged.compacted()
 
     def recount(self, merges_left: int) -> None:
         """Compacts the stream and counts its pairs anew, under a lower threshold."""
         self.recounts += 1
-        self._positions = self._positions[:0].copy()  # frees what the merges no longer need
-        self.compacted()
-        found = count_stream_pairs(self._stream, self._entries, self._position_dtype)
-        self._threshold = self._next_threshold(found.counts, int(self._rule.pairs_kept_per_merge * merges_left))
-        kept = found.counts >= self._threshold
-        keys, counts = found.keys[kept], found.counts[kept]
-        kept_positions = int(counts.sum())
-        # A merge removes one cell and makes two positions at most. Pages that are never written take no memory.
-        self._positions = np.empty(kept_positions + 2 * self._stream.cells.size, dtype=self._position_dtype)
-        starts = found.write_positions(self._stream, kept, self._positions)
-        self._room = np.array([0, 0, kept_positions], dtype=np.int64)
-        self._keys, self._pairs = pairs.empty_table(keys.size, PAIR_COLUMNS)
-        pairs.enter_pairs(self._keys, self._pairs, keys, np.stack([counts, counts, starts, starts + counts], axis=1))
-        self._used_slots = keys.size
-        self._scratch: Scratch = new_scratch(int(counts.max(initial=0)), self._vocab_size, self._stream.cells.dtype)
-        self._fill_heap()
-
-    def _next_threshold(self, counts: Longs, pairs_wanted: int) -> int:
-        """Returns the count of the last pair wanted, at most half the threshold before."""
-        if not self._by_frequency or pairs_wanted >= counts.size:
-            return self._rule.min_frequency
-        wanted = int(np.partition(counts, -1 - pairs_wanted)[-1 - pairs_wanted])
-        return max(self._rule.min_frequency, min(wanted, self._threshold // 2) if self._threshold else wanted)
-
-    def _fill_heap(self) -> None:
-        """Scores every pair that may still be chosen, and makes the heap of them alone."""
-        slots = np.flatnonzero(self._pairs[:, COUNT] >= self._threshold)
-        keys = self._keys[slots]
-        scores = self._scores(keys, self._pairs[slots, COUNT])
-        self._pairs[slots, SCORED_COUNT] = self._pairs[slots, COUNT]
-        best_first = np.lexsort((keys, -scores))  # sorted, it is a heap
-        self._heap = Heap(scores[best_first], keys[best_first])
-        self._heap_size = slots.size
-
-    def _scores(self, keys: Keys, counts: Longs) -> Floats:
-        if self._by_frequency:
-            return counts.astype(np.float64)
-        left, right = pairs.parts_of(keys)
-        scores = self._score.of_pairs(counts, self._token_counts[left], self._token_counts[right], self._tokens)
-        if np.isnan(scores).any():
-            raise TrialError(f"the score {self._score.name!r} gives no number for some pair: it must be defined for all counts")
-        return scores
+        found = self._merged.count_pairs(self._entries)
+        kept = self._best.choose(found.counts, merges_left)
+        counts, starts = found.counts[kept], self._merged.keep(found, kept)
+        self._best.fill(found.keys[kept], np.stack([counts, counts, starts, starts + counts], axis=1))
 
     def merge(self, left: int, right: int, new: int, entry: bytes, count: int) -> None:
         """Replaces the pair by the new id everywhere, and counts and scores the pairs that arise."""
-        stream = self._stream
-        self._make_room(2 * min(count, self._vocab_size))
-        stream.span[new] = stream.span[left] + stream.span[right]
-        if stream.flags.size:
-            stream.flags[new] = flags_of(entry)
+        best, merging = self._best, self._merged
+        best.make_room(2 * min(count, self._vocab_size))
+        merging.add_entry(left, right, new, flags_of(entry))
         merged, new_pairs = merge_pair(
-            stream, self._keys, self._pairs, self._positions, self._scratch, left, right, new, self._threshold, self._room
+            merging.stream,
+            best.keys,
+            best.pairs,
+            merging.positions,
+            merging.scratch,
+            left,
+            right,
+            new,
+            best.threshold,
+            merging.room,
         )
         assert merged == count or (left == right and merged < count), f"{merged} of {count} positions merged"
-        self._used_slots += new_pairs
         self._entries = new + 1
-        self._merges_done += 1
-        self._is_compact = False
-        if not self._by_frequency:
-            self._token_counts[left] -= merged
-            self._token_counts[right] -= merged
-            self._token_counts[new] = merged
-            self._tokens -= merged
-            if self._merges_done % self._rule.refresh_every == 0:
-                self._fill_heap()
-                return
-        if new_pairs:
-            keys = self._scratch.new_keys[:new_pairs]
-            scores = self._scores(keys, pairs.counts_of(self._keys, self._pairs, keys))
-            self._heap_size = pairs.push_all(self._heap, self._heap_size, scores, keys)
-
-    def _make_room(self, new_pairs: int) -> None:
-        if 2 * (self._used_slots + new_pairs) > self._keys.size:
-            self._keys, self._pairs = pairs.grown(self._keys, self._pairs, self._used_slots + new_pairs)
-        needed = self._heap_size + new_pairs
-        if needed > self._heap.scores.size:
-            self._heap = Heap(np.resize(self._heap.scores, 2 * needed), np.resize(self._heap.keys, 2 * needed))
+        best.count_merge(left, right, new, merged)
+        best.add(merging.scratch.new_keys[:new_pairs])
 
     def documents(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
         """Returns the documents as the merges left them: flat ids and offsets (documents + 1,)."""
-        self._positions = self._positions[:0].copy()  # frees what the merges no longer need
-        cells, wall = self.compacted(), self._stream.wall
-        walls = np.flatnonzero(cells == wall)
-        return cells[cells != wall].astype(np.uint32), walls - np.arange(walls.size)
+        return self._merged.documents()

@@ -79,14 +79,13 @@ def merge_pair(
     """
     slot = find_slot(keys, pair_key(left, right))
     start, end = pairs[slot, SLICE_START], pairs[slot, SLICE_END]
-    merged, touched_before, touched_after = _replace(stream, scratch, positions[start:end], left, right, new)
+    merged, touched_before, touched_after = replace(stream, scratch, positions[start:end], left, right, new)
     _lower_counts(keys, pairs, scratch.broken_before, scratch.touched[:touched_before], left, True)
     _lower_counts(keys, pairs, scratch.broken_after, scratch.touched_after[:touched_after], right, False)
-    pairs[slot, COUNT] = 0
     starts = positions[start : start + merged]
     kept = 0
     for neighbours, are_before in ((scratch.before[:merged], True), (scratch.after[:merged], False)):
-        kept = _keep_new_pairs(
+        kept = keep_new_pairs(
             stream, keys, pairs, positions, scratch, starts, neighbours, are_before, new, threshold, kept, room
         )
     if end - start > room[REUSED_END] - room[REUSED]:
@@ -102,7 +101,7 @@ def _fetch(cells: Cells, candidates: Positions, fetched: Cells) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def _replace(
+def replace(
     stream: Stream, scratch: Scratch, candidates: Positions, left: Token, right: Token, new: Token
 ) -> tuple[int, int, int]:
     """Replaces the pair at every candidate position that still holds it, and notes its neighbours and what it breaks.
@@ -174,7 +173,22 @@ def _lower_counts(keys: Keys, pairs: Longs, broken: Longs, touched: Longs, part:
 
 
 @numba.njit(cache=True, nogil=True)
-def _keep_new_pairs(
+def count_neighbours(stream: Stream, scratch: Scratch, neighbours: Cells) -> int:
+    """Counts neighbours, apart from walls, in scratch.counts; returns how many tokens are in scratch.touched."""
+    touched = 0
+    for k in range(neighbours.size):
+        neighbour = neighbours[k]
+        if neighbour == stream.wall:
+            continue
+        if scratch.counts[neighbour] == 0:
+            scratch.touched[touched] = neighbour
+            touched += 1
+        scratch.counts[neighbour] += 1
+    return touched
+
+
+@numba.njit(cache=True, nogil=True)
+def keep_new_pairs(
     stream: Stream,
     keys: Keys,
     pairs: Longs,
@@ -188,27 +202,23 @@ def _keep_new_pairs(
     kept: int,
     room: Longs,
 ) -> int:
-    """Counts the new token's neighbours on one side, and enters the pairs that are frequent enough; returns `kept`."""
-    touched = 0
-    for k in range(neighbours.size):
-        neighbour = neighbours[k]
-        if neighbour == stream.wall:
-            continue
-        if scratch.counts[neighbour] == 0:
-            scratch.touched[touched] = neighbour
-            touched += 1
-        scratch.counts[neighbour] += 1
+    """Counts the new token's neighbours on one side, and enters the pairs that are frequent enough; returns `kept`.
+
+    A threshold of 0 keeps just those pairs that the table holds already.
+    """
     any_kept = False
-    for k in range(touched):
+    for k in range(count_neighbours(stream, scratch, neighbours)):
         neighbour = scratch.touched[k]
         count = scratch.counts[neighbour]
         scratch.counts[neighbour] = 0
         scratch.cursors[neighbour] = -1
         if count < threshold:
             continue
-        any_kept = True
         key = pair_key(neighbour, new) if are_before else pair_key(new, neighbour)
         slot = find_slot(keys, key)
+        if threshold == 0 and keys[slot] == EMPTY:
+            continue
+        any_kept = True
         keys[slot] = key
         pairs[slot, COUNT] = count
         pairs[slot, SCORED_COUNT] = count

@@ -76,12 +76,48 @@ def enter_pairs(keys: Keys, values: Longs, new_keys: Keys, new_values: Longs) ->
 
 
 @numba.njit(cache=True, nogil=True)
+def add_counts(keys: Keys, values: Longs, changed: Keys, changes: Longs) -> int:
+    """Adds changes (n,) to the counts of pairs (n,), in a table that has room; returns how many it did not hold yet."""
+    entered = 0
+    for k in range(changed.size):
+        slot = find_slot(keys, changed[k])
+        if keys[slot] == EMPTY:
+            keys[slot] = changed[k]
+            entered += 1
+        values[slot, COUNT] += changes[k]
+    return entered
+
+
+@numba.njit(cache=True, nogil=True)
 def counts_of(keys: Keys, values: Longs, wanted: Keys) -> Longs:
     """Returns the counts (wanted,) of pairs by their keys; 0 for a pair that the table does not hold."""
     counts = np.empty(wanted.size, dtype=np.int64)
     for k in range(wanted.size):
         counts[k] = values[find_slot(keys, wanted[k]), COUNT]
     return counts
+
+
+class PairCounts:
+    """Adds up counts of pairs."""
+
+    def __init__(self) -> None:
+        self._keys, self._values = empty_table(0, 1)
+        self._used = 0
+
+    def add(self, keys: Keys, counts: Longs) -> None:
+        """Adds counts (n,) of pairs (n,), among which one may stand several times."""
+        if 2 * (self._used + keys.size) > self._keys.size:
+            self._keys, self._values = grown(self._keys, self._values, self._used + keys.size)
+        self._used += add_counts(self._keys, self._values, np.array(keys), np.array(counts))
+
+    def all(self) -> tuple[Keys, Longs]:
+        """Returns every pair once, and its count."""
+        slots = np.flatnonzero(self._keys != EMPTY)
+        return self._keys[slots], self._values[slots, COUNT]
+
+    def of(self, keys: Keys) -> Longs:
+        """Returns the counts of these pairs; 0 for one that was never added."""
+        return counts_of(self._keys, self._values, np.array(keys))
 
 
 class Heap(NamedTuple):

@@ -168,12 +168,12 @@ class StreamPairs:
         return starts
 
 
-def count_stream_pairs(stream: Stream, tokens: int, position_dtype: Any) -> StreamPairs:
+def count_stream_pairs(stream: Stream, tokens: int, position_dtype: Any, most_threads: int = MOST_THREADS) -> StreamPairs:
     """Counts the pairs of a stream whose ids are below `tokens`. Counts and positions fit into `position_dtype`."""
     cells = stream.cells.size
     if tokens**2 > DENSE_SLOTS or cells < CELLS_PER_DENSE_SLOT * tokens**2:
         return _count_hashed(stream, position_dtype)
-    threads = max(1, min(USABLE_CORES, MOST_THREADS, cells // CELLS_PER_THREAD))
+    threads = max(1, min(USABLE_CORES, most_threads, cells // CELLS_PER_THREAD))
     tables = np.zeros((threads, tokens**2), dtype=position_dtype)
     _in_threads(stream, threads, lambda thread, start, end: _count_dense(stream, tokens, tables[thread], start, end))
     total = tables.sum(axis=0, dtype=position_dtype) if threads > 1 else tables[0]

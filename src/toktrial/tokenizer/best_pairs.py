@@ -1,0 +1,138 @@
+"""Which pair is merged next: the counts and scores of all pairs that may still be chosen, in a table and a lazy max-heap.
+
+Whoever holds the stream keeps the counts right: the merge engine (merge_engine.py) holds it all, the shards of
+sharded_merges.py a part each.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from toktrial.errors import TrialError
+from toktrial.tokenizer import pairs
+from toktrial.tokenizer.merge_rules import FREQUENCY, Score
+from toktrial.tokenizer.pairs import COUNT, SCORED_COUNT, Floats, Heap, Keys, Longs
+
+
+@dataclass(frozen=True)
+class MergeRule:
+    """What is merged, in what order, and at what cost: see `learn_merges_of_stream`."""
+
+    min_frequency: int
+    score: Score
+    scope: str
+    refresh_every: int
+    pairs_kept_per_merge: float
+
+    @property
+    def by_frequency(self) -> bool:
+        """Whether a pair's score is its count, which other pairs' merges can only lower."""
+        return self.score.name == FREQUENCY
+
+
+class BestPairs:
+    """Gives the best pair, again and again, while the counts change."""
+
+    def __init__(self, token_counts: Longs, merges_done: int, rule: MergeRule) -> None:
+        """`token_counts`: (vocab_size,) int64, which all scores but `frequency` need."""
+        self.threshold = 0
+        """Pairs of a lower count are not here; 0: nothing is counted yet."""
+        self._rule, self._score = rule, rule.score
+        self._token_counts, self._tokens = token_counts, int(token_counts.sum())
+        self._merges_done = merges_done
+        self._heap_size = 0
+
+    @property
+    def may_recount(self) -> bool:
+        """Whether a recount now changes no merge: it refreshes scores other than frequency."""
+        return self._rule.by_frequency or self._merges_done % self._rule.refresh_every == 0
+
+    @property
+    def may_be_rarer(self) -> bool:
+        """Whether pairs of `min_frequency` may be missing here, so that a recount may find more."""
+        return self.threshold > self._rule.min_frequency
+
+    def choose(self, counts: Longs, merges_left: int) -> npt.NDArray[np.bool_]:
+        """Lowers the threshold, so far that enough pairs of these counts are kept, and returns which are."""
+        self.threshold = self._next_threshold(counts, int(self._rule.pairs_kept_per_merge * merges_left))
+        return counts >= self.threshold
+
+    def _next_threshold(self, counts: Longs, pairs_wanted: int) -> int:
+        """Returns the count of the last pair wanted, at most half the threshold before."""
+        if not self._rule.by_frequency or pairs_wanted >= counts.size:
+            return self._rule.min_frequency
+        wanted = int(np.partition(counts, -1 - pairs_wanted)[-1 - pairs_wanted])
+        return max(self._rule.min_frequency, min(wanted, self.threshold // 2) if self.threshold else wanted)
+
+    def fill(self, keys: Keys, values: Longs) -> None:
+        """Forgets all pairs for these: keys (pairs,), values (pairs, columns); SCORED_COUNT is filled in."""
+        self.keys, self.pairs = pairs.empty_table(keys.size, values.shape[1])
+        pairs.enter_pairs(self.keys, self.pairs, keys, values)
+        self._used_slots = keys.size
+        self._fill_heap()
+
+    def take(self) -> tuple[int, int, int] | None:
+        """Takes the best pair: left id, right id, count. None if no pair of the threshold is left."""
+        while True:
+            left, right, count, score_is_fresh, self._heap_size = pairs.take_best(
+                self._heap, self._heap_size, self.keys, self.pairs, self.threshold, self._rule.by_frequency
+            )
+            if left < 0:
+                return None
+            if score_is_fresh:
+                return int(left), int(right), int(count)
+            counts = self._token_counts
+            score = self._score.of_pair(int(count), int(counts[left]), int(counts[right]), self._tokens)
+            pairs.rescore_first(self._heap, self._heap_size, self.keys, self.pairs, score)
+
+    def put_back(self, left: int, right: int, count: int) -> None:
+        """Puts back the pair just taken, scored by its count."""
+        key = np.array([left << 32 | right], dtype=np.uint64)
+        self._heap_size = pairs.push_all(self._heap, self._heap_size, np.array([count], dtype=np.float64), key)
+
+    def make_room(self, new_pairs: int) -> None:
+        """Makes room for so many pairs in `keys` and `pairs`, which may be other arrays afterwards."""
+        if 2 * (self._used_slots + new_pairs) > self.keys.size:
+            self.keys, self.pairs = pairs.grown(self.keys, self.pairs, self._used_slots + new_pairs)
+        needed = self._heap_size + new_pairs
+        if needed > self._heap.scores.size:
+            self._heap = Heap(np.resize(self._heap.scores, 2 * needed), np.resize(self._heap.keys, 2 * needed))
+
+    def count_merge(self, left: int, right: int, new: int, merged: int) -> None:
+        """Takes the merged pair out of the count, and counts the tokens that a merge at so many positions took and made."""
+        self.pairs[pairs.find_slot(self.keys, pairs.pair_key(left, right)), COUNT] = 0
+        self._merges_done += 1
+        if not self._rule.by_frequency:
+            self._token_counts[left] -= merged
+            self._token_counts[right] -= merged
+            self._token_counts[new] = merged
+            self._tokens -= merged
+
+    def add(self, new_keys: Keys) -> None:
+        """Ranks the pairs that arose from the merges counted; the table holds them already."""
+        self._used_slots += new_keys.size
+        if not self._rule.by_frequency and self._merges_done % self._rule.refresh_every == 0:
+            self._fill_heap()
+        elif new_keys.size:
+            scores = self._scores(new_keys, pairs.counts_of(self.keys, self.pairs, new_keys))
+            self._heap_size = pairs.push_all(self._heap, self._heap_size, scores, new_keys)
+
+    def _fill_heap(self) -> None:
+        """Scores every pair that may still be chosen, and makes the heap of them alone."""
+        slots = np.flatnonzero(self.pairs[:, COUNT] >= self.threshold)
+        keys = self.keys[slots]
+        scores = self._scores(keys, self.pairs[slots, COUNT])
+        self.pairs[slots, SCORED_COUNT] = self.pairs[slots, COUNT]
+        best_first = np.lexsort((keys, -scores))  # sorted, it is a heap
+        self._heap = Heap(scores[best_first], keys[best_first])
+        self._heap_size = slots.size
+
+    def _scores(self, keys: Keys, counts: Longs) -> Floats:
+        if self._rule.by_frequency:
+            return counts.astype(np.float64)
+        left, right = pairs.parts_of(keys)
+        scores = self._score.of_pairs(counts, self._token_counts[left], self._token_counts[right], self._tokens)
+        if np.isnan(scores).any():
+            raise TrialError(f"the score {self._score.name!r} gives no number for some pair: it must be defined for all counts")
+        return scores
