@@ -1,19 +1,24 @@
-"""Shows how far long work has come: a bar with its rate and time left at a terminal, plain lines elsewhere.
+"""Shows how far long work has come: a bar with its rate and time left at a terminal, plain lines elsewhere, or tells another
+process.
 
 It stands outside the flow. Where `rich` is not installed (a bare machine that only trains), it prints lines.
 """
 
+import math
 import os
 import sys
 import textwrap
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
+from typing import Any
 from typing import Protocol as Interface
 
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_EVENTS = 0.5
 # Unicode's classes of the marks that turn the direction of what follows, and so can make one text look like another.
 DIRECTION_MARKS = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
 USUAL_COLUMNS = 80  # of a terminal, also of one that does not say
@@ -25,6 +30,64 @@ class Progress(Interface):
 
     def update(self, done: float, note: str = "") -> None:
         """Says how much is done, in the unit of the total, and what is worth showing beside it."""
+
+
+Event = dict[str, Any]
+"""What JSON can hold of what a person would see: `{"line": text}`, or the fields of a Snapshot."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """How far long work is. The next one of the same process replaces it."""
+
+    title: str
+    total: float | None
+    """In `unit`s; None where it is not known."""
+    unit: str
+    done: float
+    per_second: float
+    """Units, since this process began; 0 as long as nothing is done."""
+    note: str
+
+
+_teller: Callable[[Event], None] | None = None
+
+
+@contextmanager
+def telling(tell: Callable[[Event], None]) -> Iterator[None]:
+    """Has what this process would show a person told to `tell` in the block, so that another process can show it."""
+    global _teller
+    before, _teller = _teller, tell
+    try:
+        yield
+    finally:
+        _teller = before
+
+
+class _Told:
+    """Reports to the teller, not for every step."""
+
+    def __init__(self, title: str, total: float | None, unit: str, tell: Callable[[Event], None]) -> None:
+        self._tell = tell
+        self._shown = Snapshot(title, total, unit, 0.0, 0.0, "")
+        self._told_at = -math.inf
+        self._began: tuple[float, float] | None = None  # when, and how much was done then
+        self._say()
+
+    def update(self, done: float, note: str = "") -> None:
+        when, before = self._began = self._began or (time.monotonic(), done)
+        seconds = time.monotonic() - when
+        per_second = (done - before) / seconds if seconds > 0 else 0.0
+        self._shown = replace(self._shown, done=done, per_second=per_second, note=note or self._shown.note)
+        if time.monotonic() - self._told_at >= SECONDS_BETWEEN_EVENTS:
+            self._say()
+
+    def close(self) -> None:
+        self._say()
+
+    def _say(self) -> None:
+        self._told_at = time.monotonic()
+        self._tell(asdict(self._shown))
 
 
 class _Lines:
@@ -88,8 +151,7 @@ class _Bar(_Lines):
 @contextmanager
 def progress(title: str, total: float | None = None, unit: str = "") -> Iterator[Progress]:
     """Yields what long work reports to. `total` is in `unit`s, and None where it is not known."""
-    can_draw = sys.stderr.isatty() and find_spec("rich")
-    shown = (_Bar if can_draw else _Lines)(title, total, unit)
+    shown = _Told(title, total, unit, _teller) if _teller else (_Bar if can_draw() else _Lines)(title, total, unit)
     try:
         yield shown
     finally:
@@ -102,6 +164,9 @@ def print_line(text: str, hanging: int | None = None) -> None:
     hanging: at a terminal, lines are cut between words to fit it, and what follows a cut is indented by so many columns.
     """
     text = printable(text)
+    if _teller:
+        _teller({"line": text})
+        return
     if hanging is not None and sys.stderr.isatty():
         columns = os.get_terminal_size(sys.stderr.fileno()).columns or USUAL_COLUMNS
         text = "\n".join(
@@ -110,6 +175,11 @@ def print_line(text: str, hanging: int | None = None) -> None:
         )
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+def can_draw() -> bool:
+    """Whether there is a terminal, and what draws on it."""
+    return sys.stderr.isatty() and find_spec("rich") is not None
 
 
 def printable(text: str) -> str:
@@ -128,7 +198,7 @@ def _is_unsafe(character: str) -> bool:
 
 
 def _rate(done: float, seconds: float, unit: str) -> str:
-    if seconds <= 0 or not done:
+    if seconds <= 0 or not done or not unit:
         return ""
     rate = done / seconds
     for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):

@@ -42,11 +42,12 @@ SECONDS_OF_A_LAP = 10.0  # long enough that what another program does for a mome
 BEFORE_ANY = -1  # a run that starts from scratch keeps no line, not even that of step 0
 
 
-def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None) -> None:
+def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None, is_alone: bool = True) -> None:
     """Trains a run into its folder, from where it was interrupted. `evaluate` is called for every line of metrics.
 
     Under torchrun (`distributed.joined`) every process calls this: they share each batch, and only the first one evaluates
-    and writes. `text_of` returns a training document's text by its index, for the error that names stories.
+    and writes. `text_of` returns a training document's text by its index, for the error that names stories. `is_alone`: whether
+    no other run is trained beside this one; the run's record says so, because it bears on its seconds.
 
     Raises TrialError if the loss is no longer finite or has diverged. When told to stop, writes a checkpoint and raises
     RunStopped (a KeyboardInterrupt) or SystemExit(143).
@@ -61,7 +62,7 @@ def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None) ->
         return
     device = local_device(resolve_device(run.training.device))
     with limited_threads(run.training.threads), determinism(run.training.deterministic, device) as is_deterministic:
-        trainer = _Trainer(run, identity, tokens, evaluate, device, together)
+        trainer = _Trainer(run, identity, tokens, evaluate, device, together, is_alone)
         trainer.start(is_deterministic)
         with interruption(repeats_count=together.count == 1) as stop, _progress(run, trainer.steps, together) as shown:
             try:
@@ -89,8 +90,9 @@ class _Trainer:
         evaluate: Evaluator,
         device: torch.device,
         together: Processes,
+        is_alone: bool,
     ) -> None:
-        config = run.training
+        config, self._was_alone = run.training, is_alone
         self._run, self._identity, self._evaluate, self._device, self._together = run, identity, evaluate, device, together
         self._precision = resolve_precision(config.precision, device)
         self._batches = Batches(tokens.train, run.seed, config.batch_size, run.model.context)
@@ -181,7 +183,7 @@ class _Trainer:
             return
         folder = self._run.folder
         save_weights(folder / WEIGHTS_FILE, self._model)
-        finish_record(folder, self._clock)
+        finish_record(folder, self._clock, self._was_alone)
         artifact.seal(folder, self._identity["fingerprint"], lasting_files(self._run), {"steps": self._step})
         tidy(self._run)
 
@@ -252,6 +254,7 @@ class _Trainer:
             "training_seconds": self._clock.seconds,
             "waited_seconds": self._clock.waited_seconds,
             "evaluation_seconds": self._evaluation_seconds,
+            "was_alone": self._was_alone,
         }
         if self._together.is_first:
             save_checkpoint(self._run.folder, self._step, state)
@@ -265,6 +268,7 @@ class _Trainer:
         self._bytes_seen.fill_(state["bytes_seen"] if self._together.is_first else 0)  # a sum over the processes
         self._clock.seconds, self._clock.waited_seconds = state["training_seconds"], state["waited_seconds"]
         self._evaluation_seconds = state["evaluation_seconds"]
+        self._was_alone = self._was_alone and state["was_alone"]
         self._say(f"going on from step {self._step}")
 
     def _say(self, text: str) -> None:

@@ -190,10 +190,11 @@ def write_record(folder: Path, run: dict[str, Any], model: "GPT", device: "torch
     artifact.write_json(folder / RECORD_FILE, record)
 
 
-def finish_record(folder: Path, clock: Clock) -> None:
-    """Adds to the record what only the end of a run tells."""
+def finish_record(folder: Path, clock: Clock, was_alone: bool) -> None:
+    """Adds to the record what only the end of a run tells; `was_alone`: whether no other run was trained beside it."""
     path, share = folder / RECORD_FILE, clock.waited_share()
-    facts = {"waited_share": share, "shared_device": share is not None and share > LARGEST_WAITED_SHARE}
+    has_waited = share is not None and share > LARGEST_WAITED_SHARE
+    facts = {"waited_share": share, "shared_device": has_waited or not was_alone}
     artifact.write_json(path, artifact.read_json(path) | facts)
 
 
