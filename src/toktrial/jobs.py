@@ -79,14 +79,14 @@ class Worker:
         """
         from toktrial.training.device import limited_threads
 
-        run = self._run_of(job)
+        run = self.run_of(job)
         do = {"tune": self._tune, "train": self._train, "evaluate": self._evaluate}[job.what]
         with writing_run(run.folder), limited_threads(run.training.threads):
             return do(job, run)
 
     def is_done(self, job: Job) -> bool:
         """Whether doing the job again would be a matter of moments. A tuning run is judged every time, so it never is done."""
-        run = self._run_of(job)
+        run = self.run_of(job)
         tokens = artifact.read_manifest(run.tokens_folder)["fingerprint"]
         if job.what == "tune" or not artifact.is_finished(run.folder, run.fingerprint(tokens)):
             return False
@@ -100,7 +100,8 @@ class Worker:
             return False
         return not self._judges_pairs(job) or is_scored(run, self._trial.folder)
 
-    def _run_of(self, job: Job) -> "Run":
+    def run_of(self, job: Job) -> "Run":
+        """Returns the run that a job is about."""
         if isinstance(job.rate, float):
             return self._trial.tuning_run(job.track, job.rate, job.seed)
         return self._trial.run_of(job.track, job.seed, job.rate)
