@@ -5,15 +5,16 @@ parallel.py side by side in processes of their own. What a job leaves behind doe
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from typing import Protocol as Interface
 
 from toktrial import artifact, progress
 from toktrial.evaluation.run_files import is_evaluated
 from toktrial.lock import writing_run
+from toktrial.training.calibration import calibrate, is_calibrated
 from toktrial.training.rates import Policy
 from toktrial.trial_folder import TrialFolder
 
@@ -23,27 +24,32 @@ if TYPE_CHECKING:
     from toktrial.training.loop import Evaluator
     from toktrial.training.run import Run
 
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
 
 @dataclass(frozen=True)
 class Job:
     """A job, in terms that JSON can hold, so that only this and the trial's folder travel: `Job(**asdict(job)) == job`."""
 
-    what: Literal["tune", "train", "evaluate"]
+    what: Literal["calibrate", "tune", "train", "evaluate"]
     track: str
-    seed: int
+    seed: int = 1
     rate: float | Policy | None = None
     """The learning rate of a tuning run; else which of the tuned rates. None: the one that decides."""
 
     def __str__(self) -> str:
+        if self.what == "calibrate":
+            return f"timing {self.track} alone"
         at = f" at {self.rate:g}" if isinstance(self.rate, float) else ""
         return f"{self.what} {self.track}, seed {self.seed}{at}"
 
 
 class Executor(Interface):
-    """What has jobs done."""
+    """What has jobs done.
 
-    is_side_by_side: bool
-    """Whether a run may share its device with others, so that its seconds say little of its track."""
+    Where runs may be trained side by side, it first has each track timed on a machine that does nothing else (`calibrations`).
+    """
 
     def do(self, trial: TrialFolder, jobs: Sequence[Job]) -> list[Any]:
         """Does all jobs, in any order, and returns what they found, in the order of `jobs`.
@@ -52,11 +58,24 @@ class Executor(Interface):
         middle have then written a checkpoint.
         """
 
+    def map(self, function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> Iterator[ResultT]:
+        """Calls a function, one that pickle can name, for each item and yields what it returns, in order."""
+        return map(function, items)
 
-class InTurn:
+    def make_corpus(self, trial: TrialFolder) -> None:
+        """Reads the corpus into the trial, unless that is done. Raises as `prepare_corpus`."""
+        from toktrial.corpus.stage import prepare_corpus
+
+        prepare_corpus(trial.protocol.corpus, trial.corpus_folder)
+
+
+def calibrations(jobs: Sequence[Job]) -> list[Job]:
+    """Returns the jobs that time the tracks which other jobs train. Each must be alone on its machine."""
+    return [Job("calibrate", track) for track in dict.fromkeys(job.track for job in jobs if job.what in ("tune", "train"))]
+
+
+class InTurn(Executor):
     """Does one job after another, in this process."""
-
-    is_side_by_side = False
 
     def do(self, trial: TrialFolder, jobs: Sequence[Job]) -> list[Any]:
         worker = Worker(trial)
@@ -70,6 +89,11 @@ class Worker:
         """is_alone: whether no other job is done on this machine meanwhile; a run notes it, for its seconds depend on it."""
         self._trial, self._is_alone = trial, is_alone
         self._scorer = functools.cache(self._make_scorer)
+        self._run_of = functools.cache(self._make_run)
+
+    def folder_of(self, job: Job) -> "Path":
+        """Returns the one folder that a job writes."""
+        return self._run_of(job).folder
 
     def do(self, job: Job) -> float | None:
         """Does a job, unless that is done; continues what was interrupted. Nobody else may write its run meanwhile.
@@ -79,14 +103,18 @@ class Worker:
         """
         from toktrial.training.device import limited_threads
 
-        run = self.run_of(job)
+        run = self._run_of(job)
+        if job.what == "calibrate":
+            return calibrate(run)
         do = {"tune": self._tune, "train": self._train, "evaluate": self._evaluate}[job.what]
         with writing_run(run.folder), limited_threads(run.training.threads):
             return do(job, run)
 
     def is_done(self, job: Job) -> bool:
         """Whether doing the job again would be a matter of moments. A tuning run is judged every time, so it never is done."""
-        run = self.run_of(job)
+        run = self._run_of(job)
+        if job.what == "calibrate":
+            return is_calibrated(run)
         tokens = artifact.read_manifest(run.tokens_folder)["fingerprint"]
         if job.what == "tune" or not artifact.is_finished(run.folder, run.fingerprint(tokens)):
             return False
@@ -100,8 +128,9 @@ class Worker:
             return False
         return not self._judges_pairs(job) or is_scored(run, self._trial.folder)
 
-    def run_of(self, job: Job) -> "Run":
-        """Returns the run that a job is about."""
+    def _make_run(self, job: Job) -> "Run":
+        if job.what == "calibrate":
+            return self._trial.calibration_run(job.track)
         if isinstance(job.rate, float):
             return self._trial.tuning_run(job.track, job.rate, job.seed)
         return self._trial.run_of(job.track, job.seed, job.rate)

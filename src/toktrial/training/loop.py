@@ -14,9 +14,18 @@ import torch
 from toktrial import artifact, progress
 from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
+from toktrial.training.calibration import Calibration
 from toktrial.training.checkpoint import lasting_files, remove_checkpoints, save_checkpoint, state_to_go_on_from, tidy
 from toktrial.training.config import learning_rate, steps_of
-from toktrial.training.device import determinism, limited_threads, make_feed, resolve_compile, resolve_device, resolve_precision
+from toktrial.training.device import (
+    determinism,
+    device_name,
+    limited_threads,
+    make_feed,
+    resolve_compile,
+    resolve_device,
+    resolve_precision,
+)
 from toktrial.training.distributed import Processes, local_device, processes
 from toktrial.training.divergence import DivergedError, DocumentText, FailedStepError, LossWatch, describe_failure
 from toktrial.training.interrupt import Interruption, interruption
@@ -39,6 +48,8 @@ class Evaluation(Protocol):
 
 Evaluator = Callable[[GPT], Evaluation]
 SECONDS_OF_A_LAP = 10.0  # long enough that what another program does for a moment does not count
+SECONDS_OF_TIMING = 10.0
+UNCOUNTED_STEPS, LEAST_TIMED_STEPS = 3, 10
 BEFORE_ANY = -1  # a run that starts from scratch keeps no line, not even that of step 0
 
 
@@ -72,6 +83,20 @@ def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None, is
     trainer.finish()
     if trainer.is_asked_to_stop(stop):  # during the last step
         stop.leave()
+
+
+def time_steps(run: Run, tokens: TokenStore) -> Calibration:
+    """Returns how long a step of the run takes on this machine as it is: of its first steps, which are then forgotten.
+
+    Times a tenth of its steps, and for no longer than SECONDS_OF_TIMING. Raises TrialError if the machine lacks the device.
+    """
+    device = resolve_device(run.training.device)
+    with limited_threads(run.training.threads), determinism(run.training.deterministic, device):
+        return _Trainer(run, {}, tokens, _never, device, processes(), is_alone=True).time_steps()
+
+
+def _never(_model: GPT) -> Evaluation:
+    raise AssertionError("nothing is evaluated while steps are timed")
 
 
 def _progress(run: Run, steps: int, together: Processes) -> AbstractContextManager[progress.Progress | None]:
@@ -109,6 +134,10 @@ class _Trainer:
         self._step = 0
         self._bytes_seen = torch.zeros((), dtype=torch.int64, device=device)  # of this process's rows
         self._evaluation_seconds = 0.0
+
+    @property
+    def _precision_name(self) -> str:
+        return str(self._precision).removeprefix("torch.")
 
     def start(self, is_deterministic: bool) -> None:
         """Begins the run's folder, or goes on from what is there."""
@@ -153,6 +182,29 @@ class _Trainer:
             if shown and self._device.type == "cpu":  # elsewhere the step is only queued by now
                 shown.update(self._step)
         self._clock.stop()
+
+    def time_steps(self) -> Calibration:
+        """Takes steps, first some that do not count, and returns how long they took. Waits for the device now and then."""
+        start_up, clock = self._start_up(), Clock(self._device)
+        while self._step < UNCOUNTED_STEPS:
+            self._train_step()
+        while clock.seconds < SECONDS_OF_TIMING and self._step < UNCOUNTED_STEPS + max(LEAST_TIMED_STEPS, self.steps // 10):
+            clock.start()
+            for _ in range(LEAST_TIMED_STEPS):
+                self._train_step()
+            clock.stop()
+        steps, is_gpu = self._step - UNCOUNTED_STEPS, self._device.type == "cuda"
+        return Calibration(
+            step_seconds=clock.seconds / steps,
+            steps=steps,
+            shared_device=clock.has_waited,
+            device=self._device.type,
+            device_name=device_name(self._device),
+            threads=torch.get_num_threads(),
+            precision=self._precision_name,
+            compiled=start_up.is_compiled,
+            peak_bytes=torch.cuda.max_memory_reserved(self._device) if is_gpu else 0,
+        )
 
     def _advise_on_threads(self) -> None:
         """Says once where other work keeps this run's threads waiting: at each step, every thread waits for the last one.
@@ -281,7 +333,7 @@ class _Trainer:
             "track": self._run.track,
             "seed": self._run.seed,
             "steps": self.steps,
-            "precision": str(self._precision).removeprefix("torch."),
+            "precision": self._precision_name,
             "compiled": start_up.is_compiled,
             "deterministic": is_deterministic,
             "processes": self._together.count,
