@@ -140,10 +140,9 @@ class Trial(TrialFolder):
     @writes
     def make_corpus(self) -> dict[str, Any]:
         """Reads and splits the corpus, after the minimal pairs. Returns its manifest."""
-        from toktrial.corpus.stage import prepare_corpus
-
         self.make_minimal_pairs()
-        return prepare_corpus(self.protocol.corpus, self.corpus_folder)
+        self._executor.make_corpus(self)
+        return artifact.read_manifest(self.corpus_folder)
 
     @writes
     def make_tokenizers(self) -> dict[str, str]:
@@ -172,7 +171,14 @@ class Trial(TrialFolder):
 
         splits = self._splits()
         return {
-            track: write_tokens(self.tokens_folder(track), load_tokenizer(folder), fingerprints[track], splits, folder.name)
+            track: write_tokens(
+                self.tokens_folder(track),
+                load_tokenizer(folder),
+                fingerprints[track],
+                splits,
+                folder.name,
+                self._executor.map,
+            )
             for track, folder in self.tokenizer_folders.items()
         }
 
