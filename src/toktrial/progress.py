@@ -13,9 +13,13 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from typing import Protocol as Interface
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_EVENTS = 0.5
@@ -152,6 +156,97 @@ class _Bar(_Lines):
 def progress(title: str, total: float | None = None, unit: str = "") -> Iterator[Progress]:
     """Yields what long work reports to. `total` is in `unit`s, and None where it is not known."""
     shown = _Told(title, total, unit, _teller) if _teller else (_Bar if can_draw() else _Lines)(title, total, unit)
+    try:
+        yield shown
+    finally:
+        shown.close()
+
+
+class ProgressOfJobs:
+    """What jobs that are done at the same time report to. A line now and then says how far they are."""
+
+    def __init__(self, title: str, jobs: int) -> None:
+        self._title, self._jobs, self._done = title, jobs, 0
+        self._rows: dict[int, Snapshot] = {}  # by the job's number
+        self._shares_before: dict[int, float] = {}  # of each job, how much was done when it began here
+        self._started = self._last_line = time.monotonic()
+
+    def update(self, job: int, snapshot: Snapshot) -> None:
+        """Says how far a job is."""
+        self._rows[job] = snapshot
+        self._shares_before.setdefault(job, _share(snapshot))
+        if time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            self._show()
+
+    def finish(self, job: int) -> None:
+        """Says that a job is done."""
+        self._done += 1
+        self._rows.pop(job, None)
+
+    def close(self) -> None:
+        print_line(f"{self._title}: {self._whole()}, {time.monotonic() - self._started:.1f} s")
+
+    def _show(self) -> None:
+        rows = (
+            f"{row.title.partition(' ')[2]} {_place(row)} {_rate(row.per_second, 1.0, row.unit)}" for row in self._rows.values()
+        )
+        print_line(f"{self._title}: {self._whole()}{self._time_left()}; {'; '.join(rows)}")
+
+    def _whole(self) -> str:
+        return f"{self._done} of {self._jobs} done"
+
+    def _time_left(self) -> str:
+        """Says how long all of it will take, if it goes on as it went; nothing as long as nothing is done."""
+        shares = self._done + sum(map(_share, self._rows.values()))
+        gone = shares - sum(self._shares_before.values())
+        seconds = (time.monotonic() - self._started) * (self._jobs - shares) / gone if gone > 0 else math.inf
+        return f", {timedelta(seconds=round(seconds))} to go" if math.isfinite(seconds) else ""
+
+
+class _TableOfJobs(ProgressOfJobs):
+    """Draws a table: a row for each job that is being done, and one for all."""
+
+    def __init__(self, title: str, jobs: int) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        super().__init__(title, jobs)
+        self._last_line = math.inf
+        self._live = Live(get_renderable=self._table, console=Console(stderr=True), refresh_per_second=4, transient=True)
+        self._live.start()
+
+    def close(self) -> None:
+        self._live.stop()
+        super().close()
+
+    def _table(self) -> "Table":
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False)
+        for heading in (self._title, "done", "rate", "to go", ""):
+            table.add_column(heading, justify="left" if heading in (self._title, "") else "right", no_wrap=True)
+        for _, row in sorted(self._rows.items()):
+            left = timedelta(seconds=round((row.total - row.done) / row.per_second)) if row.total and row.per_second else ""
+            table.add_row(row.title, _place(row), _rate(row.per_second, 1.0, row.unit), str(left), row.note)
+        table.add_row("all", self._whole(), "", self._time_left().removeprefix(", ").removesuffix(" to go"), "")
+        return table
+
+
+def _share(snapshot: Snapshot) -> float:
+    return snapshot.done / snapshot.total if snapshot.total else 0.0
+
+
+def _place(snapshot: Snapshot) -> str:
+    if snapshot.total and snapshot.unit:
+        return f"{snapshot.done:,.0f} of {snapshot.total:,.0f}"
+    return f"{_share(snapshot):.0%}" if snapshot.total else ""
+
+
+@contextmanager
+def progress_of_jobs(title: str, jobs: int) -> Iterator[ProgressOfJobs]:
+    """Yields what jobs that are done at the same time report to; `jobs`: how many there are in all."""
+    shown = (_TableOfJobs if can_draw() else ProgressOfJobs)(title, jobs)
     try:
         yield shown
     finally:

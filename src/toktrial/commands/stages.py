@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import tyro
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from toktrial.plan import Plan
     from toktrial.report.result import TrialResult
 
+TRAINING_STAGES = ("tune", "train", "evaluate")
+MOST_AT_ONCE = 1024
 STARTED_BY_TORCHRUN = "TORCHELASTIC_RUN_ID"  # the environment variable that says so
 
 
@@ -41,6 +43,11 @@ class Stage(Call):
     """Folder of the trial. Without it: trials/NAME."""
     yes: bool = False
     """Begin without asking, even if it takes hours or days."""
+    parallel: Literal["auto"] | int | None = None
+    """So many trainings or evaluations at the same time, each in a process of its own, with the same results. `auto`: as many
+    as the cores have room for, at `training.threads` each, or the GPUs, at `--runs-per-gpu` each."""
+    runs_per_gpu: int = 0
+    """With `--parallel auto`: trainings that share a GPU. 0: as many as its memory has room for, but at most four."""
     wait: bool = False
     """Wait for another process that is writing the same trial, where there is one, rather than end."""
     target: float | None = None
@@ -74,6 +81,16 @@ class Stage(Call):
             raise TrialError(f"--target must be bits per byte, a number above 0, but is {call.target}")
         if call.target is not None and name not in ("report", "run"):
             raise CallError(f"--target is an option of `report` and `run`, not of `{name}`")
+        if call.parallel is not None and name not in (*TRAINING_STAGES, "run"):
+            raise CallError(f"--parallel is an option of {', '.join(TRAINING_STAGES)} and `run`, not of `{name}`")
+        if call.parallel is not None and STARTED_BY_TORCHRUN in os.environ:
+            raise CallError(
+                "torchrun shares one training among processes, --parallel has several at the same time: take either"
+            )
+        if call.parallel not in (None, "auto") and not 1 <= call.parallel <= MOST_AT_ONCE:
+            raise CallError(f"--parallel must be auto or a number from 1 to {MOST_AT_ONCE}, but is {call.parallel}")
+        if not 0 <= call.runs_per_gpu <= MOST_AT_ONCE:
+            raise CallError(f"--runs-per-gpu must be a number from 0 to {MOST_AT_ONCE}, but is {call.runs_per_gpu}")
         words = [word for argument in arguments for word in argument.split("=", 1)]
         typed = {score for flag, score in itertools.pairwise(words) if flag.startswith("--tracks.") and flag.endswith(".score")}
         return replace(call, allow_code=call.allow_code or typed.issuperset(named_code(call.protocol.tracks).values()))
@@ -87,7 +104,7 @@ class Stage(Call):
         else:
             with self.writing_trial() as trial:
                 trial.mend()
-                if self.command in ("tune", "train", "evaluate") and not (self.yes or trial.is_trained):
+                if self.command in TRAINING_STAGES and not (self.yes or trial.is_trained):
                     self._confirm(trial)
                 trial.run(self.command)
         return progress.print_line(f"{self.command}: done, in {self.trial_folder}")
@@ -99,7 +116,7 @@ class Stage(Call):
         if not (self.trial_folder / PROTOCOL_FILE).is_file():
             raise TrialError(f"there is no trial in {self.trial_folder} to report: `toktrial run` makes one")
         trial = TrialFolder.open(self.trial_folder)
-        if changed := [name for name, *_ in differences(trial.protocol, self.protocol)]:
+        if changed := [name for name, *_ in differences(trial.protocol, self._asked_protocol())]:
             raise TrialError(
                 f"a report changes nothing, but the trial in {trial.folder} has another {', '.join(changed)}: "
                 f"`toktrial report {trial.folder}` reports it as it is, and `toktrial run` can change some fields"
@@ -126,7 +143,28 @@ class Stage(Call):
         """Opens or begins the trial, and holds its lock. Raises TrialError as `Trial` and `lock.writing` do."""
         check_place(self.trial_folder)
         with writing(self.trial_folder, self.wait):
-            yield Trial(self.trial_folder, self.protocol, self.allow_code)
+            if self.parallel is None:
+                yield Trial(self.trial_folder, self._asked_protocol(), self.allow_code)
+                return
+            from toktrial.parallel import SideBySide, with_threads
+
+            asked = self._asked_protocol()
+            executor = SideBySide(0 if self.parallel == "auto" else self.parallel, self.runs_per_gpu)
+            plan = with_threads(asked, executor.at_once)
+            if plan != asked:
+                progress.print_line(
+                    f"training.threads is {plan.training.threads} from now on, so that runs share the cores. The protocol says "
+                    "so: one after another, they would come to the same"
+                )
+            yield Trial(self.trial_folder, plan, self.allow_code, executor)
+
+    def _asked_protocol(self) -> Protocol:
+        """Returns the protocol. Where it leaves the threads open, they are those of the trial that is there already."""
+        path = self.trial_folder / PROTOCOL_FILE
+        if self.protocol.training.threads or not path.is_file():
+            return self.protocol
+        threads = protocol.load(path, of_trial=True).training.threads
+        return replace(self.protocol, training=replace(self.protocol.training, threads=threads))
 
     def _train_together(self) -> None:
         from toktrial.training.distributed import first_before_the_others, joined
@@ -134,7 +172,7 @@ class Stage(Call):
         check_place(self.trial_folder)
         with joined() as together, writing(self.trial_folder, self.wait):  # a first process that may not write ends here
             with first_before_the_others(together):
-                trial = Trial(self.trial_folder, self.protocol, self.allow_code)
+                trial = Trial(self.trial_folder, self._asked_protocol(), self.allow_code)
                 if together.is_first:
                     trial.mend()
                 trial.make_tokens()
