@@ -14,6 +14,7 @@ from typing import Protocol as Interface
 from toktrial import artifact, progress
 from toktrial.evaluation.run_files import is_evaluated
 from toktrial.lock import writing_run
+from toktrial.protocol import Protocol
 from toktrial.training.calibration import calibrate, is_calibrated
 from toktrial.training.rates import Policy
 from toktrial.trial_folder import TrialFolder
@@ -57,6 +58,10 @@ class Executor(Interface):
         Raises TrialError where one fails, and what the signal raises where the program is told to stop; runs that are in their
         middle have then written a checkpoint.
         """
+
+    def with_threads(self, protocol: Protocol) -> Protocol:
+        """Returns the protocol with a number of threads, where it leaves open what results depend on."""
+        return protocol
 
     def map(self, function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> Iterator[ResultT]:
         """Calls a function, one that pickle can name, for each item and yields what it returns, in order."""

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from toktrial import progress
 from toktrial.errors import TrialError, describe_error
-from toktrial.jobs import InTurn, Job, Worker, calibrations
+from toktrial.jobs import Executor, InTurn, Job, Worker, calibrations
 from toktrial.protocol import Protocol
 from toktrial.training.calibration import read_calibrations
 from toktrial.training.device import resolve_device
@@ -45,20 +45,22 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def with_threads(protocol: Protocol, at_once: int) -> Protocol:
+def with_threads(protocol: Protocol, at_once: int, there: int | None = None) -> Protocol:
     """Returns the protocol with a number of threads instead of 0, one that lets so many runs, or 0: all, share the cores.
 
     The last bits of a result depend on the number of threads. Left open, it would be that of all cores, for each run.
+    `there`: how many cores there are; by default those of this machine.
     """
+    there = there or cores()
     if protocol.training.threads or resolve_device(protocol.training.device).type != "cpu":
         return protocol
     runs = sum(len(protocol.seed_numbers) for _ in protocol.tracks) + len(protocol.control_seeds)
-    threads = max(1, cores() // (at_once or min(runs, cores())))
+    threads = max(1, there // (at_once or min(runs, there)))
     return replace(protocol, training=replace(protocol.training, threads=threads))
 
 
 @dataclass(frozen=True)
-class SideBySide:
+class SideBySide(Executor):
     """Does jobs at the same time. Every run is trained as it would be alone, so it comes to the same."""
 
     at_once: int = 0
@@ -78,6 +80,9 @@ class SideBySide:
             return InTurn().do(trial, jobs)
         found = dict(zip(left, _have_done(trial, left, places), strict=True))
         return [found[job] if job in found else worker.do(job) for job in jobs]
+
+    def with_threads(self, protocol: Protocol) -> Protocol:
+        return with_threads(protocol, self.at_once)
 
     def places(self, trial: TrialFolder) -> list[Place]:
         """Returns where jobs may be done at the same time."""

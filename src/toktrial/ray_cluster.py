@@ -8,10 +8,10 @@ whole one, and CUDA_VISIBLE_DEVICES is left to Ray, because each of these has be
 
 import os
 import socket
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +21,8 @@ from toktrial.artifact import MANIFEST
 from toktrial.corpus.stage import corpus_fingerprint
 from toktrial.errors import TrialError
 from toktrial.jobs import Executor, Job, Worker, calibrations
+from toktrial.parallel import TITLES, with_threads
+from toktrial.protocol import Protocol
 from toktrial.ray_tasks import (
     ATTEMPTS_IN_STORAGE,
     SECONDS_BETWEEN_LOOKS,
@@ -51,16 +53,15 @@ SECONDS_TO_CONNECT = 10.0
 class RayCluster(Executor):
     """Has jobs done by the cluster that this process is connected to (see `connected`)."""
 
-    is_side_by_side = True
-
     def __init__(self, storage: str | None, runs_per_gpu: int) -> None:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self._storage_address, self._runs_per_gpu = storage, runs_per_gpu
         self._storage = Storage(storage) if storage else None
-        # max_calls: each attempt has a process of its own, so that it inherits no memory on a GPU and no settings of torch.
-        self._attempt = ray.remote(max_calls=1, max_retries=MOST_LOST_ATTEMPTS)(attempt)
+        self._attempt = ray.remote(max_retries=MOST_LOST_ATTEMPTS)(attempt)
+        # max_calls: in a process of its own, because one that has used a GPU keeps some of its memory, and stays with that GPU.
+        self._gpu_attempt = ray.remote(max_calls=1, max_retries=MOST_LOST_ATTEMPTS)(attempt)
         self._call = ray.remote(num_cpus=1, max_retries=MOST_LOST_ATTEMPTS)(call)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._board = ray.remote(num_cpus=0)(Board).options(scheduling_strategy=here).remote()
@@ -77,18 +78,18 @@ class RayCluster(Executor):
         """Does all jobs; see Executor. A job whose machine dies goes on elsewhere from its last checkpoint."""
         worker = Worker(trial)
         left = [job for job in jobs if not worker.is_done(job)]
-        if len(left) > 1:
-            self._calibrate(trial, left, worker)
+        self._calibrate(trial, left, worker)
         tasks = {job: Task.of(job, trial) for job in left}
-        results = self._do(trial, list(tasks.values()), self._resources(trial))
+        results = self._do(trial, list(tasks.values()), self._resources(trial.protocol))
         return [results[tasks[job].name] if job in tasks else worker.do(job) for job in jobs]
 
     def _calibrate(self, trial: TrialFolder, jobs: Sequence[Job], worker: Worker) -> None:
         """Has the tracks timed one after another by one machine that does nothing else, unless they are."""
         timed = calibrations(jobs)
         if not all(artifact.is_finished(worker.folder_of(job)) for job in timed):
-            task = Task(CALIBRATION_FOLDER, CALIBRATION_FOLDER, partial(do_jobs, timed), goes_on=False)
-            self._do(trial, [task], self._whole_machine(self._resources(trial)))
+            place = CALIBRATION_FOLDER
+            task = Task(TITLES[timed[0].what], place, place, partial(do_jobs, timed), goes_on=False)
+            self._do(trial, [task], self._whole_machine(self._resources(trial.protocol)))
 
     def map(self, function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> Iterator[ResultT]:
         """Calls a function for each item, on one core each; yields the results in order. Few items are held at a time."""
@@ -108,7 +109,7 @@ class RayCluster(Executor):
         if artifact.is_finished(trial.corpus_folder, corpus_fingerprint(trial.protocol.corpus)):
             super().make_corpus(trial)  # which sees whether the files are still the same
             return
-        task = Task("corpus", "corpus", partial(make_corpus, Path.cwd()), goes_on=False)
+        task = Task("corpus", "corpus", "corpus", partial(make_corpus, Path.cwd()), goes_on=False)
         self._do(trial, [task], {"num_cpus": 1})
 
     def clear(self) -> None:
@@ -118,26 +119,30 @@ class RayCluster(Executor):
         if self._storage:
             self._storage.remove(ATTEMPTS_IN_STORAGE)
 
-    def _resources(self, trial: TrialFolder) -> dict[str, float]:
-        """Returns what a run needs of a machine; without training.threads as many cores as a run in this process would use."""
-        import ray
-        import torch
+    def with_threads(self, protocol: Protocol) -> Protocol:
+        """Returns the protocol with a number of threads, where it leaves that open, by which its runs share the cores."""
+        if protocol.training.threads or self._uses_gpus(protocol):
+            return protocol
+        cores = [int(node.get("CPU", 0)) for node in _nodes()]
+        shared = with_threads(protocol, 0, sum(cores) or 1).training.threads
+        return replace(protocol, training=replace(protocol.training, threads=min(shared, max(cores, default=1)) or 1))
 
-        training = trial.protocol.training
-        has_gpus = bool(ray.cluster_resources().get("GPU"))
-        if training.device == "cuda" or (training.device == "auto" and has_gpus):
-            return {"num_cpus": training.threads or 1, "num_gpus": 1 / self._runs_per_gpu}
-        return {"num_cpus": training.threads or torch.get_num_threads()}
+    def _resources(self, protocol: Protocol) -> dict[str, float]:
+        """Returns what a run needs of a machine."""
+        cores = {"num_cpus": protocol.training.threads or 1}
+        return cores | ({"num_gpus": 1 / self._runs_per_gpu} if self._uses_gpus(protocol) else {})
+
+    def _uses_gpus(self, protocol: Protocol) -> bool:
+        device = protocol.training.device
+        return device == "cuda" or (device == "auto" and any(node.get("GPU") for node in _nodes()))
 
     def _whole_machine(self, needed: dict[str, float]) -> dict[str, float]:
         """Returns what a task needs to be alone on a machine of the cluster that has what is needed."""
-        import ray
-
-        cores = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"] and _has(node["Resources"], needed)]
+        cores = [node.get("CPU", 0) for node in _nodes() if _has(node, needed)]
         gpus = {"num_gpus": 1} if "num_gpus" in needed else {}
         return {"num_cpus": max(cores, default=needed["num_cpus"]), **gpus}
 
-    def _do(self, trial: TrialFolder, tasks: Sequence[Task], resources: dict[str, float]) -> dict[str, Any]:
+    def _do(self, trial: TrialFolder, tasks: Sequence[Task], needed: dict[str, float]) -> dict[str, Any]:
         """Has the tasks done; returns their results by name. Raises what the first to fail raised; then no others go on."""
         import ray
 
@@ -145,19 +150,22 @@ class RayCluster(Executor):
         if not tasks:
             return {}
         setting = self._share(trial)
-        _say_if_none_has(resources)
-        refs = {self._attempt.options(**resources).remote(task, setting, self._board): task for task in tasks}
-        results = {}
-        try:
-            while refs:
-                ready, _ = ray.wait(list(refs), timeout=SECONDS_BETWEEN_LOOKS)
-                self._show()
-                for ref in ready:
-                    task = refs.pop(ref)
-                    results[task.name] = self._accept(trial, task, _result_of(ref, task.name))
-        except BaseException:
-            self._stop(list(refs))
-            raise
+        _say_if_none_has(needed)
+        attempt = self._gpu_attempt if "num_gpus" in needed else self._attempt
+        refs = {attempt.options(**needed).remote(task, setting, self._board): task for task in tasks}
+        numbers, results = {task.name: number for number, task in enumerate(tasks)}, {}
+        with progress.progress_of_jobs(tasks[0].title, len(tasks)) as shown:
+            try:
+                while refs:
+                    ready, _ = ray.wait(list(refs), timeout=SECONDS_BETWEEN_LOOKS)
+                    self._show(shown, numbers)
+                    for ref in ready:
+                        task = refs.pop(ref)
+                        results[task.name] = self._accept(trial, task, _result_of(ref, task.name))
+                        shown.finish(numbers[task.name])
+            except BaseException:
+                self._stop(list(refs))
+                raise
         return results
 
     def _share(self, trial: TrialFolder) -> Setting:
@@ -185,14 +193,14 @@ class RayCluster(Executor):
             self._storage.remove(f"{ATTEMPTS_IN_STORAGE}/{task.name}")
         return outcome.result
 
-    def _show(self) -> None:
+    def _show(self, shown: progress.ProgressOfJobs, numbers: dict[str, int]) -> None:
         import ray
 
         for task, event in ray.get(self._board.take.remote()):
             if "line" in event:
                 progress.print_line(event["line"])
             else:
-                progress.print_line(f"{task}: {event}")
+                shown.update(numbers[task], progress.Snapshot(**event))
 
     def _stop(self, refs: "list[ray.ObjectRef[Outcome]]") -> None:
         """Has running tasks write their checkpoints and end, and the others not begin."""
@@ -202,10 +210,7 @@ class RayCluster(Executor):
             ray.cancel(ref)
         if refs:
             progress.print_line("waiting for the runs to write their checkpoints; Ctrl-C again does not wait")
-        end = time.monotonic() + SECONDS_TO_STOP
-        while refs and time.monotonic() < end:
-            _, refs = ray.wait(refs, num_returns=len(refs), timeout=SECONDS_BETWEEN_LOOKS)
-            self._show()
+            ray.wait(refs, num_returns=len(refs), timeout=SECONDS_TO_STOP)
 
 
 @contextmanager
@@ -255,11 +260,16 @@ def _check_address(address: str) -> None:
 
 def _say_if_none_has(needed: dict[str, float]) -> None:
     """Says so where no machine of the cluster has what a task needs. Ray then waits for one, for a cluster may grow."""
-    import ray
-
-    if not any(_has(node["Resources"], needed) for node in ray.nodes() if node["Alive"]):
+    if not any(_has(node, needed) for node in _nodes()):
         what = f"{needed['num_cpus']:g} cores" + (f" and {needed['num_gpus']:g} GPU" if "num_gpus" in needed else "")
         progress.print_line(f"no machine of the cluster has the {what} that a run needs: waiting for one to join")
+
+
+def _nodes() -> list[dict[str, float]]:
+    """Returns the resources of every machine of the cluster."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def _has(resources: dict[str, float], needed: dict[str, float]) -> bool:

@@ -12,7 +12,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -25,6 +25,7 @@ from toktrial.errors import TrialError
 from toktrial.integrity import ASIDE, RUNS
 from toktrial.jobs import Job, Worker
 from toktrial.lock import writing_run
+from toktrial.parallel import TITLES
 from toktrial.storage import Storage
 from toktrial.trial_folder import TrialFolder
 
@@ -44,6 +45,8 @@ UNREAD = ("graphs/*", "report", f"{ASIDE}/*", f"{ATTEMPTS_IN_STORAGE}/*", *RUNS)
 class Task:
     """What a machine of the cluster does."""
 
+    title: str
+    """Of all tasks that are done together, for a person."""
     name: str
     """Also the folder of its attempts, so it is a path."""
     place: str
@@ -55,7 +58,7 @@ class Task:
     @classmethod
     def of(cls, job: Job, trial: TrialFolder) -> "Task":
         place = Worker(trial).folder_of(job).relative_to(trial.folder).as_posix()
-        return cls(f"{job.what}/{place}", place, partial(do_jobs, [job]), goes_on=job.what != "evaluate")
+        return cls(TITLES[job.what], f"{job.what}/{place}", place, partial(do_jobs, [job]), goes_on=job.what != "evaluate")
 
 
 @dataclass(frozen=True)
@@ -105,13 +108,12 @@ def make_corpus(directory: Path, trial: TrialFolder) -> None:
     """Reads the corpus as a command would that is given in `directory`, to which paths in the protocol may be relative."""
     from toktrial.corpus.stage import prepare_corpus
 
-    if directory.is_dir():
-        os.chdir(directory)
-    prepare_corpus(trial.protocol.corpus, trial.corpus_folder)
+    with chdir(directory) if directory.is_dir() else nullcontext():
+        prepare_corpus(trial.protocol.corpus, trial.corpus_folder)
 
 
 def attempt(task: Task, setting: Setting, board: "ActorHandle[Board]") -> Outcome:
-    """Makes an attempt at a task, in this process, which does nothing else before or after it."""
+    """Makes an attempt at a task."""
     attempt, result, error = uuid.uuid4().hex, None, None
 
     def tell(event: progress.Event) -> None:

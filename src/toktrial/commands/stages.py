@@ -19,6 +19,7 @@ from toktrial import presets, progress, protocol
 from toktrial.commands import Call, CallError
 from toktrial.commands.terminal import print_lines, print_table
 from toktrial.errors import TrialError
+from toktrial.jobs import Executor, InTurn
 from toktrial.lock import writing
 from toktrial.protocol import Protocol, differences
 from toktrial.tokenizer.config import named_code
@@ -46,8 +47,14 @@ class Stage(Call):
     parallel: Literal["auto"] | int | None = None
     """So many trainings or evaluations at the same time, each in a process of its own, with the same results. `auto`: as many
     as the cores have room for, at `training.threads` each, or the GPUs, at `--runs-per-gpu` each."""
+    ray: str | None = None
+    """The Ray cluster whose machines train and evaluate, with the same results: HOST:PORT, `auto` on one of its machines, or
+    `local` for a cluster of this machine alone. Needs toktrial[ray]."""
+    storage: str | None = None
+    """With `--ray`: where machines exchange files that do not all see the trial's folder, such as s3://BUCKET/NAME."""
     runs_per_gpu: int = 0
-    """With `--parallel auto`: trainings that share a GPU. 0: as many as its memory has room for, but at most four."""
+    """Trainings that share a GPU. 0: with `--parallel auto` as many as its memory has room for, but at most four; with `--ray`
+    one."""
     wait: bool = False
     """Wait for another process that is writing the same trial, where there is one, rather than end."""
     target: float | None = None
@@ -87,6 +94,12 @@ class Stage(Call):
             raise CallError(
                 "torchrun shares one training among processes, --parallel has several at the same time: take either"
             )
+        if call.ray is not None and (call.parallel is not None or STARTED_BY_TORCHRUN in os.environ):
+            raise CallError("--ray has trainings done side by side, too: take it without --parallel and without torchrun")
+        if call.ray is not None and name == "report":
+            raise CallError("a report needs no cluster: take `report` without --ray")
+        if call.storage is not None and call.ray is None:
+            raise CallError("--storage is for the machines of a cluster: name that with --ray")
         if call.parallel not in (None, "auto") and not 1 <= call.parallel <= MOST_AT_ONCE:
             raise CallError(f"--parallel must be auto or a number from 1 to {MOST_AT_ONCE}, but is {call.parallel}")
         if not 0 <= call.runs_per_gpu <= MOST_AT_ONCE:
@@ -142,21 +155,31 @@ class Stage(Call):
     def writing_trial(self) -> Iterator[Trial]:
         """Opens or begins the trial, and holds its lock. Raises TrialError as `Trial` and `lock.writing` do."""
         check_place(self.trial_folder)
-        with writing(self.trial_folder, self.wait):
-            if self.parallel is None:
-                yield Trial(self.trial_folder, self._asked_protocol(), self.allow_code)
-                return
-            from toktrial.parallel import SideBySide, with_threads
-
+        with writing(self.trial_folder, self.wait), self._executor() as executor:
             asked = self._asked_protocol()
-            executor = SideBySide(0 if self.parallel == "auto" else self.parallel, self.runs_per_gpu)
-            plan = with_threads(asked, executor.at_once)
+            plan = executor.with_threads(asked)
             if plan != asked:
                 progress.print_line(
                     f"training.threads is {plan.training.threads} from now on, so that runs share the cores. The protocol says "
                     "so: one after another, they would come to the same"
                 )
             yield Trial(self.trial_folder, plan, self.allow_code, executor)
+
+    @contextmanager
+    def _executor(self) -> Iterator[Executor]:
+        """Yields who trains and evaluates. Raises TrialError where there is no cluster as asked for, or no Ray."""
+        if self.ray is not None:
+            from toktrial.ray_cluster import connected
+
+            with connected(self.ray, self.storage, self.runs_per_gpu or 1) as cluster:
+                cluster.restore(self.trial_folder)
+                yield cluster
+        elif self.parallel is not None:
+            from toktrial.parallel import SideBySide
+
+            yield SideBySide(0 if self.parallel == "auto" else self.parallel, self.runs_per_gpu)
+        else:
+            yield InTurn()
 
     def _asked_protocol(self) -> Protocol:
         """Returns the protocol. Where it leaves the threads open, they are those of the trial that is there already."""
