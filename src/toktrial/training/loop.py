@@ -306,7 +306,7 @@ class _Trainer:
             "training_seconds": self._clock.seconds,
             "waited_seconds": self._clock.waited_seconds,
             "evaluation_seconds": self._evaluation_seconds,
-            "was_alone": self._was_alone,
+            "shared_device": not self._was_alone,
         }
         if self._together.is_first:
             save_checkpoint(self._run.folder, self._step, state)
@@ -320,7 +320,7 @@ class _Trainer:
         self._bytes_seen.fill_(state["bytes_seen"] if self._together.is_first else 0)  # a sum over the processes
         self._clock.seconds, self._clock.waited_seconds = state["training_seconds"], state["waited_seconds"]
         self._evaluation_seconds = state["evaluation_seconds"]
-        self._was_alone = self._was_alone and state["was_alone"]
+        self._was_alone = self._was_alone and not state["shared_device"]
         self._say(f"going on from step {self._step}")
 
     def _say(self, text: str) -> None:
