@@ -147,3 +147,16 @@ def s3_server() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"scheme=http&region=us-east-1&endpoint_override={host}:{port}"
     server.stop()
+
+
+@pytest.fixture
+def s3_bucket(s3_server: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an empty place in a bucket on that server, with a key and its secret."""
+    from pyarrow import fs
+
+    name = f"bucket-{abs(hash(request.node.name))}"
+    address = f"s3://key:secret@{name}/some/prefix?{s3_server}"
+    remote, _ = fs.FileSystem.from_uri(f"{address}&allow_bucket_creation=true")
+    remote.create_dir(name)
+    yield address
+    remote.delete_dir_contents(name)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,17 +11,6 @@ from pyarrow import fs
 from toktrial import artifact
 from toktrial.errors import TrialError
 from toktrial.storage import Storage
-
-
-@pytest.fixture
-def bucket(s3_server: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of an empty bucket on a server of this machine."""
-    name = f"bucket-{abs(hash(request.node.name))}"
-    address = f"s3://key:secret@{name}/some/prefix?{s3_server}"
-    remote, _ = fs.FileSystem.from_uri(f"{address}&allow_bucket_creation=true")
-    remote.create_dir(name)
-    yield address
-    remote.delete_dir_contents(name)
 
 
 @pytest.fixture
@@ -38,17 +27,17 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_finished_folder_comes_back_as_it_was(bucket: str, stage: Path, tmp_path: Path) -> None:
-    Storage(bucket).upload(stage, "tokens/bpe")
-    assert Storage(bucket).download("tokens/bpe", tmp_path / "elsewhere")
+def test_a_finished_folder_comes_back_as_it_was(s3_bucket: str, stage: Path, tmp_path: Path) -> None:
+    Storage(s3_bucket).upload(stage, "tokens/bpe")
+    assert Storage(s3_bucket).download("tokens/bpe", tmp_path / "elsewhere")
     assert contents(tmp_path / "elsewhere") == contents(stage)
-    assert Storage(bucket).finished() == ["tokens/bpe"]
-    assert not Storage(bucket).download("tokens/btm", tmp_path / "nothing")
+    assert Storage(s3_bucket).finished() == ["tokens/bpe"]
+    assert not Storage(s3_bucket).download("tokens/btm", tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
 
 
-def test_only_what_changed_goes_up_again_or_down(bucket: str, stage: Path, tmp_path: Path) -> None:
-    storage = Storage(bucket)
+def test_only_what_changed_goes_up_again_or_down(s3_bucket: str, stage: Path, tmp_path: Path) -> None:
+    storage = Storage(s3_bucket)
     storage.upload(stage, "run")
     storage.download("run", tmp_path / "copy")
     before = {name: (tmp_path / "copy" / name).stat().st_mtime_ns for name in contents(stage)}
@@ -63,8 +52,8 @@ def test_only_what_changed_goes_up_again_or_down(bucket: str, stage: Path, tmp_p
     artifact.check_files(tmp_path / "copy")
 
 
-def test_an_upload_that_was_cut_short_counts_for_nothing(bucket: str, stage: Path, tmp_path: Path) -> None:
-    storage = Storage(bucket)
+def test_an_upload_that_was_cut_short_counts_for_nothing(s3_bucket: str, stage: Path, tmp_path: Path) -> None:
+    storage = Storage(s3_bucket)
     storage.upload(stage, "corpus")
     (stage / "inner" / "text.txt").write_text("Neu.\n", encoding="utf-8")
     artifact.seal(stage, "another fingerprint", ["ids.bin", "inner/text.txt"], {})
@@ -75,10 +64,10 @@ def test_an_upload_that_was_cut_short_counts_for_nothing(bucket: str, stage: Pat
     assert not storage.download("corpus", tmp_path / "copy")
 
 
-def test_damage_is_found_on_the_way_back(bucket: str, stage: Path, tmp_path: Path) -> None:
-    storage = Storage(bucket)
+def test_damage_is_found_on_the_way_back(s3_bucket: str, stage: Path, tmp_path: Path) -> None:
+    storage = Storage(s3_bucket)
     storage.upload(stage, "corpus")
-    remote, root = fs.FileSystem.from_uri(bucket)
+    remote, root = fs.FileSystem.from_uri(s3_bucket)
     with remote.open_output_stream(f"{root}/corpus/ids.bin") as file:
         file.write(bytes(256_000))
     with pytest.raises(TrialError, match=r"corpus/ids.bin in s3://bucket-\d+/some/prefix\S* is damaged"):
@@ -99,10 +88,10 @@ def test_a_manifest_cannot_make_it_write_elsewhere(stage: Path, tmp_path: Path) 
 
 
 def test_a_run_on_its_way_is_kept_with_its_newest_checkpoints(
-    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("toktrial.storage.SECONDS_BETWEEN_UPLOADS", 0.05)
-    storage, run = Storage(bucket), tmp_path / "run"
+    storage, run = Storage(s3_bucket), tmp_path / "run"
     run.mkdir()
     with storage.keeping(run, "attempts/one"):
         (run / "metrics.jsonl").write_text("step 1\n")

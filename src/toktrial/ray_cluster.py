@@ -65,7 +65,7 @@ class RayCluster(Executor):
         self._call = ray.remote(num_cpus=1, max_retries=MOST_LOST_ATTEMPTS)(call)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._board = ray.remote(num_cpus=0)(Board).options(scheduling_strategy=here).remote()
-        self._trials: set[Path] = set()
+        self._trials: dict[Path, TrialFolder] = {}
 
     def restore(self, folder: Path) -> None:
         """Fetches the trial in the storage, if any, where `folder` holds none: its driver was on another machine."""
@@ -112,10 +112,11 @@ class RayCluster(Executor):
         task = Task("corpus", "corpus", "corpus", partial(make_corpus, Path.cwd()), goes_on=False)
         self._do(trial, [task], {"num_cpus": 1})
 
-    def clear(self) -> None:
-        """Removes what attempts have left, now that everything is done."""
-        for trial in self._trials:
-            attempts.clear(trial)
+    def finish(self) -> None:
+        """Keeps what is finished in the storage, and removes what attempts have left, now that everything is done."""
+        for trial in self._trials.values():
+            self._share(trial)
+            attempts.clear(trial.folder)
         if self._storage:
             self._storage.remove(ATTEMPTS_IN_STORAGE)
 
@@ -146,7 +147,7 @@ class RayCluster(Executor):
         """Has the tasks done; returns their results by name. Raises what the first to fail raised; then no others go on."""
         import ray
 
-        self._trials.add(trial.folder)
+        self._trials[trial.folder] = trial
         if not tasks:
             return {}
         setting = self._share(trial)
@@ -237,7 +238,7 @@ def connected(address: str, storage: str | None = None, runs_per_gpu: int = 1) -
     try:
         executor = RayCluster(storage, runs_per_gpu)
         yield executor
-        executor.clear()
+        executor.finish()
     finally:
         ray.shutdown()
 

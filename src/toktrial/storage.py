@@ -18,7 +18,7 @@ from toktrial.errors import TrialError
 from toktrial.training.run import CHECKPOINTS
 
 WITHOUT_FOLDERS = ("s3", "gcs", "abfs")  # by pyarrow's names: there a name may hold slashes, and nothing needs to be made first
-SECONDS_BETWEEN_UPLOADS = 5.0  # of what a run has written meanwhile
+SECONDS_BETWEEN_UPLOADS = 1.0  # of what a run has written meanwhile
 
 
 class Storage:
