@@ -128,7 +128,7 @@ class Stage(Call):
         from toktrial.plan import HANGING, describe_plan, make_plan
 
         progress.print_line("looking at a sample of the text and timing a few steps ...")
-        plan = make_plan(trial)
+        plan = make_plan(trial, at_once=trial.executor.room(trial))
         progress.print_line("\n".join(describe_plan(plan)), hanging=HANGING)
         if plan.is_long and not self.yes:
             _ask(plan)
@@ -202,7 +202,7 @@ class Run(Stage):
                 from toktrial.plan import HANGING, describe_plan, make_plan
 
                 described = describe_plan(plan)
-                changed = [line for line in describe_plan(make_plan(trial, plan.speed)) if line not in described]
+                changed = [line for line in describe_plan(make_plan(trial, plan.speed, plan.at_once)) if line not in described]
                 progress.print_line("\n".join(["now that the text is counted:", *changed]), hanging=HANGING)
             result = trial.report(self.target)
         return print_summary(result, trial.report_folder)
