@@ -87,7 +87,7 @@ class Stage(Call):
             raise CallError(
                 "torchrun shares one training among processes, --parallel has several at the same time: take either"
             )
-        if call.parallel not in (None, "auto") and not 1 <= call.parallel <= MOST_AT_ONCE:
+        if isinstance(call.parallel, int) and not 1 <= call.parallel <= MOST_AT_ONCE:
             raise CallError(f"--parallel must be auto or a number from 1 to {MOST_AT_ONCE}, but is {call.parallel}")
         if not 0 <= call.runs_per_gpu <= MOST_AT_ONCE:
             raise CallError(f"--runs-per-gpu must be a number from 0 to {MOST_AT_ONCE}, but is {call.runs_per_gpu}")
