@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import pytest
 
 from toktrial import cli
 from toktrial.errors import TrialError
-from toktrial.protocol import Protocol, save
+from toktrial.jobs import Job
+from toktrial.protocol import Protocol
 from toktrial.ray_cluster import connected
 from toktrial.ray_tasks import Setting, Task, attempt
 from toktrial.storage import Storage
@@ -160,7 +162,9 @@ def test_a_run_goes_on_elsewhere_when_its_node_dies_even_where_nodes_share_no_pa
     assert differing_files(restored.folder, trial.folder, monkeypatch) == []
 
 
-def test_what_the_stages_before_make_is_the_same_too(nodes: Nodes, plan: Protocol, of_one_machine: Trial, tmp_path: Path) -> None:
+def test_what_the_stages_before_make_is_the_same_too(
+    nodes: Nodes, plan: Protocol, of_one_machine: Trial, tmp_path: Path
+) -> None:
     with connected(nodes.address) as cluster:
         Trial(tmp_path / "trial", plan, executor=cluster).make_tokens()
         assert list(cluster.map(str.upper, iter("abcdefgh"))) == list("ABCDEFGH")
@@ -170,16 +174,78 @@ def test_what_the_stages_before_make_is_the_same_too(nodes: Nodes, plan: Protoco
                 assert (tmp_path / "trial" / stage / path.name).read_bytes() == path.read_bytes()
 
 
-def test_what_goes_wrong_in_a_task_is_said_as_on_one_machine(nodes: Nodes, of_one_machine: Trial, tmp_path: Path) -> None:
+def test_what_goes_wrong_in_a_task_is_said_as_on_one_machine(
+    nodes: Nodes, of_one_machine: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toktrial.ray_cluster.MOST_LOST_ATTEMPTS", 1)
     folder = tmp_path / "trial"
     shutil.copytree(of_one_machine.folder, folder)
     shutil.rmtree(folder / "runs")
     trial = TrialFolder.open(folder)
-    with connected(nodes.address) as cluster, pytest.raises(TrialError, match=r"weights.safetensors is missing|metrics.jsonl is"):
-        cluster.do(trial, [Job("evaluate", "bpe", 1)])
-    with connected(nodes.address) as cluster, pytest.raises(TrialError, match=r"3 times, the last time so: The worker died"):
-        cluster.do_tasks(trial, [Task("dying", "dying", "dying", die)], {"num_cpus": 1})
+    with connected(nodes.address) as cluster:
+        with pytest.raises(TrialError, match="holds no finished stage"):
+            cluster.do(trial, [Job("evaluate", "bpe", 1)])
+        with pytest.raises(TrialError, match="lost dying 2 times, the last time so: The worker died"):
+            cluster.do_tasks(trial, [Task("dying", "dying", "dying", die)], {"CPU": 1})
+        once = partial(end_once, tmp_path / "marker")
+        found = cluster.do_tasks(trial, [Task("ending", "ending", "ending", once)], {"CPU": 1})
+    assert found == {"ending": "done by another process"}, "SIGTERM is how a machine that is taken away says so"
 
 
 def die(_: TrialFolder) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def end_once(marker: Path, _: TrialFolder) -> str:
+    if not marker.exists():
+        marker.touch()
+        signal.raise_signal(signal.SIGTERM)
+    return "done by another process"
+
+
+def board() -> Any:
+    """What stands for the actor where nothing is told to it."""
+    return None
+
+
+def test_a_machine_with_another_version_or_another_folder_is_told_apart(
+    of_one_machine: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = Task("a test", "a test", "a test", die)
+    older = attempt(task, Setting(of_one_machine.folder, [], False, None, version="0.0.1"), board())
+    assert isinstance(older.error, TrialError) and "not 0.0.1: install the same everywhere" in str(older.error)
+    monkeypatch.setattr("toktrial.ray_tasks.SECONDS_TO_SEE", 0.1)
+    elsewhere = attempt(task, Setting(tmp_path, ["corpus"], False, None), board())
+    assert isinstance(elsewhere.error, TrialError) and "--storage" in str(elsewhere.error)
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (["--ray", "127.0.0.1:1"], 1, "no Ray cluster answers at 127.0.0.1:1"),
+        (["--ray", "ray://127.0.0.1:10001"], 1, "is no address"),
+        (["--ray", "local", "--parallel", "2"], 2, "without --parallel"),
+        (["--storage", "s3://somewhere/x"], 2, "name that with --ray"),
+        (["--ray", "local", "--storage", "s4://x"], 1, "s4://x is no storage"),
+    ],
+)
+def test_a_wrong_call_says_what_to_do(
+    options: list[str], status: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["run", "demo", "--trial", str(tmp_path / "trial"), *options])
+    assert (ended.value.code, message in capsys.readouterr().err) == (status, True)
+
+
+def test_without_ray_the_command_says_what_to_install(tmp_path: Path) -> None:
+    """In a process where nobody can import it: all other modules must not need it either."""
+    code = "import sys; sys.modules['ray'] = None; from toktrial.cli import main; main(sys.argv[1:])"
+    call = [sys.executable, "-c", code, "tokens", "demo", "--corpus.max-megabytes", "0.05", "--vocab-size", "400"]
+    call += ["--tracks.btm.primitive-vocab-size", "300", "--trial", str(tmp_path / "trial")]
+    with_ray = subprocess.run([*call, "--ray", "auto"], capture_output=True, text=True)
+    assert (with_ray.returncode, with_ray.stderr.strip()) == (
+        1,
+        "toktrial: --ray needs Ray, which is not installed: `pip install 'toktrial[ray]'` on every machine of the cluster",
+    )
+    without = subprocess.run(call, capture_output=True, text=True)
+    assert without.returncode == 0, without.stderr

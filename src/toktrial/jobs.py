@@ -6,7 +6,6 @@ parallel.py side by side in processes of their own. What a job leaves behind doe
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from typing import Protocol as Interface
@@ -52,6 +51,9 @@ class Executor(Interface):
     Where runs may be trained side by side, it first has each track timed on a machine that does nothing else (`calibrations`).
     """
 
+    def room(self, trial: TrialFolder) -> int:
+        """Returns how many jobs it can do at the same time."""
+
     def do(self, trial: TrialFolder, jobs: Sequence[Job]) -> list[Any]:
         """Does all jobs, in any order, and returns what they found, in the order of `jobs`.
 
@@ -82,6 +84,9 @@ def calibrations(jobs: Sequence[Job]) -> list[Job]:
 class InTurn(Executor):
     """Does one job after another, in this process."""
 
+    def room(self, _trial: TrialFolder) -> int:
+        return 1
+
     def do(self, trial: TrialFolder, jobs: Sequence[Job]) -> list[Any]:
         worker = Worker(trial)
         return [worker.do(job) for job in jobs]
@@ -110,7 +115,8 @@ class Worker:
 
         run = self._run_of(job)
         if job.what == "calibrate":
-            return calibrate(run)
+            calibrate(run)
+            return None
         do = {"tune": self._tune, "train": self._train, "evaluate": self._evaluate}[job.what]
         with writing_run(run.folder), limited_threads(run.training.threads):
             return do(job, run)
@@ -154,18 +160,20 @@ class Worker:
         train(run, self._curve_scorer(run), texts.__getitem__, self._is_alone)
 
     def _evaluate(self, job: Job, run: "Run") -> None:
+        if self.is_done(job):  # a process that was killed may have left a file without its entry in the manifest
+            return self._evaluate_both(job, run, lambda _done: None)
+        with progress.progress(f"evaluating {run.name}", 1.0 + self._judges_pairs(job)) as shown:
+            return self._evaluate_both(job, run, shown.update)
+
+    def _evaluate_both(self, job: Job, run: "Run", on_progress: Callable[[float], None]) -> None:
+        """Has a run judge the pairs, if it is asked, and evaluates it. on_progress: called with how many of both are done."""
         from toktrial.evaluation.minimal_pairs import score_run
         from toktrial.evaluation.stage import evaluate_run
 
-        tokenizer = self._trial.tokenizer_folder(job.track)
-        judges = self._judges_pairs(job)
-        # Done or not, it is called: a process that was killed may have left a file without its entry in the manifest.
-        with nullcontext() if self.is_done(job) else progress.progress(f"evaluating {run.name}", 1.0 + judges) as shown:
-            if judges:
-                score_run(run, tokenizer, self._trial.folder, shown and shown.update)
-            evaluate_run(
-                run, tokenizer, self._trial.protocol.evaluation, shown and (lambda share: shown.update(judges + share))
-            )
+        tokenizer, judges = self._trial.tokenizer_folder(job.track), self._judges_pairs(job)
+        if judges:
+            score_run(run, tokenizer, self._trial.folder, on_progress)
+        evaluate_run(run, tokenizer, self._trial.protocol.evaluation, lambda share: on_progress(judges + share))
 
     def _judges_pairs(self, job: Job) -> bool:
         """Whether a run is asked about minimal pairs: not a control's, nor one at the other rate, as nothing compares those."""

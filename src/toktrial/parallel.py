@@ -23,12 +23,17 @@ from typing import Any, NoReturn
 from toktrial import progress
 from toktrial.errors import TrialError, describe_error
 from toktrial.jobs import Executor, InTurn, Job, Worker, calibrations
+from toktrial.plan import memory_bytes, training_bytes
 from toktrial.protocol import Protocol
 from toktrial.training.calibration import read_calibrations
 from toktrial.training.device import resolve_device
 from toktrial.training.interrupt import Interruption, interruption
 from toktrial.trial_folder import TrialFolder
 
+PLACE_OF_THIS_PACKAGE = Path(__file__).parent.parent
+# -P keeps the folder where the user happens to be out of the places of modules; a checkout may be found nowhere else.
+START = "import sys; sys.path.append(sys.argv[1]); from toktrial.parallel import serve; serve()"
+COMPILE_THREADS = "TORCHINDUCTOR_COMPILE_THREADS"  # processes that compile; by default each run would start one a core
 SECONDS_TO_STOP = 10.0  # that a process takes for its checkpoint when the trial's is gone; then it ends without one
 SECONDS_BETWEEN_LOOKS = 0.2  # for a signal
 # Every process on a GPU holds a context there, beside what torch reserves.
@@ -68,6 +73,10 @@ class SideBySide(Executor):
     runs_per_gpu: int = 0
     """How many jobs share a GPU where `at_once` is 0; 0: as many as its memory has room for, by the calibration."""
 
+    def room(self, trial: TrialFolder) -> int:
+        """Returns how many jobs it does at the same time, as far as is known before the tracks are timed."""
+        return len(self.places(trial))
+
     def do(self, trial: TrialFolder, jobs: Sequence[Job]) -> list[Any]:
         """Does all jobs and returns what they found, in their order. Raises as `Executor.do`."""
         worker = Worker(trial)
@@ -89,10 +98,9 @@ class SideBySide(Executor):
         training = trial.protocol.training
         kind = resolve_device(training.device).type
         if kind != "cuda":
-            fitting = cores() // (training.threads or cores()) if kind == "cpu" else self.runs_per_gpu
-            return [{}] * (self.at_once or max(1, fitting))
+            return [{}] * (self.at_once or max(1, _fitting_the_cpu(trial.protocol) if kind == "cpu" else self.runs_per_gpu))
         gpus = _visible_gpus()
-        at_once = self.at_once or len(gpus) * (self.runs_per_gpu or _fitting_runs(trial))
+        at_once = self.at_once or len(gpus) * (self.runs_per_gpu or _fitting_a_gpu(trial))
         return [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} for number in range(at_once)]
 
 
@@ -104,7 +112,12 @@ def _visible_gpus() -> list[str]:
     return named.split(",")[: torch.cuda.device_count()] if named else [str(gpu) for gpu in range(torch.cuda.device_count())]
 
 
-def _fitting_runs(trial: TrialFolder) -> int:
+def _fitting_the_cpu(protocol: Protocol) -> int:
+    """Returns for how many runs there are cores and memory."""
+    return min(cores() // (protocol.training.threads or cores()), memory_bytes() // training_bytes(protocol))
+
+
+def _fitting_a_gpu(trial: TrialFolder) -> int:
     """Returns how many runs fit into the memory of a GPU, by what one of each track took of it alone; 1 if none is timed."""
     import torch
 
@@ -147,8 +160,9 @@ class _Crew:
         processes: list[_Process] = []
         is_stopping = False
         try:
-            for place in places[: len(self._waiting)]:
-                processes.append(_Process(folder, place, is_alone=len(places) == 1, events=self._events))
+            places = places[: len(self._waiting)]
+            for place in places:
+                processes.append(_Process(folder, place, len(places), self._events))
                 self._give_next(processes[-1])
             while busy := [process for process in processes if process.job]:
                 if not is_stopping and (self._stop.signal_number or self.failure):
@@ -187,17 +201,19 @@ class _Crew:
 class _Process:
     """A process that does jobs, from this side."""
 
-    def __init__(self, folder: Path, place: Place, is_alone: bool, events: "queue.Queue[Any]") -> None:
+    def __init__(self, folder: Path, place: Place, company: int, events: "queue.Queue[Any]") -> None:
+        """company: how many processes there are in all."""
         self.number = -1  # of its job among all
         self.job: Job | None = None
-        # Ctrl-C at a terminal reaches the trial's process alone (process_group), which then tells the others. -P: nothing is
-        # imported from the folder where the user happens to be.
+        compile_threads = str(max(1, cores() // company))
+        is_alone = company == 1
+        # Ctrl-C at a terminal reaches the trial's process alone (process_group), which then tells the others.
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", __name__, str(folder), *(["alone"] if is_alone else [])],
+            [sys.executable, "-P", "-c", START, str(PLACE_OF_THIS_PACKAGE), str(folder), *(["alone"] if is_alone else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | place,
+            env={COMPILE_THREADS: compile_threads, **os.environ, **place},
             process_group=0,
         )
         threading.Thread(target=self._listen, args=(events,), daemon=True).start()
@@ -232,8 +248,9 @@ class _Process:
         events.put((self, None))
 
 
-def _serve(folder: Path, is_alone: bool) -> None:
-    """Does the jobs that come over standard input, in the process that `_Process` started."""
+def serve() -> None:
+    """Does the jobs that come over standard input, in a process that `_Process` started."""
+    folder, is_alone = Path(sys.argv[2]), "alone" in sys.argv[3:]
     pipe = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nothing that a library prints comes between the events
 
@@ -265,7 +282,3 @@ def _listen_for_jobs(jobs: "queue.SimpleQueue[Job]") -> NoReturn:
     os.kill(os.getpid(), signal.SIGTERM)  # the trial's process is gone: a run in its middle writes a checkpoint
     time.sleep(SECONDS_TO_STOP)
     os._exit(1)
-
-
-if __name__ == "__main__":
-    _serve(Path(sys.argv[1]), is_alone="alone" in sys.argv[2:])

@@ -212,8 +212,10 @@ class _TableOfJobs(ProgressOfJobs):
         from rich.live import Live
 
         super().__init__(title, jobs)
-        self._last_line = math.inf
-        self._live = Live(get_renderable=self._table, console=Console(stderr=True), refresh_per_second=4, transient=True)
+        self._last_line = math.inf  # no lines
+        terminal = Console(stderr=True)
+        self._columns = sum(terminal.width >= least for least in (0, 0, 0, USUAL_COLUMNS, COLUMNS_OF_A_BAR))
+        self._live = Live(get_renderable=self._table, console=terminal, refresh_per_second=4, transient=True)
         self._live.start()
 
     def close(self) -> None:
@@ -224,12 +226,21 @@ class _TableOfJobs(ProgressOfJobs):
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False)
-        for heading in (self._title, "done", "rate", "to go", ""):
-            table.add_column(heading, justify="left" if heading in (self._title, "") else "right", no_wrap=True)
+        headings = (
+            (self._title.partition(",")[0], "left"),
+            ("done", "right"),
+            ("to go", "right"),
+            ("rate", "right"),
+            ("", "left"),
+        )
+        for heading, side in headings[: self._columns]:
+            table.add_column(heading, justify=side, no_wrap=True)
         for _, row in sorted(self._rows.items()):
             left = timedelta(seconds=round((row.total - row.done) / row.per_second)) if row.total and row.per_second else ""
-            table.add_row(row.title, _place(row), _rate(row.per_second, 1.0, row.unit), str(left), row.note)
-        table.add_row("all", self._whole(), "", self._time_left().removeprefix(", ").removesuffix(" to go"), "")
+            cells = (row.title.partition(" ")[2], _place(row), str(left), _rate(row.per_second, 1.0, row.unit), row.note)
+            table.add_row(*cells[: self._columns])
+        left_of_all = self._time_left().removeprefix(", ").removesuffix(" to go")
+        table.add_row(*("all", f"{self._done} of {self._jobs}", left_of_all, "", "")[: self._columns])
         return table
 
 

@@ -74,13 +74,19 @@ class RayCluster(Executor):
                 if not PurePosixPath(name).is_relative_to(ATTEMPTS_IN_STORAGE):
                     self._storage.download(name, folder / name)
 
+    def room(self, trial: TrialFolder) -> int:
+        """Returns how many jobs the machines that are there now can do at the same time."""
+        needed = self._resources(trial.protocol)
+        rooms = [min(node.get(name, 0) // least for name, least in needed.items()) for node in _nodes()]
+        return max(1, int(sum(rooms)))
+
     def do(self, trial: TrialFolder, jobs: Sequence[Job]) -> list[Any]:
         """Does all jobs; see Executor. A job whose machine dies goes on elsewhere from its last checkpoint."""
         worker = Worker(trial)
         left = [job for job in jobs if not worker.is_done(job)]
         self._calibrate(trial, left, worker)
         tasks = {job: Task.of(job, trial) for job in left}
-        results = self._do(trial, list(tasks.values()), self._resources(trial.protocol))
+        results = self.do_tasks(trial, list(tasks.values()), self._resources(trial.protocol))
         return [results[tasks[job].name] if job in tasks else worker.do(job) for job in jobs]
 
     def _calibrate(self, trial: TrialFolder, jobs: Sequence[Job], worker: Worker) -> None:
@@ -89,7 +95,7 @@ class RayCluster(Executor):
         if not all(artifact.is_finished(worker.folder_of(job)) for job in timed):
             place = CALIBRATION_FOLDER
             task = Task(TITLES[timed[0].what], place, place, partial(do_jobs, timed), goes_on=False)
-            self._do(trial, [task], self._whole_machine(self._resources(trial.protocol)))
+            self.do_tasks(trial, [task], self._whole_machine(self._resources(trial.protocol)))
 
     def map(self, function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> Iterator[ResultT]:
         """Calls a function for each item, on one core each; yields the results in order. Few items are held at a time."""
@@ -110,7 +116,7 @@ class RayCluster(Executor):
             super().make_corpus(trial)  # which sees whether the files are still the same
             return
         task = Task("corpus", "corpus", "corpus", partial(make_corpus, Path.cwd()), goes_on=False)
-        self._do(trial, [task], {"num_cpus": 1})
+        self.do_tasks(trial, [task], {"CPU": 1})
 
     def finish(self) -> None:
         """Keeps what is finished in the storage, and removes what attempts have left, now that everything is done."""
@@ -130,8 +136,8 @@ class RayCluster(Executor):
 
     def _resources(self, protocol: Protocol) -> dict[str, float]:
         """Returns what a run needs of a machine."""
-        cores = {"num_cpus": protocol.training.threads or 1}
-        return cores | ({"num_gpus": 1 / self._runs_per_gpu} if self._uses_gpus(protocol) else {})
+        cores = {"CPU": protocol.training.threads or 1}
+        return cores | ({"GPU": 1 / self._runs_per_gpu} if self._uses_gpus(protocol) else {})
 
     def _uses_gpus(self, protocol: Protocol) -> bool:
         device = protocol.training.device
@@ -140,10 +146,9 @@ class RayCluster(Executor):
     def _whole_machine(self, needed: dict[str, float]) -> dict[str, float]:
         """Returns what a task needs to be alone on a machine of the cluster that has what is needed."""
         cores = [node.get("CPU", 0) for node in _nodes() if _has(node, needed)]
-        gpus = {"num_gpus": 1} if "num_gpus" in needed else {}
-        return {"num_cpus": max(cores, default=needed["num_cpus"]), **gpus}
+        return {"CPU": max(cores, default=needed["CPU"])} | ({"GPU": 1} if "GPU" in needed else {})
 
-    def _do(self, trial: TrialFolder, tasks: Sequence[Task], needed: dict[str, float]) -> dict[str, Any]:
+    def do_tasks(self, trial: TrialFolder, tasks: Sequence[Task], needed: dict[str, float]) -> dict[str, Any]:
         """Has the tasks done; returns their results by name. Raises what the first to fail raised; then no others go on."""
         import ray
 
@@ -152,8 +157,9 @@ class RayCluster(Executor):
             return {}
         setting = self._share(trial)
         _say_if_none_has(needed)
-        attempt = self._gpu_attempt if "num_gpus" in needed else self._attempt
-        refs = {attempt.options(**needed).remote(task, setting, self._board): task for task in tasks}
+        attempt = self._gpu_attempt if "GPU" in needed else self._attempt
+        attempt = attempt.options(num_cpus=needed["CPU"], num_gpus=needed.get("GPU", 0))
+        refs = {attempt.remote(task, setting, self._board): task for task in tasks}
         numbers, results = {task.name: number for number, task in enumerate(tasks)}, {}
         with progress.progress_of_jobs(tasks[0].title, len(tasks)) as shown:
             try:
@@ -262,7 +268,7 @@ def _check_address(address: str) -> None:
 def _say_if_none_has(needed: dict[str, float]) -> None:
     """Says so where no machine of the cluster has what a task needs. Ray then waits for one, for a cluster may grow."""
     if not any(_has(node, needed) for node in _nodes()):
-        what = f"{needed['num_cpus']:g} cores" + (f" and {needed['num_gpus']:g} GPU" if "num_gpus" in needed else "")
+        what = " and ".join(f"{amount:g} {name}" for name, amount in needed.items())
         progress.print_line(f"no machine of the cluster has the {what} that a run needs: waiting for one to join")
 
 
@@ -274,7 +280,7 @@ def _nodes() -> list[dict[str, float]]:
 
 
 def _has(resources: dict[str, float], needed: dict[str, float]) -> bool:
-    return resources.get("CPU", 0) >= needed["num_cpus"] and resources.get("GPU", 0) >= needed.get("num_gpus", 0)
+    return all(resources.get(name, 0) >= amount for name, amount in needed.items())
 
 
 def _result_of(ref: "ray.ObjectRef[ResultT]", what: str) -> ResultT:

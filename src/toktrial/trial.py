@@ -65,7 +65,7 @@ class Trial(TrialFolder):
         Raises TrialError where the folder holds a trial of another protocol (naming what differs), or something else.
         """
         super().__init__(folder, protocol, allow_code)
-        self._executor = executor or InTurn()
+        self.executor = executor or InTurn()
         path = self.folder / PROTOCOL_FILE
         has_begun = any((self.folder / stage).is_dir() for stage in ("corpus", "tokenizers", "tokens", "runs"))
         if path.is_file() and has_begun:
@@ -193,7 +193,7 @@ class Trial(TrialFolder):
         self._set_documents_aside()
 
         def try_rates(places: Sequence[tuple[str, float, int]]) -> list[float | None]:
-            return self._executor.do(self, [Job("tune", track, seed, rate) for track, rate, seed in places])
+            return self.executor.do(self, [Job("tune", track, seed, rate) for track, rate, seed in places])
 
         tune(self.folder, self.protocol.tuning, list(self.protocol.tracks), self.tuning_run, try_rates)
 
@@ -216,7 +216,7 @@ class Trial(TrialFolder):
     def train(self) -> None:
         """Trains every run that is not trained yet. Seed by seed, the tracks take turns in going first."""
         self.tune()
-        self._executor.do(self, [Job("train", *place) for place in self.all_runs()])
+        self.executor.do(self, [Job("train", *place) for place in self.all_runs()])
 
     @writes
     def evaluate(self) -> None:
@@ -243,7 +243,7 @@ class Trial(TrialFolder):
             from toktrial.evaluation.minimal_pairs import account_known_pairs
 
             account_known_pairs(self.folder, self._corpus_fingerprint(), self._documents("train"))
-        self._executor.do(self, [Job("evaluate", *place) for place in self.all_runs()])
+        self.executor.do(self, [Job("evaluate", *place) for place in self.all_runs()])
         self._measure_samples(sorted({seed for _, seed in runs if seed <= self.protocol.last_seed}))
 
     def _measure_samples(self, seeds: Sequence[int]) -> None:

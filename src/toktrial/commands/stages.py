@@ -100,7 +100,7 @@ class Stage(Call):
             raise CallError("a report needs no cluster: take `report` without --ray")
         if call.storage is not None and call.ray is None:
             raise CallError("--storage is for the machines of a cluster: name that with --ray")
-        if call.parallel not in (None, "auto") and not 1 <= call.parallel <= MOST_AT_ONCE:
+        if isinstance(call.parallel, int) and not 1 <= call.parallel <= MOST_AT_ONCE:
             raise CallError(f"--parallel must be auto or a number from 1 to {MOST_AT_ONCE}, but is {call.parallel}")
         if not 0 <= call.runs_per_gpu <= MOST_AT_ONCE:
             raise CallError(f"--runs-per-gpu must be a number from 0 to {MOST_AT_ONCE}, but is {call.runs_per_gpu}")
@@ -141,7 +141,7 @@ class Stage(Call):
         from toktrial.plan import HANGING, describe_plan, make_plan
 
         progress.print_line("looking at a sample of the text and timing a few steps ...")
-        plan = make_plan(trial)
+        plan = make_plan(trial, at_once=trial.executor.room(trial))
         progress.print_line("\n".join(describe_plan(plan)), hanging=HANGING)
         if plan.is_long and not self.yes:
             _ask(plan)
@@ -225,7 +225,7 @@ class Run(Stage):
                 from toktrial.plan import HANGING, describe_plan, make_plan
 
                 described = describe_plan(plan)
-                changed = [line for line in describe_plan(make_plan(trial, plan.speed)) if line not in described]
+                changed = [line for line in describe_plan(make_plan(trial, plan.speed, plan.at_once)) if line not in described]
                 progress.print_line("\n".join(["now that the text is counted:", *changed]), hanging=HANGING)
             result = trial.report(self.target)
         return print_summary(result, trial.report_folder)
