@@ -14,6 +14,7 @@ from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import FINAL_FILE, is_evaluated
 from toktrial.protocol import Protocol, load
 from toktrial.tokenizer.config import TOKENIZERS_FOLDER, check_code, tokenizer_names
+from toktrial.training.calibration import CALIBRATION_FOLDER
 from toktrial.training.config import ModelConfig, TrainingConfig, matched_shape, steps_of
 from toktrial.training.rates import (
     OTHER_RATE_FOLDER,
@@ -181,6 +182,13 @@ class TrialFolder:
         training = tuning_settings(training, self.protocol.tuning, rate)
         folder = self.folder / TUNING_FOLDER / "runs" / track / f"rate-{rate!r}" / f"seed-{seed}"
         return Run(track, seed, self.protocol.vocab_size, model, training, self.tuning_tokens_folders[track], folder)
+
+    def calibration_run(self, track: str) -> "Run":
+        """Returns what the trainer needs to time a track's steps, which take as long at any learning rate."""
+        from toktrial.training.run import Run
+
+        folder = self.folder / CALIBRATION_FOLDER / track
+        return Run(track, 1, self.protocol.vocab_size, *self.shape_of(track), self.tokens_folder(track), folder)
 
     @property
     def is_tuned(self) -> bool:
