@@ -35,7 +35,8 @@ recipes = st.one_of(
         primitive_vocab_size=st.integers(257, 1000),
         min_frequency=positive,
         score=st.sampled_from(["frequency", "npmi", "my.module:score"]),
-        scope=st.sampled_from(["any", "words"]),
+        scope=st.sampled_from(["any", "words", "superbpe"]),
+        max_words=st.integers(0, 9),
     ),
 )
 protocols = st.builds(

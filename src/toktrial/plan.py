@@ -233,9 +233,7 @@ def sampled_tokens(protocol: Protocol, documents: "Documents") -> dict[str, int]
             tokenizer = load_file_track(recipe.path, protocol.vocab_size)
         else:
             primitive = full.cut(recipe.primitive_vocab_size)
-            tokenizer = BTMTokenizer.train(
-                documents, protocol.vocab_size, primitive=primitive, score=recipe.score, scope=recipe.scope
-            )
+            tokenizer = BTMTokenizer.train(documents, protocol.vocab_size, primitive=primitive, **recipe.btm.rule)
         found[track] = encode_documents(tokenizer, documents)[0].size + len(documents)
     return found
 

@@ -16,7 +16,15 @@ from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import MOST_SEEDS, TrialError, check_numbers, nearest_name
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.report.config import VerdictConfig
-from toktrial.tokenizer.config import RECIPES, SMALLEST_VOCAB_SIZE, BPERecipe, BTMRecipe, Recipe
+from toktrial.tokenizer.config import (
+    RECIPES,
+    SMALLEST_VOCAB_SIZE,
+    BPERecipe,
+    BTMRecipe,
+    PrimitiveRecipe,
+    Recipe,
+    SuperBPERecipe,
+)
 from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
 
 ConfigT = TypeVar("ConfigT")
@@ -94,10 +102,11 @@ class Protocol:
         if len(self.tracks) < 2:
             raise TrialError(f"a trial compares two or more tracks, but `tracks` names {len(self.tracks)}")
         for name, recipe in self.tracks.items():
-            if isinstance(recipe, BTMRecipe) and recipe.primitive_vocab_size > self.vocab_size:
+            if isinstance(recipe, PrimitiveRecipe) and recipe.primitive_vocab_size > self.vocab_size:
+                size = "transition" if isinstance(recipe, SuperBPERecipe) else "primitive_vocab_size"
                 raise TrialError(
-                    f"tracks.{name}.primitive_vocab_size is {recipe.primitive_vocab_size}, which is above vocab_size "
-                    f"{self.vocab_size}: the primitives are part of the vocabulary"
+                    f"tracks.{name}.{size} is {recipe.primitive_vocab_size}, which is above vocab_size {self.vocab_size}: the "
+                    "primitives are part of the vocabulary"
                 )
 
     @property

@@ -10,7 +10,7 @@ import json
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -75,19 +75,21 @@ class BTMTokenizer(Tokenizer):
         primitive: BPETokenizer | None = None,
         score: str = FREQUENCY,
         scope: str = ANY,
-    ) -> "BTMTokenizer":
+        max_words: int = 0,
+    ) -> Self:
         """Learns a primitive tokenizer (or takes a ready one) and merges its tokens to `vocab_size` entries.
 
         documents: any iterable of str; one that can be read only once is spooled to disk. Stops with fewer entries when no
-        pair is left that occurs `min_frequency` times. `score` and `scope` say which pair is merged next, and where: see
-        merge_rules.py. Raises ValueError for a lone surrogate, TrialError if the primitives alone are more than `vocab_size`.
+        pair is left that occurs `min_frequency` times. `score` and `scope` say which pair is merged next, and where,
+        `max_words` how many words an entry may span: see merge_rules.py. Raises ValueError for a lone surrogate, TrialError if
+        the primitives alone are more than `vocab_size`.
         """
         documents = Documents.of(documents)
         if primitive is None:
             primitive = BPETokenizer.train(documents, primitive_vocab_size, min_frequency)
         ids, offsets = encode_documents(primitive, documents)
         learned = learn_merges_of_stream(
-            ids, offsets, primitive.token_bytes, vocab_size, min_frequency, score=score, scope=scope
+            ids, offsets, primitive.token_bytes, vocab_size, min_frequency, score=score, scope=scope, max_words=max_words
         )
         return cls(primitive, learned.merges, scope)
 
@@ -128,13 +130,19 @@ class BTMTokenizer(Tokenizer):
         write_transformers_files_of_btm(self, self.scope, folder, held_out)
 
     @classmethod
-    def read_files(cls, folder: Path) -> "BTMTokenizer":
+    def read_files(cls, folder: Path) -> Self:
         import pyarrow.parquet as pq
 
         table = pq.read_table(folder / MERGES_FILE)
         merges = np.stack([table.column(name).to_numpy() for name in MERGE_COLUMNS], axis=1)
         scope = (table.schema.metadata or {}).get(SCOPE_KEY, ANY.encode()).decode()
         return cls(BPETokenizer.read_files(folder / PRIMITIVE_FOLDER), merges, scope)
+
+
+class SuperBPETokenizer(BTMTokenizer):
+    """BTM under the limits of SuperBPE's authors: subwords up to a transition, superwords behind it (Liu et al. 2025)."""
+
+    recipe = "superbpe"
 
 
 def encode_documents(tokenizer: Tokenizer, documents: Documents, spool_folder: Path | None = None) -> tuple[IntArray, Offsets]:

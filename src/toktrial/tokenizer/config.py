@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from toktrial.errors import TrialError, check_numbers, nearest_name
 
@@ -42,19 +42,69 @@ class BTMRecipe:
     """Pairs rarer than this are not merged."""
     score: str = "frequency"
     """The pair with the highest score is merged: `frequency`, `pmi`, `npmi`, `likelihood`, or package.module:function."""
-    scope: Literal["any", "words"] = "any"
-    """Which positions may merge: `any`, or `words`: parts of a word, and superwords of whole words."""
+    scope: Literal["any", "words", "superbpe"] = "any"
+    """What may merge: `any`; `words`: parts of a word, and superwords of whole words; `superbpe`: no digits, nothing behind a
+    newline, no space behind a colon."""
+    max_words: int = 0
+    """Words that a merged entry may span, counted as the parts between its spaces. 0: any number."""
 
     def __post_init__(self) -> None:
-        check_numbers("", self, {"min_frequency": 1})
+        check_numbers("", self, {"min_frequency": 1, "max_words": 0})
         if self.score not in SCORE_NAMES and not IMPORT_PATH.fullmatch(self.score):
             hint = nearest_name(self.score, SCORE_NAMES)
             raise TrialError(f"there is no score {self.score!r}: {hint} (or name your own as package.module:function)")
-        if self.primitive_vocab_size < SMALLEST_VOCAB_SIZE:
-            raise TrialError(
-                f"primitive_vocab_size must be at least {SMALLEST_VOCAB_SIZE} (`<|endoftext|>` and every byte), "
-                f"but is {self.primitive_vocab_size}"
-            )
+        _check_primitives("primitive_vocab_size", self.primitive_vocab_size)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What its tokenizer depends on. A field newer than some finished trials is left out where it changes nothing."""
+        newer = ("max_words",)
+        return {name: value for name, value in asdict(self).items() if value or name not in newer}
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """Which pairs are merged, as arguments of `BTMTokenizer.train`."""
+        return {name: getattr(self, name) for name in ("min_frequency", "score", "scope", "max_words")}
+
+    @property
+    def btm(self) -> "BTMRecipe":
+        """The recipe itself, as recipes that come down to BTM have it."""
+        return self
+
+
+@dataclass(frozen=True)
+class SuperBPERecipe:
+    """SuperBPE: a BPE whose last entries span words. It is BTM over `transition` primitives, under its authors' limits."""
+
+    recipe: ClassVar[str] = "superbpe"
+    tokenizer_name: ClassVar[str] = "superbpe_tokenizer"
+    primitive_tokenizer_name: ClassVar[str] = "superbpe_subword_tokenizer"
+
+    transition: int = 14_746
+    """Entries of words and their parts; superwords fill the vocabulary up to `vocab_size`. Its authors advise 80 to 90%."""
+    min_frequency: int = 2
+    """Pairs rarer than this are not merged."""
+    max_words: int = 4
+    """Words that an entry may span, counted as the parts between its spaces. 0: any number."""
+
+    def __post_init__(self) -> None:
+        check_numbers("", self, {"min_frequency": 1, "max_words": 0})
+        _check_primitives("transition", self.transition)
+
+    @property
+    def primitive_vocab_size(self) -> int:
+        """Entries of the first stage."""
+        return self.transition
+
+    @property
+    def btm(self) -> BTMRecipe:
+        """The same in BTM's fields."""
+        return BTMRecipe(self.transition, self.min_frequency, scope="superbpe", max_words=self.max_words)
+
+
+def _check_primitives(name: str, entries: int) -> None:
+    if entries < SMALLEST_VOCAB_SIZE:
+        raise TrialError(f"{name} must be at least {SMALLEST_VOCAB_SIZE} (`<|endoftext|>` and every byte), but is {entries}")
 
 
 @dataclass(frozen=True)
@@ -72,8 +122,9 @@ class FileRecipe:
             raise TrialError('the recipe `file` needs a path: name the tokenizer.json, as in path = "tokenizer.json"')
 
 
-Recipe = BPERecipe | BTMRecipe | FileRecipe
-RECIPES: dict[str, type[Recipe]] = {kind.recipe: kind for kind in (BPERecipe, BTMRecipe, FileRecipe)}
+PrimitiveRecipe = BTMRecipe | SuperBPERecipe  # those that start from a small BPE
+Recipe = BPERecipe | PrimitiveRecipe | FileRecipe
+RECIPES: dict[str, type[Recipe]] = {kind.recipe: kind for kind in get_args(Recipe)}
 
 
 def named_code(tracks: Mapping[str, Recipe]) -> dict[str, str]:
@@ -103,7 +154,7 @@ def primitive_names(tracks: Mapping[str, Recipe]) -> dict[str, str]:
         {
             track: ((recipe.primitive_vocab_size, recipe.min_frequency), recipe.primitive_tokenizer_name)
             for track, recipe in tracks.items()
-            if isinstance(recipe, BTMRecipe)
+            if isinstance(recipe, PrimitiveRecipe)
         }
     )
 

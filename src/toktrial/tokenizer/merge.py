@@ -17,7 +17,7 @@ import numpy.typing as npt
 from toktrial import artifact, progress
 from toktrial.errors import TrialError
 from toktrial.tokenizer.merge_engine import MergeEngine, MergeRule
-from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, resolve_score
+from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, may_arise, resolve_score
 from toktrial.tokenizer.pairs import PAIR_COLUMNS, IntArray, empty_table, grown
 from toktrial.tokenizer.stream import Cells, cell_type, lay_out_documents
 
@@ -105,6 +105,7 @@ def learn_merges(
     on_merge: OnMerge | None = None,
     score: str = FREQUENCY,
     scope: str = ANY,
+    max_words: int = 0,
 ) -> LearnedMerges:
     """Learns BTM's merges from documents of primitive ids.
 
@@ -115,7 +116,7 @@ def learn_merges(
 
     documents: each a list or an integer array of ids below len(token_bytes); token_bytes: bytes of each primitive;
     on_merge: called after each merge with the number of entries and the count of the merged pair; score, scope: which pair
-    is merged next, and where (merge_rules.py).
+    is merged next, and where; max_words: words that an entry may span, 0 for any number (merge_rules.py).
 
     Raises TrialError for an id without an entry, an unknown score or scope, a min_frequency below 1, and a vocab_size below
     the number of primitives.
@@ -126,7 +127,7 @@ def learn_merges(
     arrays = [np.asarray(document, dtype=np.int64) for document in documents]
     offsets = np.cumsum([0, *(array.size for array in arrays)])
     ids = np.concatenate([np.zeros(0, dtype=np.int64), *arrays])
-    return learn_merges_of_stream(ids, offsets, token_bytes, vocab_size, min_frequency, on_merge, score, scope)
+    return learn_merges_of_stream(ids, offsets, token_bytes, vocab_size, min_frequency, on_merge, score, scope, max_words)
 
 
 def learn_merges_of_stream(
@@ -138,6 +139,7 @@ def learn_merges_of_stream(
     on_merge: OnMerge | None = None,
     score: str = FREQUENCY,
     scope: str = ANY,
+    max_words: int = 0,
     refresh_every: int = REFRESH_EVERY,
     pairs_kept_per_merge: float = PAIRS_KEPT_PER_MERGE,
     checkpoint: MergeCheckpoint | None = None,
@@ -155,7 +157,7 @@ def learn_merges_of_stream(
             f"vocab_size is {vocab_size}, but there are {len(token_bytes)} primitives already: "
             "raise vocab_size, or take fewer primitives"
         )
-    rule = MergeRule(min_frequency, resolve_score(score), scope, refresh_every, pairs_kept_per_merge)
+    rule = MergeRule(min_frequency, resolve_score(score), scope, max_words, refresh_every, pairs_kept_per_merge)
     dtype = cell_type(vocab_size)
     _compile_kernels(ids.dtype, ids.flags.writeable, dtype, score, scope)
     state = checkpoint.load() if checkpoint else None
@@ -168,7 +170,7 @@ class _Learner:
     """The merges made so far, and the engine that makes them."""
 
     def __init__(self, state: MergeState, token_bytes: Sequence[bytes], vocab_size: int, rule: MergeRule) -> None:
-        self._vocab_size = vocab_size
+        self._vocab_size, self._rule = vocab_size, rule
         self._entries = list(token_bytes)
         self._merges = [(left, right, new, count) for left, right, new, count in state.merges.tolist()]
         for left, right, _, _ in self._merges:
@@ -182,6 +184,8 @@ class _Learner:
         while self._merges_left and (best := engine.take_best(self._merges_left)) is not None:
             left, right, count = best
             joined = self._entries[left] + self._entries[right]
+            if not may_arise(joined, self._rule.scope, self._rule.max_words):
+                continue
             if joined in self._known:
                 self._passed_over[left, right] = None
                 continue
@@ -213,7 +217,7 @@ def _compile_kernels(ids_dtype: Any, writable: bool, cells_dtype: Any, score: st
 
     The first is counted in a dense table, again and again; the second, of 5,000 entries, in a hash table.
     """
-    rule = MergeRule(1, resolve_score(score), scope, refresh_every=2, pairs_kept_per_merge=0.0)
+    rule = MergeRule(1, resolve_score(score), scope, max_words=0, refresh_every=2, pairs_kept_per_merge=0.0)
     for entries in (4, 5000):
         ids = np.array([0, 1, 2, 3] * 8 + [0, 1, 0, 2] * 4, dtype=ids_dtype)
         ids.flags.writeable = writable

@@ -37,7 +37,7 @@ class ReferenceScope:
 
     def may_merge(self, document: Sequence[int], position: int) -> bool:
         """Whether the token at `position` and the one after it may merge."""
-        if self.name == "any":
+        if self.name != "words":
             return True
         if self._is_inside_word(document, position):
             return all(self._lies_within_word(document[place]) for place in (position, position + 1))
@@ -56,6 +56,20 @@ class ReferenceScope:
 
 
 ANY_SCOPE = ReferenceScope("any", ())
+
+
+def may_arise(entry: bytes, scope: str, max_words: int) -> bool:
+    """Whether merges may make this entry; the slow twin of `may_arise` in merge_rules.py.
+
+    >>> may_arise(b"1", "superbpe", 0), may_arise(b" a a", "any", 1), may_arise(b" a ", "any", 1)
+    (False, False, True)
+    """
+    pairs = list(itertools.pairwise(entry))
+    words = sum(before == ord(" ") != byte for before, byte in itertools.pairwise(b" " + entry))
+    if max_words and words > max_words:
+        return False
+    refused = any(byte in b"0123456789" for byte in entry) or any(left == ord("\n") for left, _ in pairs)
+    return scope != "superbpe" or not (refused or (ord(":"), ord(" ")) in pairs)
 
 
 def count_pairs(documents: Iterable[Sequence[int]], scope: ReferenceScope = ANY_SCOPE) -> Counter[tuple[int, int]]:
@@ -105,6 +119,7 @@ def learn_merges(
     score: PairScore = _frequency,
     scope: str = "any",
     refresh_every: int = 1,
+    max_words: int = 0,
 ) -> ReferenceMerges:
     """Merges the best adjacent pair until there are `vocab_size` entries or no pair is frequent enough.
 
@@ -130,7 +145,13 @@ def learn_merges(
 
         if len(merges) % refresh_every == 0:
             stored = {}
-        eligible = [pair for pair in pairs if pairs[pair] >= min_frequency and pair not in passed_over]
+        eligible = [
+            (left, right)
+            for left, right in pairs
+            if pairs[left, right] >= min_frequency
+            and (left, right) not in passed_over
+            and may_arise(entries[left] + entries[right], scope, max_words)
+        ]
         stored = {pair: stored.get(pair) or fresh(pair) for pair in eligible}
         if not stored:
             break

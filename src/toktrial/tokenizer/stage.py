@@ -14,13 +14,15 @@ from toktrial import artifact, progress
 from toktrial.corpus.documents import Documents
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer, read_batches
-from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
+from toktrial.tokenizer.btm import BTMTokenizer, SuperBPETokenizer, encode_documents
 from toktrial.tokenizer.config import (
     TOKENIZERS_FOLDER,
     BPERecipe,
     BTMRecipe,
     FileRecipe,
+    PrimitiveRecipe,
     Recipe,
+    SuperBPERecipe,
     check_code,
     primitive_names,
     tokenizer_names,
@@ -55,7 +57,7 @@ def prepare_tokenizers(
     for track, recipe in tracks.items():
         if isinstance(recipe, BPERecipe):
             jobs[names[track]] = BPEJob(vocab_size, recipe.min_frequency)
-        elif isinstance(recipe, BTMRecipe):
+        elif isinstance(recipe, PrimitiveRecipe):
             jobs[primitives[track]] = BPEJob(recipe.primitive_vocab_size, recipe.min_frequency)
     bpe_fingerprints = stage.prepare_bpe(jobs)
     fingerprints: dict[str, str] = {}
@@ -136,9 +138,12 @@ class _Stage:
             stream.graph.save(partial)
             manifest["seconds"] = time.monotonic() - started
 
-    def prepare_btm(self, track: str, name: str, recipe: BTMRecipe, primitive_name: str, primitive_fingerprint: str) -> str:
-        inputs = {"primitive": primitive_fingerprint, "vocab_size": self.vocab_size, "recipe": asdict(recipe)}
-        fingerprint = artifact.fingerprint("btm tokenizer", inputs)
+    def prepare_btm(
+        self, track: str, name: str, recipe: BTMRecipe | SuperBPERecipe, primitive_name: str, primitive_fingerprint: str
+    ) -> str:
+        kind = BTMTokenizer if isinstance(recipe, BTMRecipe) else SuperBPETokenizer
+        inputs = {"primitive": primitive_fingerprint, "vocab_size": self.vocab_size, "recipe": recipe.btm.settings}
+        fingerprint = artifact.fingerprint(f"{kind.recipe} tokenizer", inputs)
         folder = self.folder(name)
         if artifact.is_finished(folder, fingerprint):
             return fingerprint
@@ -146,8 +151,8 @@ class _Stage:
         started = time.monotonic()
         primitive = self._load_bpe(primitive_name)
         checkpoint = MergeCheckpoint(folder.with_name(f".{folder.name}.merges.npz"), fingerprint)
-        learned = self._learn_merges(primitive, recipe, checkpoint)
-        tokenizer = BTMTokenizer(primitive, learned.merges, recipe.scope)
+        learned = self._learn_merges(primitive, recipe.btm, checkpoint)
+        tokenizer = kind(primitive, learned.merges, recipe.btm.scope)
         about = {"passed_over": len(learned.passed_over), "recounts": learned.recounts, "seconds": time.monotonic() - started}
         self._publish(name, fingerprint, tokenizer, self.vocab_size, **about)
         checkpoint.remove()
@@ -163,11 +168,9 @@ class _Stage:
                 offsets,
                 primitive.token_bytes,
                 self.vocab_size,
-                recipe.min_frequency,
                 on_merge=lambda entries, count: shown.update(entries - first, f"count {count:,}"),
-                score=recipe.score,
-                scope=recipe.scope,
                 checkpoint=checkpoint,
+                **recipe.rule,
             )
         if learned.passed_over:
             progress.print_line(f"{len(learned.passed_over)} pairs passed over: joined, they spell an entry that exists")

@@ -18,7 +18,7 @@ PRIMITIVE_FILE = "primitive/tokenizer.json"
 MERGES_FILE = "btm_merges.json"
 FLAT_FILE = "tokenizer.json"
 CONFIG_FILE = "tokenizer_config.json"
-SCOPES = ("any", "words")
+SCOPES = ("any", "words", "superbpe")
 
 
 class ExactBTMTokenizer(PreTrainedTokenizer):
@@ -146,7 +146,7 @@ class ExactBTMTokenizer(PreTrainedTokenizer):
 
 
 class _Scope:
-    """Which positions may merge: `any`, or `words`, the parts of a word, and superwords of whole words.
+    """Which positions may merge: any in `any` and `superbpe`; in `words`, the parts of a word, and superwords of whole words.
 
     In `words`, the junction of two tokens is inside a word when the bytes on both its sides are word bytes: ASCII letters
     and digits, and all bytes of 128 and above. A merge there needs each token to lie within one word (a leading space
@@ -156,15 +156,15 @@ class _Scope:
     def __init__(self, name: str, entries: Sequence[bytes]) -> None:
         if name not in SCOPES:
             raise ValueError(f"{MERGES_FILE} has the scope {name!r}, but this {Path(__file__).name} knows {', '.join(SCOPES)}")
-        self._is_any = name == "any"
-        if not self._is_any:
+        self._is_words = name == "words"
+        if self._is_words:
             self._starts = [_is_word(entry[:1]) for entry in entries]
             self._ends = [_is_word(entry[-1:]) for entry in entries]
             self._within = [_is_word(entry.removeprefix(b" ")) for entry in entries]
 
     def may_merge(self, before: int | None, left: int, right: int, after: int | None) -> bool:
         """Whether `left` and `right` may merge between `before` and `after`; None: the text begins or ends there."""
-        if self._is_any:
+        if not self._is_words:
             return True
         if self._is_inside_word(left, right):
             return self._within[left] and self._within[right]

@@ -235,10 +235,12 @@ It is a flat form of the same tokenizer: one BPE whose merges are the primitives
 Use the first where ids must be those that a model was trained on.
 """
 
-_WHY_IDS_DIFFER = {
-    "any": """Now
+_NOW_AND_THEN = """Now
 and then a merge of primitives crosses a border of pre-tokens that the two steps never cross: beside a contraction that is
-not a primitive, in white space beyond ASCII, or within a character.""",
+not a primitive, in white space beyond ASCII, or within a character."""
+_WHY_IDS_DIFFER = {
+    "any": _NOW_AND_THEN,
+    "superbpe": _NOW_AND_THEN,
     "words": """It
 cannot say that superwords are made of whole words, as this tokenizer's scope `words` demands (it may merge the beginning
 of ` of them` as ` of the`), so **ids differ often**.""",
