@@ -37,6 +37,7 @@ recipes = st.one_of(
         score=st.sampled_from(["frequency", "npmi", "my.module:score"]),
         scope=st.sampled_from(["any", "words", "superbpe"]),
         max_words=st.integers(0, 9),
+        prune=st.integers(0, 10**6),
     ),
 )
 protocols = st.builds(

@@ -8,7 +8,7 @@ import functools
 import itertools
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +24,7 @@ from toktrial.tokenizer.encode_kernels import MergeTables, encode_stream, merge_
 from toktrial.tokenizer.merge import learn_merges_of_stream
 from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, check_scope
 from toktrial.tokenizer.pairs import IntArray
+from toktrial.tokenizer.pruning import Cuts, cut_pruned, cuts_of, new_ids
 from toktrial.tokenizer.transformers_files import (
     HELD_OUT_DOCUMENTS,
     TOKENIZER_FILE,
@@ -34,20 +35,26 @@ from toktrial.tokenizer.transformers_files import (
 MERGES_FILE = "merges.parquet"
 PRIMITIVE_FOLDER = "primitive"
 EXACT_MERGES_FILE = "btm_merges.json"  # the same merges for tokenization_btm.py, which reads no Parquet
-SCOPE_KEY = b"scope"  # in the metadata of that file
+SCOPE_KEY, PRUNED_KEY = b"scope", b"pruned"  # in the metadata of that file
 MERGE_COLUMNS = ("left", "right", "id", "count")
 
 
 class BTMTokenizer(Tokenizer):
-    """Primitives and the merges of their ids. Entries: those of the primitive tokenizer, then one per merge."""
+    """Primitives and the merges of their ids. Entries: those of the primitive tokenizer, then one per merge.
+
+    Entries may have been given back (`pruned`): they arise on the way to longer ones, but what is left of them in the end is
+    cut into the two parts that made them. The ids of the others then move up.
+    """
 
     recipe = "btm"
 
-    def __init__(self, primitive: BPETokenizer, merges: npt.NDArray[np.int64], scope: str = ANY) -> None:
+    def __init__(
+        self, primitive: BPETokenizer, merges: npt.NDArray[np.int64], scope: str = ANY, pruned: Sequence[int] | IntArray = ()
+    ) -> None:
         """`merges`: (n, 4) int64 of left id, right id, id, count when chosen; ids continue from primitive.vocab_size.
 
-        `scope`: which positions may merge, as when the merges were learned; see merge_rules.py. Raises TrialError for an
-        unknown scope, or if the merges do not belong to the primitives.
+        `scope`: which positions may merge, as when the merges were learned; see merge_rules.py. `pruned`: those of these ids
+        that were given back. Raises TrialError for an unknown scope, or if the merges do not belong to the primitives.
         """
         check_scope(scope)
         merges = np.asarray(merges, dtype=np.int64).reshape(-1, 4)
@@ -63,7 +70,10 @@ class BTMTokenizer(Tokenizer):
             entries.append(entries[left] + entries[right])
         if len(set(entries)) < len(entries):
             raise TrialError("the merges do not belong to this primitive tokenizer: joined, they spell an entry twice")
-        super().__init__(entries)
+        self._merged_entries = entries
+        self.pruned = np.array(pruned, dtype=np.int64)
+        kept = np.flatnonzero(new_ids(self.pruned, len(entries)) >= 0)
+        super().__init__([entries[token] for token in kept.tolist()])
 
     @classmethod
     def train(
@@ -76,42 +86,65 @@ class BTMTokenizer(Tokenizer):
         score: str = FREQUENCY,
         scope: str = ANY,
         max_words: int = 0,
+        prune: int = 0,
     ) -> Self:
         """Learns a primitive tokenizer (or takes a ready one) and merges its tokens to `vocab_size` entries.
 
         documents: any iterable of str; one that can be read only once is spooled to disk. Stops with fewer entries when no
         pair is left that occurs `min_frequency` times. `score` and `scope` say which pair is merged next, and where,
-        `max_words` how many words an entry may span: see merge_rules.py. Raises ValueError for a lone surrogate, TrialError if
-        the primitives alone are more than `vocab_size`.
+        `max_words` how many words an entry may span: see merge_rules.py. Entries of more than a byte that stand alone fewer
+        than `prune` times in the end are given back, and their places spent on further merges. Raises ValueError for a lone
+        surrogate, TrialError if the primitives alone are more than `vocab_size`.
         """
         documents = Documents.of(documents)
         if primitive is None:
             primitive = BPETokenizer.train(documents, primitive_vocab_size, min_frequency)
         ids, offsets = encode_documents(primitive, documents)
+        rule: dict[str, Any] = {"score": score, "scope": scope, "max_words": max_words, "prune": prune}
+        prunable = primitive.parts[:, 0] >= 0
         learned = learn_merges_of_stream(
-            ids, offsets, primitive.token_bytes, vocab_size, min_frequency, score=score, scope=scope, max_words=max_words
+            ids, offsets, primitive.token_bytes, vocab_size, min_frequency, prunable=prunable, **rule
         )
-        return cls(primitive, learned.merges, scope)
+        return cls(primitive, learned.merges, scope, learned.pruned)
 
     def encode(self, text: str) -> list[int]:
         primitives = np.array(self.primitive.encode(text), dtype=np.uint32)
-        ids, _ = encode_stream(primitives, np.array([0, primitives.size]), self._tables)
+        ids, _ = self._encode_primitives(primitives, np.array([0, primitives.size]))
         encoded: list[int] = ids.tolist()
         return encoded
 
     def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
-        return encode_stream(*self.primitive.encode_arrow(texts), self._tables)
+        return self._encode_primitives(*self.primitive.encode_arrow(texts))
+
+    def _encode_primitives(self, primitives: Ids, offsets: Offsets) -> tuple[Ids, Offsets]:
+        ids, offsets = encode_stream(primitives, offsets, self._tables)
+        return cut_pruned(ids, offsets, self._cuts) if self.pruned.size else (ids, offsets)
 
     @property
     def parts(self) -> npt.NDArray[np.int64]:
+        parts = self._merged_parts
+        if self.pruned.size:
+            ids = new_ids(self.pruned, len(parts))
+            parts = np.where(parts >= 0, ids[parts], -1)[ids >= 0]
+            parts[(parts < 0).any(axis=1)] = -1  # made of what was given back
+        return parts
+
+    @property
+    def _merged_parts(self) -> npt.NDArray[np.int64]:
+        """(merged entries, 2): what made each, in the ids of the merges."""
         return np.concatenate([self.primitive.parts, self.merges[:, :2]])
 
     @functools.cached_property
+    def _cuts(self) -> Cuts:
+        return cuts_of(self.pruned, self._merged_parts)
+
+    @functools.cached_property
     def _tables(self) -> MergeTables:
-        return merge_tables(self.merges, self.token_bytes, self.scope)
+        return merge_tables(self.merges, self._merged_entries, self.scope)
 
     def manifest(self) -> dict[str, Any]:
-        return super().manifest() | {"primitives": self.primitive.vocab_size, "merges": len(self.merges), "scope": self.scope}
+        about = {"primitives": self.primitive.vocab_size, "merges": len(self.merges), "scope": self.scope}
+        return super().manifest() | about | ({"pruned": len(self.pruned)} if self.pruned.size else {})
 
     def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:
         import pyarrow.parquet as pq
@@ -120,13 +153,18 @@ class BTMTokenizer(Tokenizer):
         primitive_folder = folder / PRIMITIVE_FOLDER
         primitive_folder.mkdir()
         self.primitive.write_files(primitive_folder, held_out)
-        table = pa.table(dict(zip(MERGE_COLUMNS, self.merges.T, strict=True))).replace_schema_metadata({SCOPE_KEY: self.scope})
+        about = {SCOPE_KEY: self.scope} | ({PRUNED_KEY: json.dumps(self.pruned.tolist())} if self.pruned.size else {})
+        table = pa.table(dict(zip(MERGE_COLUMNS, self.merges.T, strict=True))).replace_schema_metadata(about)
         pq.write_table(table, folder / MERGES_FILE, compression="zstd")
         write_vocabulary(self.token_bytes, folder)
         merges = self.merges[:, :2].tolist()
-        (folder / EXACT_MERGES_FILE).write_text(json.dumps({"scope": self.scope, "merges": merges}), encoding="utf-8")
-        flat = flat_tokenizer_json(self.primitive.tokenizer_json, self.primitive.token_bytes, merges)
-        (folder / TOKENIZER_FILE).write_text(flat, encoding="utf-8")
+        exact: dict[str, Any] = {"scope": self.scope, "merges": merges}
+        if self.pruned.size:
+            exact["pruned"] = [[token, *self._merged_parts[token].tolist()] for token in self.pruned.tolist()]
+        else:
+            flat = flat_tokenizer_json(self.primitive.tokenizer_json, self.primitive.token_bytes, merges)
+            (folder / TOKENIZER_FILE).write_text(flat, encoding="utf-8")
+        (folder / EXACT_MERGES_FILE).write_text(json.dumps(exact), encoding="utf-8")
         write_transformers_files_of_btm(self, self.scope, folder, held_out)
 
     @classmethod
@@ -135,8 +173,9 @@ class BTMTokenizer(Tokenizer):
 
         table = pq.read_table(folder / MERGES_FILE)
         merges = np.stack([table.column(name).to_numpy() for name in MERGE_COLUMNS], axis=1)
-        scope = (table.schema.metadata or {}).get(SCOPE_KEY, ANY.encode()).decode()
-        return cls(BPETokenizer.read_files(folder / PRIMITIVE_FOLDER), merges, scope)
+        about = table.schema.metadata or {}
+        scope, pruned = about.get(SCOPE_KEY, ANY.encode()).decode(), json.loads(about.get(PRUNED_KEY, b"[]"))
+        return cls(BPETokenizer.read_files(folder / PRIMITIVE_FOLDER), merges, scope, pruned)
 
 
 class SuperBPETokenizer(BTMTokenizer):

@@ -47,9 +47,11 @@ class BTMRecipe:
     newline, no space behind a colon."""
     max_words: int = 0
     """Words that a merged entry may span, counted as the parts between its spaces. 0: any number."""
+    prune: int = 0
+    """Entries that stand alone fewer times than this in the end are given back, and their places spent on further merges."""
 
     def __post_init__(self) -> None:
-        check_numbers("", self, {"min_frequency": 1, "max_words": 0})
+        check_numbers("", self, {"min_frequency": 1, "max_words": 0, "prune": 0})
         if self.score not in SCORE_NAMES and not IMPORT_PATH.fullmatch(self.score):
             hint = nearest_name(self.score, SCORE_NAMES)
             raise TrialError(f"there is no score {self.score!r}: {hint} (or name your own as package.module:function)")
@@ -58,13 +60,13 @@ class BTMRecipe:
     @property
     def settings(self) -> dict[str, Any]:
         """What its tokenizer depends on. A field newer than some finished trials is left out where it changes nothing."""
-        newer = ("max_words",)
+        newer = ("max_words", "prune")
         return {name: value for name, value in asdict(self).items() if value or name not in newer}
 
     @property
     def rule(self) -> dict[str, Any]:
         """Which pairs are merged, as arguments of `BTMTokenizer.train`."""
-        return {name: getattr(self, name) for name in ("min_frequency", "score", "scope", "max_words")}
+        return {name: getattr(self, name) for name in ("min_frequency", "score", "scope", "max_words", "prune")}
 
     @property
     def btm(self) -> "BTMRecipe":

@@ -7,7 +7,7 @@ import functools
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class LearnedMerges:
     """(documents + 1,) int64: where each document begins and ends in `ids`."""
     recounts: int = field(compare=False, default=0)
     """How often the pairs were counted again under a lower threshold."""
+    pruned: npt.NDArray[np.int64] = field(compare=False, default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Ids, ascending, of the entries that were given back; `ids` still holds what is left of them."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class MergeState:
 
     cells: Cells
     """The compacted stream."""
+    entries_wanted: int
+    """At how many entries learning ends, those that will be given back among them."""
     merges: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), dtype=np.int64))
     """(n, 4) int64: as in LearnedMerges."""
     passed_over: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64))
@@ -87,7 +91,7 @@ class MergeCheckpoint:
             with np.load(self._path) as saved:
                 if str(saved["fingerprint"]) != self._fingerprint:
                     return None
-                return MergeState(saved["cells"], saved["merges"], saved["passed_over"])
+                return MergeState(saved["cells"], int(saved["entries_wanted"]), saved["merges"], saved["passed_over"])
         except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
             progress.print_line(f"{self._path} is damaged ({error}): learning the merges from the start")
             return None
@@ -106,6 +110,7 @@ def learn_merges(
     score: str = FREQUENCY,
     scope: str = ANY,
     max_words: int = 0,
+    prune: int = 0,
 ) -> LearnedMerges:
     """Learns BTM's merges from documents of primitive ids.
 
@@ -116,7 +121,9 @@ def learn_merges(
 
     documents: each a list or an integer array of ids below len(token_bytes); token_bytes: bytes of each primitive;
     on_merge: called after each merge with the number of entries and the count of the merged pair; score, scope: which pair
-    is merged next, and where; max_words: words that an entry may span, 0 for any number (merge_rules.py).
+    is merged next, and where; max_words: words that an entry may span, 0 for any number (merge_rules.py);
+    prune: a merged entry that stands alone fewer times than this in the end is given back, and its place spent on one more
+    merge. No pair rarer than that is merged.
 
     Raises TrialError for an id without an entry, an unknown score or scope, a min_frequency below 1, and a vocab_size below
     the number of primitives.
@@ -127,7 +134,9 @@ def learn_merges(
     arrays = [np.asarray(document, dtype=np.int64) for document in documents]
     offsets = np.cumsum([0, *(array.size for array in arrays)])
     ids = np.concatenate([np.zeros(0, dtype=np.int64), *arrays])
-    return learn_merges_of_stream(ids, offsets, token_bytes, vocab_size, min_frequency, on_merge, score, scope, max_words)
+    return learn_merges_of_stream(
+        ids, offsets, token_bytes, vocab_size, min_frequency, on_merge, score, scope, max_words, prune
+    )
 
 
 def learn_merges_of_stream(
@@ -140,15 +149,17 @@ def learn_merges_of_stream(
     score: str = FREQUENCY,
     scope: str = ANY,
     max_words: int = 0,
+    prune: int = 0,
+    prunable: npt.NDArray[np.bool_] | None = None,
     refresh_every: int = REFRESH_EVERY,
     pairs_kept_per_merge: float = PAIRS_KEPT_PER_MERGE,
     checkpoint: MergeCheckpoint | None = None,
 ) -> LearnedMerges:
     """The same as `learn_merges`, from flat ids (any integer dtype) and offsets (documents + 1,) into them.
 
-    refresh_every: merges after which all scores but `frequency` are computed anew; pairs_kept_per_merge: costs time or memory,
-    but changes no merge; checkpoint: where to go on from if this is interrupted and called again. Ids may be memory-mapped:
-    they are read once.
+    prunable: (primitives,), which of them may be given back too, by default none; refresh_every: merges after which all scores
+    but `frequency` are computed anew; pairs_kept_per_merge: costs time or memory, but changes no merge; checkpoint: where to go
+    on from if this is interrupted and called again. Ids may be memory-mapped: they are read once.
     """
     if min_frequency < 1:
         raise TrialError(f"min_frequency must be at least 1, but is {min_frequency}")
@@ -157,27 +168,47 @@ def learn_merges_of_stream(
             f"vocab_size is {vocab_size}, but there are {len(token_bytes)} primitives already: "
             "raise vocab_size, or take fewer primitives"
         )
-    rule = MergeRule(min_frequency, resolve_score(score), scope, max_words, refresh_every, pairs_kept_per_merge)
+    rule = MergeRule(max(min_frequency, prune), resolve_score(score), scope, max_words, refresh_every, pairs_kept_per_merge)
     dtype = cell_type(vocab_size)
     _compile_kernels(ids.dtype, ids.flags.writeable, dtype, score, scope)
-    state = checkpoint.load() if checkpoint else None
-    if state is None:
-        state = MergeState(lay_out_documents(ids, offsets, len(token_bytes), dtype))
-    return _Learner(state, token_bytes, vocab_size, rule).learn(on_merge, checkpoint)
+    if checkpoint and (saved := checkpoint.load()):
+        state = replace(saved, entries_wanted=max(vocab_size, saved.entries_wanted))
+    else:
+        state = MergeState(lay_out_documents(ids, offsets, len(token_bytes), dtype), vocab_size)
+    learned = _Learner(state, token_bytes, rule).learn(on_merge, checkpoint)
+    while prune:
+        entries = len(token_bytes) + len(learned.merges)
+        pruned = _rarely_used(learned.ids, entries, len(token_bytes), prune, prunable)
+        wanted = vocab_size + pruned.size  # a merge adds one entry that is used enough at most, so they are never too many
+        if entries == wanted or entries < state.entries_wanted:
+            return replace(learned, pruned=pruned)
+        cells = lay_out_documents(learned.ids, learned.offsets, entries, cell_type(wanted))
+        state = MergeState(cells, wanted, learned.merges, np.array(learned.passed_over, dtype=np.int64).reshape(-1, 2))
+        learned = _Learner(state, token_bytes, rule).learn(on_merge, checkpoint)
+    return learned
+
+
+def _rarely_used(
+    ids: IntArray, entries: int, primitives: int, uses: int, prunable: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.int64]:
+    """Returns the ids of the merged entries, and of those primitives that are `prunable`, which the stream holds too rarely."""
+    is_rare = np.bincount(ids, minlength=entries) < uses
+    is_rare[:primitives] &= False if prunable is None else prunable
+    return np.flatnonzero(is_rare)
 
 
 class _Learner:
     """The merges made so far, and the engine that makes them."""
 
-    def __init__(self, state: MergeState, token_bytes: Sequence[bytes], vocab_size: int, rule: MergeRule) -> None:
-        self._vocab_size, self._rule = vocab_size, rule
+    def __init__(self, state: MergeState, token_bytes: Sequence[bytes], rule: MergeRule) -> None:
+        self._entries_wanted, self._rule = state.entries_wanted, rule
         self._entries = list(token_bytes)
         self._merges = [(left, right, new, count) for left, right, new, count in state.merges.tolist()]
         for left, right, _, _ in self._merges:
             self._entries.append(self._entries[left] + self._entries[right])
         self._known = set(self._entries)
         self._passed_over = dict.fromkeys((left, right) for left, right in state.passed_over.tolist())  # a set in order
-        self._engine = MergeEngine(state.cells, self._entries, vocab_size, len(self._merges), rule)
+        self._engine = MergeEngine(state.cells, self._entries, state.entries_wanted, len(self._merges), rule)
 
     def learn(self, on_merge: OnMerge | None, checkpoint: MergeCheckpoint | None) -> LearnedMerges:
         engine = self._engine
@@ -203,12 +234,12 @@ class _Learner:
 
     @property
     def _merges_left(self) -> int:
-        return self._vocab_size - len(self._entries)
+        return self._entries_wanted - len(self._entries)
 
     def _state(self) -> MergeState:
         merges = np.array(self._merges, dtype=np.int64).reshape(-1, 4)
         passed_over = np.array(list(self._passed_over), dtype=np.int64).reshape(-1, 2)
-        return MergeState(self._engine.compacted(), merges, passed_over)
+        return MergeState(self._engine.compacted(), self._entries_wanted, merges, passed_over)
 
 
 @functools.cache
@@ -223,5 +254,5 @@ def _compile_kernels(ids_dtype: Any, writable: bool, cells_dtype: Any, score: st
         ids.flags.writeable = writable
         cells = lay_out_documents(ids, np.array([0, ids.size]), entries, cells_dtype)
         token_bytes = [token.to_bytes(2, "big") for token in range(entries)]
-        _Learner(MergeState(cells), token_bytes, entries + 8, rule).learn(None, None)
+        _Learner(MergeState(cells, entries + 8), token_bytes, rule).learn(None, None)
     grown(*empty_table(0, PAIR_COLUMNS), 0)

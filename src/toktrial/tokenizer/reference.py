@@ -5,7 +5,7 @@ Only tests use it; nothing here is clever.
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -19,6 +19,8 @@ class ReferenceMerges:
     """Pairs that were the best one, but whose joined bytes already named an entry."""
     documents: list[list[int]]
     """Every document as the merges left it."""
+    pruned: list[int]
+    """Ids of the entries that were given back; the documents still hold what is left of them."""
 
 
 PairScore = Callable[[int, int, int, int], float]
@@ -120,12 +122,17 @@ def learn_merges(
     scope: str = "any",
     refresh_every: int = 1,
     max_words: int = 0,
+    prune: int = 0,
+    prunable: Sequence[bool] = (),
 ) -> ReferenceMerges:
     """Merges the best adjacent pair until there are `vocab_size` entries or no pair is frequent enough.
 
     A pair's score is computed when the pair arises; when it is about to be chosen and its count has fallen since; and, with
     all others, after every `refresh_every` merges. Of equal scores the pair with the smallest left id, then the smallest
     right id, is the best.
+
+    When learning ends, the merged entries (and the primitives that are `prunable`) that stand alone fewer than `prune` times
+    are given back, and as many more pairs are merged; and so on, until there are `vocab_size` entries besides them.
     """
     current = [list(document) for document in documents]
     entries = list(token_bytes)
@@ -133,7 +140,18 @@ def learn_merges(
     merges: list[tuple[int, int, int, int]] = []
     passed_over: list[tuple[int, int]] = []
     stored: dict[tuple[int, int], _StoredScore] = {}
-    while len(entries) < vocab_size:
+    wanted = vocab_size
+
+    def rarely_used() -> list[int]:
+        uses = Counter(itertools.chain.from_iterable(current))
+        is_prunable = [*(prunable or [False] * len(token_bytes)), *[True] * len(merges)]
+        return [token for token in range(len(entries)) if is_prunable[token] and uses[token] < prune]
+
+    while True:
+        if len(entries) == wanted:
+            wanted, stored = vocab_size + len(rarely_used()), {}
+            if len(entries) == wanted:
+                break
         pairs = count_pairs(current, reference_scope)
         tokens = Counter(itertools.chain.from_iterable(current))
 
@@ -148,7 +166,7 @@ def learn_merges(
         eligible = [
             (left, right)
             for left, right in pairs
-            if pairs[left, right] >= min_frequency
+            if pairs[left, right] >= max(min_frequency, prune)
             and (left, right) not in passed_over
             and may_arise(entries[left] + entries[right], scope, max_words)
         ]
@@ -168,7 +186,7 @@ def learn_merges(
         entries.append(joined)
         merges.append((left, right, new, pairs[best]))
         current = [replace_pair(document, left, right, new, reference_scope) for document in current]
-    return ReferenceMerges(merges, passed_over, current)
+    return ReferenceMerges(merges, passed_over, current, rarely_used())
 
 
 def encode(document: Sequence[int], merges: Iterable[Sequence[int]], scope: ReferenceScope = ANY_SCOPE) -> list[int]:
@@ -180,6 +198,16 @@ def encode(document: Sequence[int], merges: Iterable[Sequence[int]], scope: Refe
     for left, right, new, *_ in merges:
         ids = replace_pair(ids, left, right, new, scope)
     return ids
+
+
+def cut_pruned(document: Sequence[int], pruned: Collection[int], parts: Sequence[Sequence[int]]) -> list[int]:
+    """Cuts what is left of the entries that were given back into the two parts that made them, until only others remain.
+
+    >>> cut_pruned([5, 0, 4], {4, 5}, [(), (), (), (), (0, 1), (4, 2)])
+    [0, 1, 2, 0, 0, 1]
+    """
+    whole = [[token] if token not in pruned else cut_pruned(parts[token], pruned, parts) for token in document]
+    return list(itertools.chain.from_iterable(whole))
 
 
 def _best(stored: dict[tuple[int, int], _StoredScore]) -> tuple[int, int]:

@@ -152,7 +152,7 @@ class _Stage:
         primitive = self._load_bpe(primitive_name)
         checkpoint = MergeCheckpoint(folder.with_name(f".{folder.name}.merges.npz"), fingerprint)
         learned = self._learn_merges(primitive, recipe.btm, checkpoint)
-        tokenizer = kind(primitive, learned.merges, recipe.btm.scope)
+        tokenizer = kind(primitive, learned.merges, recipe.btm.scope, learned.pruned)
         about = {"passed_over": len(learned.passed_over), "recounts": learned.recounts, "seconds": time.monotonic() - started}
         self._publish(name, fingerprint, tokenizer, self.vocab_size, **about)
         checkpoint.remove()
@@ -168,7 +168,8 @@ class _Stage:
                 offsets,
                 primitive.token_bytes,
                 self.vocab_size,
-                on_merge=lambda entries, count: shown.update(entries - first, f"count {count:,}"),
+                on_merge=lambda entries, count: shown.update(min(entries, self.vocab_size) - first, f"count {count:,}"),
+                prunable=primitive.parts[:, 0] >= 0,
                 checkpoint=checkpoint,
                 **recipe.rule,
             )
