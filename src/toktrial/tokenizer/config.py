@@ -104,6 +104,33 @@ class SuperBPERecipe:
         return BTMRecipe(self.transition, self.min_frequency, scope="superbpe", max_words=self.max_words)
 
 
+@dataclass(frozen=True)
+class TKNRecipe:
+    """TknMiner's most frequent sequences of primitives as entries; a text is cut into the longest of them."""
+
+    recipe: ClassVar[str] = "tkn"
+    tokenizer_name: ClassVar[str] = "tkn_tokenizer"
+    primitive_tokenizer_name: ClassVar[str] = "tkn_primitive_tokenizer"
+
+    primitive_vocab_size: int = 4096
+    """Entries of the small BPE; sequences of its tokens fill the vocabulary up to `vocab_size`."""
+    min_frequency: int = 2
+    """Pairs, and sequences, rarer than this become no entries."""
+    max_window: int = 8
+    """Primitives that an entry may hold."""
+    bank_size: int = 65_536
+    """Sequences that the miner remembers; it forgets the one that it met least recently."""
+
+    def __post_init__(self) -> None:
+        check_numbers("", self, {"min_frequency": 1, "max_window": 2, "bank_size": 1})
+        _check_primitives("primitive_vocab_size", self.primitive_vocab_size)
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """Which sequences become entries, as arguments of `TKNTokenizer.train`."""
+        return {name: getattr(self, name) for name in ("min_frequency", "max_window", "bank_size")}
+
+
 def _check_primitives(name: str, entries: int) -> None:
     if entries < SMALLEST_VOCAB_SIZE:
         raise TrialError(f"{name} must be at least {SMALLEST_VOCAB_SIZE} (`<|endoftext|>` and every byte), but is {entries}")
@@ -124,7 +151,7 @@ class FileRecipe:
             raise TrialError('the recipe `file` needs a path: name the tokenizer.json, as in path = "tokenizer.json"')
 
 
-PrimitiveRecipe = BTMRecipe | SuperBPERecipe  # those that start from a small BPE
+PrimitiveRecipe = BTMRecipe | SuperBPERecipe | TKNRecipe  # those that start from a small BPE
 Recipe = BPERecipe | PrimitiveRecipe | FileRecipe
 RECIPES: dict[str, type[Recipe]] = {kind.recipe: kind for kind in get_args(Recipe)}
 

@@ -8,11 +8,13 @@ from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer, SuperBPETokenizer
 from toktrial.tokenizer.file import FileTokenizer
+from toktrial.tokenizer.longest_match import TKNTokenizer
 
 _CLASSES: tuple[type[Tokenizer], ...] = (
     BPETokenizer,
     BTMTokenizer,
     SuperBPETokenizer,
+    TKNTokenizer,
     FileTokenizer,
 )
 KINDS = {kind.recipe: kind for kind in _CLASSES}

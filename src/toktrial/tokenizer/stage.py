@@ -23,12 +23,14 @@ from toktrial.tokenizer.config import (
     PrimitiveRecipe,
     Recipe,
     SuperBPERecipe,
+    TKNRecipe,
     check_code,
     primitive_names,
     tokenizer_names,
 )
-from toktrial.tokenizer.file import file_fingerprint, load_file_track
+from toktrial.tokenizer.file import FileTokenizer, file_fingerprint, load_file_track
 from toktrial.tokenizer.load import load_tokenizer
+from toktrial.tokenizer.longest_match import TKNTokenizer
 from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, learn_merges_of_stream
 from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
 from toktrial.tokenizer.transformers_files import HELD_OUT_DOCUMENTS
@@ -66,6 +68,9 @@ def prepare_tokenizers(
             fingerprints[track] = bpe_fingerprints[names[track]]
         elif isinstance(recipe, FileRecipe):
             fingerprints[track] = stage.prepare_file(names[track], recipe)
+        elif isinstance(recipe, TKNRecipe):
+            primitive = primitives[track]
+            fingerprints[track] = stage.prepare_tkn(names[track], recipe, primitive, bpe_fingerprints[primitive])
         else:
             primitive, primitive_fingerprint = primitives[track], bpe_fingerprints[primitives[track]]
             stage.prepare_graph(primitive, primitive_fingerprint)
@@ -177,6 +182,19 @@ class _Stage:
             progress.print_line(f"{len(learned.passed_over)} pairs passed over: joined, they spell an entry that exists")
         return learned
 
+    def prepare_tkn(self, name: str, recipe: TKNRecipe, primitive_name: str, primitive_fingerprint: str) -> str:
+        inputs = {"primitive": primitive_fingerprint, "vocab_size": self.vocab_size, "recipe": asdict(recipe)}
+        fingerprint = artifact.fingerprint("tkn tokenizer", inputs)
+        if artifact.is_finished(self.folder(name), fingerprint):
+            return fingerprint
+        started, primitive = time.monotonic(), self._load_bpe(primitive_name)
+        with progress.progress("mining sequences", self.documents.bytes, "B") as shown:
+            tokenizer = TKNTokenizer.train(
+                self.documents, self.vocab_size, primitive=primitive, on_progress=shown, **recipe.rule
+            )
+        self._publish(name, fingerprint, tokenizer, self.vocab_size, seconds=time.monotonic() - started)
+        return fingerprint
+
     def prepare_file(self, name: str, recipe: FileRecipe) -> str:
         folder = self.folder(name)
         finished = artifact.read_manifest(folder) if (folder / artifact.MANIFEST).is_file() else {}
@@ -195,7 +213,7 @@ class _Stage:
         with artifact.publish(self.folder(name), fingerprint, manifest) as partial:
             tokenizer.write_files(partial, self.held_out)
         if tokenizer.vocab_size < requested:
-            why = "; the corpus is too small for more" if isinstance(tokenizer, BPETokenizer | BTMTokenizer) else ""
+            why = "" if isinstance(tokenizer, FileTokenizer) else "; the corpus is too small for more"
             progress.print_line(
                 f"{name}: {tokenizer.vocab_size:,} entries of the {requested:,} asked for{why}. "
                 "The trial goes on with these; the model's other rows stay unused."
