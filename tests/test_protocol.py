@@ -38,6 +38,8 @@ recipes = st.one_of(
         scope=st.sampled_from(["any", "words", "superbpe"]),
         max_words=st.integers(0, 9),
         prune=st.integers(0, 10**6),
+        dropout=shares,
+        dropout_seed=st.integers(-(2**31), 2**31),
     ),
     st.builds(SuperBPERecipe, transition=st.integers(257, 1000), min_frequency=positive, max_words=st.integers(0, 9)),
     st.builds(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from toktrial import artifact
 from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
-from toktrial.tokenizer import reference
+from toktrial.tokenizer import reference_tkn
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.config import BPERecipe, TKNRecipe
 from toktrial.tokenizer.load import load_tokenizer
@@ -46,10 +46,10 @@ def test_any_texts_give_the_twins_entries_and_cuts(
         texts, vocab_size, min_frequency=min_frequency, primitive=BYTES, max_window=max_window, bank_size=bank_size
     )
     primitives = primitives_of(fast, texts)
-    mined = reference.mine(primitives, max_window, bank_size)
-    sequences = reference.most_frequent_windows(mined, BYTES.token_bytes, vocab_size, min_frequency)
+    mined = reference_tkn.mine(primitives, max_window, bank_size)
+    sequences = reference_tkn.most_frequent_windows(mined, BYTES.token_bytes, vocab_size, min_frequency)
     assert fast.sequences == sequences
-    cuts = [reference.cut_into_longest(document, sequences, BYTES.vocab_size) for document in primitives]
+    cuts = [reference_tkn.cut_into_longest(document, sequences, BYTES.vocab_size) for document in primitives]
     assert [ids.tolist() for ids in fast.encode_batch(texts)] == [fast.encode(text) for text in texts] == cuts
 
 
@@ -57,19 +57,19 @@ def test_real_text_gives_the_twins_entries_and_cuts(storybook: list[str]) -> Non
     texts = storybook[:40]
     fast = TKNTokenizer.train(texts, 700, primitive_vocab_size=300, max_window=4, bank_size=300)
     primitives = primitives_of(fast, texts)
-    mined = reference.mine(primitives, 4, 300)
-    sequences = reference.most_frequent_windows(mined, fast.primitive.token_bytes, 700, 2)
+    mined = reference_tkn.mine(primitives, 4, 300)
+    sequences = reference_tkn.most_frequent_windows(mined, fast.primitive.token_bytes, 700, 2)
     assert fast.sequences == sequences
     assert max(map(len, sequences)) == 4
     for text, document in zip(texts[:10], primitives, strict=False):
-        assert fast.encode(text) == reference.cut_into_longest(document, sequences, 300)
+        assert fast.encode(text) == reference_tkn.cut_into_longest(document, sequences, 300)
 
 
 def test_a_miner_that_meets_much_grows() -> None:
     """Its tree begins with room for 1,024 sequences and doubles, in the middle of a document."""
     document = np.random.default_rng(2).integers(0, 40, size=12_000).tolist()
     miner = TknMiner(40, max_window=5, bank_size=300)
-    assert miner.windows(document) == reference.mine([document], 5, 300)[0]
+    assert miner.windows(document) == reference_tkn.mine([document], 5, 300)[0]
     assert len(miner._tree.nodes) > 4000
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toktrial.errors import TrialError
-from toktrial.tokenizer import reference
+from toktrial.tokenizer import reference, reference_tkn
 from toktrial.tokenizer.pairs import IntArray
 from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
 
@@ -271,7 +271,7 @@ def test_a_window_or_bank_of_nothing_is_refused(settings: dict[str, int]) -> Non
 def test_any_documents_are_cut_as_the_design_says(documents: Documents, max_window: int, bank_size: int) -> None:
     miner = TknMiner(3, max_window, bank_size)
     found = [miner.windows(document) for document in documents]
-    assert found == reference.mine(documents, max_window, bank_size)
+    assert found == reference_tkn.mine(documents, max_window, bank_size)
     assert [[token for window in windows for token in window] for windows in found] == documents
     assert all(1 <= len(window) <= max_window for windows in found for window in windows)
 

@@ -57,6 +57,10 @@ class Tokenizer(ABC):
     def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
         """Encodes an Arrow array of texts: ids flat, uint32, and int64 offsets (texts + 1,) into them."""
 
+    def encode_training(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
+        """Encodes texts that a model is trained on, which some recipes cut differently; otherwise as `encode_arrow`."""
+        return self.encode_arrow(texts)
+
     @abstractmethod
     def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:
         """Writes what `load_tokenizer` and `transformers` read into an existing folder; `held_out` as for `save`."""

@@ -20,6 +20,7 @@ from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.tokenizer.base import Ids, Offsets, Tokenizer, write_vocabulary
 from toktrial.tokenizer.bpe import BPETokenizer
+from toktrial.tokenizer.dropout import Dropout
 from toktrial.tokenizer.encode_kernels import MergeTables, encode_stream, merge_tables
 from toktrial.tokenizer.merge import learn_merges_of_stream
 from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, check_scope
@@ -35,7 +36,7 @@ from toktrial.tokenizer.transformers_files import (
 MERGES_FILE = "merges.parquet"
 PRIMITIVE_FOLDER = "primitive"
 EXACT_MERGES_FILE = "btm_merges.json"  # the same merges for tokenization_btm.py, which reads no Parquet
-SCOPE_KEY, PRUNED_KEY = b"scope", b"pruned"  # in the metadata of that file
+SCOPE_KEY, PRUNED_KEY, DROPOUT_KEY = b"scope", b"pruned", b"dropout"  # in the metadata of that file
 MERGE_COLUMNS = ("left", "right", "id", "count")
 
 
@@ -49,12 +50,18 @@ class BTMTokenizer(Tokenizer):
     recipe = "btm"
 
     def __init__(
-        self, primitive: BPETokenizer, merges: npt.NDArray[np.int64], scope: str = ANY, pruned: Sequence[int] | IntArray = ()
+        self,
+        primitive: BPETokenizer,
+        merges: npt.NDArray[np.int64],
+        scope: str = ANY,
+        pruned: Sequence[int] | IntArray = (),
+        dropout: Dropout | None = None,
     ) -> None:
         """`merges`: (n, 4) int64 of left id, right id, id, count when chosen; ids continue from primitive.vocab_size.
 
         `scope`: which positions may merge, as when the merges were learned; see merge_rules.py. `pruned`: those of these ids
-        that were given back. Raises TrialError for an unknown scope, or if the merges do not belong to the primitives.
+        that were given back; `dropout`: which merges `encode_training` leaves out. Raises TrialError for an unknown scope, or
+        if the merges do not belong to the primitives.
         """
         check_scope(scope)
         merges = np.asarray(merges, dtype=np.int64).reshape(-1, 4)
@@ -72,6 +79,7 @@ class BTMTokenizer(Tokenizer):
             raise TrialError("the merges do not belong to this primitive tokenizer: joined, they spell an entry twice")
         self._merged_entries = entries
         self.pruned = np.array(pruned, dtype=np.int64)
+        self.dropout = dropout
         kept = np.flatnonzero(new_ids(self.pruned, len(entries)) >= 0)
         super().__init__([entries[token] for token in kept.tolist()])
 
@@ -116,8 +124,11 @@ class BTMTokenizer(Tokenizer):
     def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
         return self._encode_primitives(*self.primitive.encode_arrow(texts))
 
-    def _encode_primitives(self, primitives: Ids, offsets: Offsets) -> tuple[Ids, Offsets]:
-        ids, offsets = encode_stream(primitives, offsets, self._tables)
+    def encode_training(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
+        return self._encode_primitives(*self.primitive.encode_arrow(texts), self.dropout)
+
+    def _encode_primitives(self, primitives: Ids, offsets: Offsets, dropout: Dropout | None = None) -> tuple[Ids, Offsets]:
+        ids, offsets = encode_stream(primitives, offsets, self._tables, dropout)
         return cut_pruned(ids, offsets, self._cuts) if self.pruned.size else (ids, offsets)
 
     @property
@@ -144,7 +155,8 @@ class BTMTokenizer(Tokenizer):
 
     def manifest(self) -> dict[str, Any]:
         about = {"primitives": self.primitive.vocab_size, "merges": len(self.merges), "scope": self.scope}
-        return super().manifest() | about | ({"pruned": len(self.pruned)} if self.pruned.size else {})
+        about |= {"pruned": len(self.pruned)} if self.pruned.size else {}
+        return super().manifest() | about | ({"dropout": self.dropout.share} if self.dropout else {})
 
     def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:
         import pyarrow.parquet as pq
@@ -154,6 +166,7 @@ class BTMTokenizer(Tokenizer):
         primitive_folder.mkdir()
         self.primitive.write_files(primitive_folder, held_out)
         about = {SCOPE_KEY: self.scope} | ({PRUNED_KEY: json.dumps(self.pruned.tolist())} if self.pruned.size else {})
+        about |= {DROPOUT_KEY: json.dumps(self.dropout)} if self.dropout else {}
         table = pa.table(dict(zip(MERGE_COLUMNS, self.merges.T, strict=True))).replace_schema_metadata(about)
         pq.write_table(table, folder / MERGES_FILE, compression="zstd")
         write_vocabulary(self.token_bytes, folder)
@@ -175,7 +188,8 @@ class BTMTokenizer(Tokenizer):
         merges = np.stack([table.column(name).to_numpy() for name in MERGE_COLUMNS], axis=1)
         about = table.schema.metadata or {}
         scope, pruned = about.get(SCOPE_KEY, ANY.encode()).decode(), json.loads(about.get(PRUNED_KEY, b"[]"))
-        return cls(BPETokenizer.read_files(folder / PRIMITIVE_FOLDER), merges, scope, pruned)
+        dropout = Dropout(*json.loads(about[DROPOUT_KEY])) if DROPOUT_KEY in about else None
+        return cls(BPETokenizer.read_files(folder / PRIMITIVE_FOLDER), merges, scope, pruned, dropout)
 
 
 class SuperBPETokenizer(BTMTokenizer):

@@ -49,9 +49,15 @@ class BTMRecipe:
     """Words that a merged entry may span, counted as the parts between its spaces. 0: any number."""
     prune: int = 0
     """Entries that stand alone fewer times than this in the end are given back, and their places spent on further merges."""
+    dropout: float = 0.0
+    """How likely a merge is left out where training text is cut. Validation documents and prompts are cut with all merges."""
+    dropout_seed: int = 0
+    """Another seed leaves other merges out."""
 
     def __post_init__(self) -> None:
-        check_numbers("", self, {"min_frequency": 1, "max_words": 0, "prune": 0})
+        check_numbers("", self, {"min_frequency": 1, "max_words": 0, "prune": 0, "dropout": 0})
+        if self.dropout >= 1:
+            raise TrialError(f"dropout must be at least 0 and below 1, but is {self.dropout}")
         if self.score not in SCORE_NAMES and not IMPORT_PATH.fullmatch(self.score):
             hint = nearest_name(self.score, SCORE_NAMES)
             raise TrialError(f"there is no score {self.score!r}: {hint} (or name your own as package.module:function)")
@@ -60,7 +66,7 @@ class BTMRecipe:
     @property
     def settings(self) -> dict[str, Any]:
         """What its tokenizer depends on. A field newer than some finished trials is left out where it changes nothing."""
-        newer = ("max_words", "prune")
+        newer = ("max_words", "prune", "dropout", "dropout_seed")
         return {name: value for name, value in asdict(self).items() if value or name not in newer}
 
     @property

@@ -1,4 +1,4 @@
-"""BTM's merges and TknMiner's windows, slow and obvious: the judge of the fast code, and the place to read what it does.
+"""BTM's merges, slow and obvious: the judge of the fast code in merge.py and btm.py, and the place to read what they do.
 
 Only tests use it; nothing here is clever.
 """
@@ -210,71 +210,35 @@ def cut_pruned(document: Sequence[int], pruned: Collection[int], parts: Sequence
     return list(itertools.chain.from_iterable(whole))
 
 
-Window = tuple[int, ...]
+def encode_with_dropout(
+    document: Sequence[int], merges: Iterable[Sequence[int]], share: float, seed: int, scope: ReferenceScope = ANY_SCOPE
+) -> list[int]:
+    """Does the same, but leaves each merge out with probability `share` in each place where it would begin.
 
-
-def mine(documents: Iterable[Sequence[int]], max_window: int, bank_size: int) -> list[list[Window]]:
-    """Cuts documents into windows as TknMiner does; the bank is a list, the sequence met least recently first.
-
-    >>> mine([[0, 1, 0, 1, 0, 1, 0, 2]], 4, 100)
-    [[(0,), (1,), (0, 1), (0, 1, 0), (2,)]]
+    >>> encode_with_dropout([1, 2] * 4, [(1, 2, 3)], 0.5, 0)
+    [1, 2, 3, 3, 3]
     """
-    bank: list[Window] = []
-
-    def meet(sequence: Window) -> None:
-        if len(sequence) <= max_window:
-            if sequence in bank:
-                bank.remove(sequence)
-            bank.append(sequence)
-            del bank[:-bank_size]
-
-    all_windows = []
-    for document in documents:
-        windows: list[Window] = []
-        start = 0
-        for place in range(1, len(document)):
-            longer = tuple(document[start : place + 1])
-            if longer in bank:
-                meet(longer)
-            else:
-                windows.append(longer[:-1])
-                meet(longer[:-1])
-                meet(longer)
-                start = place
-        if document:
-            windows.append(tuple(document[start:]))
-        all_windows.append(windows)
-    return all_windows
+    ids, places = list(document), list(range(len(document)))  # of each token, the primitive that it begins with
+    whole = _mixed(seed)
+    for token in document:
+        whole = _mixed(whole + token)
+    for left, right, new, *_ in merges:
+        position = 0
+        while position < len(ids) - 1:
+            drawn = _mixed(_mixed(whole + places[position]) + new)
+            if ids[position : position + 2] == [left, right] and drawn >= share * 2**64 and scope.may_merge(ids, position):
+                ids[position : position + 2] = [new]
+                del places[position + 1]
+            position += 1
+    return ids
 
 
-def most_frequent_windows(
-    mined: Iterable[Sequence[Window]], token_bytes: Sequence[bytes], vocab_size: int, min_frequency: int
-) -> list[Window]:
-    """Returns the windows that the recipe `tkn` makes entries of: most often met first, of equals the one met first."""
-    counts = Counter(window for windows in mined for window in windows if len(window) > 1)
-    entries, chosen = list(token_bytes), list[Window]()
-    for window, count in counts.most_common():  # of equals, the first counted
-        joined = b"".join([token_bytes[token] for token in window])
-        if count >= min_frequency and joined not in entries and len(entries) < vocab_size:
-            entries.append(joined)
-            chosen.append(window)
-    return chosen
-
-
-def cut_into_longest(document: Sequence[int], sequences: Sequence[Window], first_id: int) -> list[int]:
-    """Cuts a document of primitives, from its start on, into the longest of the sequences, whose ids run from `first_id` on.
-
-    >>> cut_into_longest([0, 1, 2, 0, 1, 0], [(0, 1), (0, 1, 0)], 3)
-    [3, 2, 4]
-    """
-    cut: list[int] = []
-    position = 0
-    while position < len(document):
-        fitting = [sequence for sequence in sequences if tuple(document[position : position + len(sequence)]) == sequence]
-        longest = max(fitting, key=len, default=(document[position],))
-        cut.append(first_id + sequences.index(longest) if fitting else document[position])
-        position += len(longest)
-    return cut
+def _mixed(value: int) -> int:
+    """Returns a number below 2^64 that looks like chance. Source: splitmix64 (Steele, Lea and Flood 2014)."""
+    value = (value + 0x9E3779B97F4A7C15) % 2**64
+    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    value = (value ^ value >> 27) * 0x94D049BB133111EB % 2**64
+    return value ^ value >> 31
 
 
 def _best(stored: dict[tuple[int, int], _StoredScore]) -> tuple[int, int]:

@@ -28,6 +28,7 @@ from toktrial.tokenizer.config import (
     primitive_names,
     tokenizer_names,
 )
+from toktrial.tokenizer.dropout import Dropout
 from toktrial.tokenizer.file import FileTokenizer, file_fingerprint, load_file_track
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokenizer.longest_match import TKNTokenizer
@@ -157,7 +158,8 @@ class _Stage:
         primitive = self._load_bpe(primitive_name)
         checkpoint = MergeCheckpoint(folder.with_name(f".{folder.name}.merges.npz"), fingerprint)
         learned = self._learn_merges(primitive, recipe.btm, checkpoint)
-        tokenizer = kind(primitive, learned.merges, recipe.btm.scope, learned.pruned)
+        dropout = Dropout(recipe.btm.dropout, recipe.btm.dropout_seed) if recipe.btm.dropout else None
+        tokenizer = kind(primitive, learned.merges, recipe.btm.scope, learned.pruned, dropout)
         about = {"passed_over": len(learned.passed_over), "recounts": learned.recounts, "seconds": time.monotonic() - started}
         self._publish(name, fingerprint, tokenizer, self.vocab_size, **about)
         checkpoint.remove()

@@ -6,7 +6,7 @@ holds the length of every entry in bytes (uint32). All little-endian. After this
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ END_ID = 0  # closes a document; `<|endoftext|>`
 FILE_PREFIX = {"train": "train", "validation": "val"}  # of each split's files
 DOCUMENTS_AT_ONCE = 10_000  # that are copied from one store to another
 
+Encode = Callable[[Any], tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]]
 Piece = tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.int64], npt.NDArray[np.integer[Any]]]
 """Documents of a split: flat ids with closing ids, in the dtype on disk; then each document's number of ids and of bytes."""
 
@@ -121,7 +122,8 @@ def write_tokens(
         for split, documents in splits.items():
             title = f"encoding {tokenizer.recipe} {FILE_PREFIX[split]}"
             with progress.progress(title, documents.bytes, "B") as shown:
-                pieces = _encode(documents, tokenizer, dtype, entry_bytes)
+                encode = tokenizer.encode_training if split == "train" else tokenizer.encode_arrow
+                pieces = _encode(documents, encode, dtype, entry_bytes)
                 manifest[split] = _write_split(partial, split, pieces, shown)
         manifest["seconds"] = time.monotonic() - started
     return fingerprint
@@ -170,12 +172,12 @@ def _write_split(folder: Path, split: str, pieces: Iterable[Piece], shown: progr
 
 
 def _encode(
-    documents: "Documents", tokenizer: "Tokenizer", dtype: np.dtype[Any], entry_bytes: npt.NDArray[np.uint32]
+    documents: "Documents", encode: Encode, dtype: np.dtype[Any], entry_bytes: npt.NDArray[np.uint32]
 ) -> Iterator[Piece]:
     from toktrial.corpus.documents import flat_buffers
 
     for texts in documents.batches():
-        ids, offsets = tokenizer.encode_arrow(texts)
+        ids, offsets = encode(texts)
         byte_lengths = np.diff(flat_buffers(texts)[0])
         byte_ends = np.concatenate([[0], np.cumsum(entry_bytes[ids], dtype=np.int64)])[offsets]
         wrong = np.flatnonzero(np.diff(byte_ends) != byte_lengths)
