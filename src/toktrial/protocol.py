@@ -16,7 +16,7 @@ from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import MOST_SEEDS, TrialError, check_numbers, nearest_name
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.report.config import VerdictConfig
-from toktrial.tokenizer.config import RECIPES, SMALLEST_VOCAB_SIZE, BPERecipe, BTMRecipe, Recipe
+from toktrial.tokenizer.config import FAST, RECIPES, SMALLEST_VOCAB_SIZE, BPERecipe, BPETrainer, BTMRecipe, Recipe
 from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
 
 ConfigT = TypeVar("ConfigT")
@@ -54,6 +54,8 @@ class Protocol:
     """A/A control: train the baseline again under as many other seeds, to show how far chance alone makes runs differ."""
     vocab_size: int = 16_384
     """Entries of every track's tokenizer, and rows of the model's embedding."""
+    bpe_trainer: BPETrainer = FAST
+    """Who learns the merges of BPE: `fast`, the trial itself, or `hf`, HF `tokenizers`. Both learn the same ones."""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     """Where the documents come from."""
     tracks: dict[str, Recipe] = field(default_factory=lambda: {"bpe": BPERecipe(), "btm": BTMRecipe()})

@@ -156,6 +156,7 @@ class Trial(TrialFolder):
             self.folder,
             held_out=self._documents("validation"),
             allow_code=self.allow_code,
+            bpe_trainer=self.protocol.bpe_trainer,
         )
 
     @writes

@@ -16,8 +16,10 @@ from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer, read_batches
 from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
 from toktrial.tokenizer.config import (
+    FAST,
     TOKENIZERS_FOLDER,
     BPERecipe,
+    BPETrainer,
     BTMRecipe,
     FileRecipe,
     Recipe,
@@ -42,14 +44,16 @@ def prepare_tokenizers(
     trial_folder: Path,
     held_out: Iterable[str] = (),
     allow_code: bool = False,
+    bpe_trainer: BPETrainer = FAST,
 ) -> dict[str, str]:
     """Makes what is missing of the tracks' tokenizers and pair graphs. Returns each track's tokenizer fingerprint.
 
     held_out: the validation documents; each tokenizer's README.md says for how many of them other programs get other ids.
     allow_code: whether a score may be imported; otherwise raises TrialError where that is necessary.
+    bpe_trainer: who learns BPE's merges; see `BPETokenizer.train`.
     """
     held_out = list(itertools.islice(held_out, HELD_OUT_DOCUMENTS))
-    stage = _Stage(vocab_size, documents, corpus_fingerprint, trial_folder, held_out, allow_code)
+    stage = _Stage(vocab_size, documents, corpus_fingerprint, trial_folder, held_out, allow_code, bpe_trainer)
     names, primitives = tokenizer_names(tracks), primitive_names(tracks)
     jobs: dict[str, BPEJob] = {}
     for track, recipe in tracks.items():
@@ -89,6 +93,7 @@ class _Stage:
     trial_folder: Path
     held_out: Sequence[str]
     allow_code: bool
+    bpe_trainer: BPETrainer
 
     def folder(self, name: str) -> Path:
         return self.trial_folder / TOKENIZERS_FOLDER / name
@@ -98,7 +103,8 @@ class _Stage:
         larger: dict[int, str] = {}
         fingerprints: dict[str, str] = {}
         for name, job in sorted(jobs.items(), key=lambda item: -item[1].vocab_size):
-            fingerprint = artifact.fingerprint("bpe tokenizer", {"corpus": self.corpus_fingerprint, **asdict(job)})
+            by_hf = {} if self.bpe_trainer == FAST else {"trainer": self.bpe_trainer}
+            fingerprint = artifact.fingerprint("bpe tokenizer", {"corpus": self.corpus_fingerprint, **asdict(job), **by_hf})
             if not artifact.is_finished(self.folder(name), fingerprint):
                 started = time.monotonic()
                 tokenizer = self._make_bpe(job, larger.get(job.min_frequency))
@@ -111,7 +117,7 @@ class _Stage:
         if larger is not None:
             return self._load_bpe(larger).cut(job.vocab_size)
         with progress.progress("training BPE", self.documents.bytes, "B") as shown:
-            return BPETokenizer.train(self.documents, job.vocab_size, job.min_frequency, on_progress=shown)
+            return BPETokenizer.train(self.documents, job.vocab_size, job.min_frequency, shown, self.bpe_trainer)
 
     def _load_bpe(self, name: str) -> BPETokenizer:
         tokenizer = load_tokenizer(self.folder(name))
