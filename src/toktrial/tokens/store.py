@@ -19,7 +19,7 @@ from toktrial.errors import TrialError
 
 if TYPE_CHECKING:
     from toktrial.corpus.documents import Documents
-    from toktrial.tokenizer.base import Tokenizer
+    from toktrial.tokenizer.base import IdStream, Tokenizer
 
 END_ID = 0  # closes a document; `<|endoftext|>`
 FILE_PREFIX = {"train": "train", "validation": "val"}  # of each split's files
@@ -103,11 +103,17 @@ def tokens_fingerprint(tokenizer_fingerprint: str) -> str:
 
 
 def write_tokens(
-    folder: Path, tokenizer: "Tokenizer", tokenizer_fingerprint: str, splits: "dict[str, Documents]", name: str
+    folder: Path,
+    tokenizer: "Tokenizer",
+    tokenizer_fingerprint: str,
+    splits: "dict[str, Documents]",
+    name: str,
+    train_ids: "IdStream | None" = None,
 ) -> str:
     """Encodes the documents of every split into `folder`, unless that is done. Returns the stage's fingerprint.
 
-    `name` is what the tokenizer is called. Asserts for every document that its entries' bytes add up to its length.
+    `name` is what the tokenizer is called; `train_ids`: the ids of the training documents, where they are known already.
+    Asserts for every document that its entries' bytes add up to its length.
     """
     fingerprint = tokens_fingerprint(tokenizer_fingerprint)
     if artifact.is_finished(folder, fingerprint):
@@ -121,8 +127,10 @@ def write_tokens(
         for split, documents in splits.items():
             title = f"encoding {tokenizer.recipe} {FILE_PREFIX[split]}"
             with progress.progress(title, documents.bytes, "B") as shown:
-                pieces = _encode(documents, tokenizer, dtype, entry_bytes)
-                manifest[split] = _write_split(partial, split, pieces, shown)
+                encoded = map(tokenizer.encode_arrow, documents.batches())
+                if split == "train" and train_ids is not None:
+                    encoded = _parts(*train_ids, documents)
+                manifest[split] = _write_split(partial, split, _close(documents, encoded, dtype, entry_bytes), shown)
         manifest["seconds"] = time.monotonic() - started
     return fingerprint
 
@@ -169,13 +177,22 @@ def _write_split(folder: Path, split: str, pieces: Iterable[Piece], shown: progr
     return counts
 
 
-def _encode(
-    documents: "Documents", tokenizer: "Tokenizer", dtype: np.dtype[Any], entry_bytes: npt.NDArray[np.uint32]
+def _parts(ids: npt.NDArray[np.integer[Any]], offsets: npt.NDArray[np.int64], documents: "Documents") -> "Iterator[IdStream]":
+    """Yields the ids of all documents batch by batch."""
+    first = 0
+    for texts in documents.batches():
+        walls = offsets[first : first + len(texts) + 1]
+        yield ids[walls[0] : walls[-1]], walls - walls[0]
+        first += len(texts)
+
+
+def _close(
+    documents: "Documents", encoded: "Iterable[IdStream]", dtype: np.dtype[Any], entry_bytes: npt.NDArray[np.uint32]
 ) -> Iterator[Piece]:
+    """Yields encoded batches of documents with closing ids, once they are checked."""
     from toktrial.corpus.documents import flat_buffers
 
-    for texts in documents.batches():
-        ids, offsets = tokenizer.encode_arrow(texts)
+    for texts, (ids, offsets) in zip(documents.batches(), encoded, strict=True):
         byte_lengths = np.diff(flat_buffers(texts)[0])
         byte_ends = np.concatenate([[0], np.cumsum(entry_bytes[ids], dtype=np.int64)])[offsets]
         wrong = np.flatnonzero(np.diff(byte_ends) != byte_lengths)
