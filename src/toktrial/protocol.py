@@ -17,9 +17,11 @@ from toktrial.errors import MOST_SEEDS, TrialError, check_numbers, nearest_name
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.report.config import VerdictConfig
 from toktrial.tokenizer.config import (
+    FAST,
     RECIPES,
     SMALLEST_VOCAB_SIZE,
     BPERecipe,
+    BPETrainer,
     BTMRecipe,
     PrimitiveRecipe,
     Recipe,
@@ -62,6 +64,8 @@ class Protocol:
     """A/A control: train the baseline again under as many other seeds, to show how far chance alone makes runs differ."""
     vocab_size: int = 16_384
     """Entries of every track's tokenizer, and rows of the model's embedding."""
+    bpe_trainer: BPETrainer = FAST
+    """Who learns the merges of BPE: `fast`, the trial itself, or `hf`, HF `tokenizers`. Both learn the same ones."""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     """Where the documents come from."""
     tracks: dict[str, Recipe] = field(default_factory=lambda: {"bpe": BPERecipe(), "btm": BTMRecipe()})

@@ -1,6 +1,7 @@
 """Merges left out where training text is cut: as the slow twin leaves them out, as often as asked, and nowhere else."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
+from toktrial.protocol import Protocol
 from toktrial.tokenizer import reference
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
@@ -23,6 +25,7 @@ from toktrial.tokenizer.merge import learn_merges
 from toktrial.tokenizer.merge_rules import SCOPES
 from toktrial.tokenizer.stage import prepare_tokenizers
 from toktrial.tokens.store import TokenStore, write_tokens
+from toktrial.trial import Trial
 
 ENTRIES = [b"a", b" a", b" th", b"ing", b".", b" "]
 documents_strategy = st.lists(
@@ -108,3 +111,18 @@ def test_the_track_trains_on_other_cuts_than_it_is_evaluated_on(tmp_path: Path, 
     assert store.train.document(5)[:-1].tolist() == training_ids(tokenizer, storybook[5:6])[0]
     with pytest.raises(TrialError, match="dropout must be at least 0 and below 1"):
         BTMRecipe(dropout=1.0)
+
+
+def test_a_whole_trial_writes_training_tokens_with_dropout_and_pruned_entries_cut(
+    tiny_protocol: Protocol, tmp_path: Path
+) -> None:
+    """Not the stream that learning the merges has left behind, which holds all merges and all entries."""
+    recipes = {"btm": BTMRecipe(400, prune=5), "left_out": BTMRecipe(400, dropout=0.2)}
+    trial = Trial(tmp_path / "trial", replace(tiny_protocol, tracks={"bpe": BPERecipe(), **recipes}))
+    trial.make_tokens()
+    documents = trial._documents("train")
+    for track in recipes:
+        tokenizer = load_tokenizer(trial.tokenizer_folders[track])
+        ids = TokenStore.open(trial.tokens_folder(track)).train.ids
+        expected = [token for batch in documents.batches() for token in tokenizer.encode_training(batch)[0].tolist()]
+        assert ids[ids != 0].tolist() == expected

@@ -20,6 +20,8 @@ VOCABULARY_FILE = "vocabulary.jsonl"
 
 Ids = npt.NDArray[np.uint32]
 Offsets = npt.NDArray[np.int64]
+IdStream = tuple[npt.NDArray[np.integer[Any]], Offsets]
+"""Documents of ids: flat, in any integer type; and the offsets (documents + 1,) at which each begins and ends."""
 
 
 class Tokenizer(ABC):

@@ -8,7 +8,7 @@ import functools
 import itertools
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,8 +18,9 @@ import pyarrow as pa
 
 from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
-from toktrial.tokenizer.base import Ids, Offsets, Tokenizer, write_vocabulary
-from toktrial.tokenizer.bpe import BPETokenizer
+from toktrial.progress import Progress
+from toktrial.tokenizer.base import Ids, IdStream, Offsets, Tokenizer, write_vocabulary
+from toktrial.tokenizer.bpe import BPETokenizer, read_batches
 from toktrial.tokenizer.dropout import Dropout
 from toktrial.tokenizer.encode_kernels import MergeTables, encode_stream, merge_tables
 from toktrial.tokenizer.merge import learn_merges_of_stream
@@ -198,20 +199,36 @@ class SuperBPETokenizer(BTMTokenizer):
     recipe = "superbpe"
 
 
-def encode_documents(tokenizer: Tokenizer, documents: Documents, spool_folder: Path | None = None) -> tuple[IntArray, Offsets]:
+def encode_documents(
+    tokenizer: Tokenizer, documents: Documents, spool_folder: Path | None = None, on_progress: Progress | None = None
+) -> IdStream:
     """Encodes a whole corpus: flat ids (uint16 if the vocabulary fits, otherwise uint32) and offsets (documents + 1,).
 
     The ids are memory-mapped from an unnamed temporary file, in `spool_folder` if one is given; the offsets are in memory.
+    `on_progress` is told the bytes read.
     """
     dtype = np.uint16 if tokenizer.vocab_size <= np.iinfo(np.uint16).max + 1 else np.uint32
     lengths = [np.zeros(1, dtype=np.int64)]
-    with tempfile.TemporaryFile(dir=spool_folder) as file:
-        for batch in documents.batches():
-            ids, batch_offsets = tokenizer.encode_arrow(batch)
-            file.write(ids.astype(dtype).data)
-            lengths.append(np.diff(batch_offsets))
+
+    def encode() -> Iterator[IntArray]:
+        for batch in read_batches(documents, on_progress):
+            ids, offsets = tokenizer.encode_arrow(batch)
+            lengths.append(np.diff(offsets))
+            yield ids.astype(dtype)
+
+    ids = spool(encode(), dtype, spool_folder)
+    return ids, np.cumsum(np.concatenate(lengths))
+
+
+def spool(parts: Iterable[IntArray], dtype: Any, folder: Path | None = None) -> IntArray:
+    """Writes arrays of that type, joined, to a file without a name, and returns it memory-mapped.
+
+    The file is gone when the array is, or the process, however that ends.
+    """
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for part in parts:
+            file.write(part.data)
+        if not file.tell():  # an empty file cannot be mapped
+            return np.zeros(0, dtype=dtype)
         file.flush()
-        offsets = np.cumsum(np.concatenate(lengths))
-        if not offsets[-1]:  # an empty file cannot be mapped
-            return np.zeros(0, dtype=dtype), offsets
-        return np.memmap(file, dtype=dtype, mode="r"), offsets
+        return np.memmap(file, dtype=dtype, mode="r")

@@ -10,6 +10,8 @@ from toktrial.errors import TrialError, check_numbers, nearest_name
 
 TOKENIZERS_FOLDER = "tokenizers"  # of a trial
 SCORE_NAMES = ("frequency", "pmi", "npmi", "likelihood")  # those in merge_rules.py
+BPETrainer = Literal["fast", "hf"]
+FAST: BPETrainer = "fast"
 IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")  # of a user's own score
 SMALLEST_VOCAB_SIZE = 257  # `<|endoftext|>` and the 256 single bytes
 

@@ -37,8 +37,8 @@ class LearnedMerges:
     """(n, 4) int64: left id, right id, new id, count when chosen; in the order of choice."""
     passed_over: list[tuple[int, int]]
     """Pairs that were the best one, but whose joined bytes already named an entry."""
-    ids: npt.NDArray[np.uint32]
-    """The stream that the merges left behind, flat."""
+    ids: Cells
+    """The stream that the merges left behind, flat; uint16, or uint32 for a vocabulary beyond that."""
     offsets: npt.NDArray[np.int64]
     """(documents + 1,) int64: where each document begins and ends in `ids`."""
     recounts: int = field(compare=False, default=0)

@@ -24,7 +24,7 @@ from toktrial.tokenizer import pairs
 from toktrial.tokenizer.merge_kernels import Scratch, merge_pair, new_scratch
 from toktrial.tokenizer.merge_rules import FREQUENCY, Score, flags_of, word_flags
 from toktrial.tokenizer.pairs import COUNT, PAIR_COLUMNS, SCORED_COUNT, Floats, Heap, Keys, Longs
-from toktrial.tokenizer.stream import Cells, Positions, compact, count_stream_pairs, count_tokens, stream_of
+from toktrial.tokenizer.stream import Cells, Positions, compact, count_stream_pairs, count_tokens, stream_of, strip_walls
 
 
 @dataclass(frozen=True)
@@ -174,9 +174,9 @@ class MergeEngine:
         if needed > self._heap.scores.size:
             self._heap = Heap(np.resize(self._heap.scores, 2 * needed), np.resize(self._heap.keys, 2 * needed))
 
-    def documents(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-        """Returns the documents as the merges left them: flat ids and offsets (documents + 1,)."""
+    def documents(self) -> tuple[Cells, npt.NDArray[np.int64]]:
+        """Returns the documents as the merges left them, and ends: flat ids, in the stream's own memory, and offsets."""
         self._positions = self._positions[:0].copy()  # frees what the merges no longer need
         cells, wall = self.compacted(), self._stream.wall
         walls = np.flatnonzero(cells == wall)
-        return cells[cells != wall].astype(np.uint32), walls - np.arange(walls.size)
+        return cells[: strip_walls(cells, wall)], walls - np.arange(walls.size)

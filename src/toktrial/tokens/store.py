@@ -6,7 +6,7 @@ holds the length of every entry in bytes (uint32). All little-endian. After this
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +19,12 @@ from toktrial.errors import TrialError
 
 if TYPE_CHECKING:
     from toktrial.corpus.documents import Documents
-    from toktrial.tokenizer.base import Tokenizer
+    from toktrial.tokenizer.base import IdStream, Tokenizer
 
 END_ID = 0  # closes a document; `<|endoftext|>`
 FILE_PREFIX = {"train": "train", "validation": "val"}  # of each split's files
 DOCUMENTS_AT_ONCE = 10_000  # that are copied from one store to another
 
-Encode = Callable[[Any], tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]]
 Piece = tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.int64], npt.NDArray[np.integer[Any]]]
 """Documents of a split: flat ids with closing ids, in the dtype on disk; then each document's number of ids and of bytes."""
 
@@ -104,11 +103,17 @@ def tokens_fingerprint(tokenizer_fingerprint: str) -> str:
 
 
 def write_tokens(
-    folder: Path, tokenizer: "Tokenizer", tokenizer_fingerprint: str, splits: "dict[str, Documents]", name: str
+    folder: Path,
+    tokenizer: "Tokenizer",
+    tokenizer_fingerprint: str,
+    splits: "dict[str, Documents]",
+    name: str,
+    train_ids: "IdStream | None" = None,
 ) -> str:
     """Encodes the documents of every split into `folder`, unless that is done. Returns the stage's fingerprint.
 
-    `name` is what the tokenizer is called. Asserts for every document that its entries' bytes add up to its length.
+    `name` is what the tokenizer is called; `train_ids`: the ids of the training documents, where they are known already.
+    Asserts for every document that its entries' bytes add up to its length.
     """
     fingerprint = tokens_fingerprint(tokenizer_fingerprint)
     if artifact.is_finished(folder, fingerprint):
@@ -123,8 +128,10 @@ def write_tokens(
             title = f"encoding {tokenizer.recipe} {FILE_PREFIX[split]}"
             with progress.progress(title, documents.bytes, "B") as shown:
                 encode = tokenizer.encode_training if split == "train" else tokenizer.encode_arrow
-                pieces = _encode(documents, encode, dtype, entry_bytes)
-                manifest[split] = _write_split(partial, split, pieces, shown)
+                encoded = map(encode, documents.batches())
+                if split == "train" and train_ids is not None:
+                    encoded = _parts(*train_ids, documents)
+                manifest[split] = _write_split(partial, split, _close(documents, encoded, dtype, entry_bytes), shown)
         manifest["seconds"] = time.monotonic() - started
     return fingerprint
 
@@ -171,13 +178,22 @@ def _write_split(folder: Path, split: str, pieces: Iterable[Piece], shown: progr
     return counts
 
 
-def _encode(
-    documents: "Documents", encode: Encode, dtype: np.dtype[Any], entry_bytes: npt.NDArray[np.uint32]
+def _parts(ids: npt.NDArray[np.integer[Any]], offsets: npt.NDArray[np.int64], documents: "Documents") -> "Iterator[IdStream]":
+    """Yields the ids of all documents batch by batch."""
+    first = 0
+    for texts in documents.batches():
+        walls = offsets[first : first + len(texts) + 1]
+        yield ids[walls[0] : walls[-1]], walls - walls[0]
+        first += len(texts)
+
+
+def _close(
+    documents: "Documents", encoded: "Iterable[IdStream]", dtype: np.dtype[Any], entry_bytes: npt.NDArray[np.uint32]
 ) -> Iterator[Piece]:
+    """Yields encoded batches of documents with closing ids, once they are checked."""
     from toktrial.corpus.documents import flat_buffers
 
-    for texts in documents.batches():
-        ids, offsets = encode(texts)
+    for texts, (ids, offsets) in zip(documents.batches(), encoded, strict=True):
         byte_lengths = np.diff(flat_buffers(texts)[0])
         byte_ends = np.concatenate([[0], np.cumsum(entry_bytes[ids], dtype=np.int64)])[offsets]
         wrong = np.flatnonzero(np.diff(byte_ends) != byte_lengths)
