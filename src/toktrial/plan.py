@@ -14,7 +14,7 @@ from toktrial.corpus.config import HUB_PREFIX
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
 from toktrial.report.wording import plural
-from toktrial.tokenizer.config import BPERecipe, FileRecipe
+from toktrial.tokenizer.config import BPERecipe, FileRecipe, TKNRecipe
 from toktrial.training.config import ModelConfig, TrainingConfig, matched_shape, steps_of
 from toktrial.training.rates import tuning_settings
 from toktrial.trial_folder import TrialFolder
@@ -241,6 +241,7 @@ def sampled_tokens(protocol: Protocol, documents: "Documents") -> dict[str, int]
     from toktrial.tokenizer.bpe import BPETokenizer
     from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
     from toktrial.tokenizer.file import load_file_track
+    from toktrial.tokenizer.longest_match import TKNTokenizer
 
     full = BPETokenizer.train(documents, protocol.vocab_size)
     found: dict[str, int] = {}
@@ -252,9 +253,8 @@ def sampled_tokens(protocol: Protocol, documents: "Documents") -> dict[str, int]
             tokenizer = load_file_track(recipe.path, protocol.vocab_size)
         else:
             primitive = full.cut(recipe.primitive_vocab_size)
-            tokenizer = BTMTokenizer.train(
-                documents, protocol.vocab_size, primitive=primitive, score=recipe.score, scope=recipe.scope
-            )
+            kind, rule = (TKNTokenizer, recipe.rule) if isinstance(recipe, TKNRecipe) else (BTMTokenizer, recipe.btm.rule)
+            tokenizer = kind.train(documents, protocol.vocab_size, primitive=primitive, **rule)
         found[track] = encode_documents(tokenizer, documents)[0].size + len(documents)
     return found
 

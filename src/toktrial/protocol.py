@@ -16,7 +16,17 @@ from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import MOST_SEEDS, TrialError, check_numbers, nearest_name
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.report.config import VerdictConfig
-from toktrial.tokenizer.config import RECIPES, SMALLEST_VOCAB_SIZE, BPERecipe, BTMRecipe, Recipe
+from toktrial.tokenizer.config import (
+    FAST,
+    RECIPES,
+    SMALLEST_VOCAB_SIZE,
+    BPERecipe,
+    BPETrainer,
+    BTMRecipe,
+    PrimitiveRecipe,
+    Recipe,
+    SuperBPERecipe,
+)
 from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
 
 ConfigT = TypeVar("ConfigT")
@@ -54,6 +64,8 @@ class Protocol:
     """A/A control: train the baseline again under as many other seeds, to show how far chance alone makes runs differ."""
     vocab_size: int = 16_384
     """Entries of every track's tokenizer, and rows of the model's embedding."""
+    bpe_trainer: BPETrainer = FAST
+    """Who learns the merges of BPE: `fast`, the trial itself, or `hf`, HF `tokenizers`. Both learn the same ones."""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     """Where the documents come from."""
     tracks: dict[str, Recipe] = field(default_factory=lambda: {"bpe": BPERecipe(), "btm": BTMRecipe()})
@@ -94,10 +106,11 @@ class Protocol:
         if len(self.tracks) < 2:
             raise TrialError(f"a trial compares two or more tracks, but `tracks` names {len(self.tracks)}")
         for name, recipe in self.tracks.items():
-            if isinstance(recipe, BTMRecipe) and recipe.primitive_vocab_size > self.vocab_size:
+            if isinstance(recipe, PrimitiveRecipe) and recipe.primitive_vocab_size > self.vocab_size:
+                size = "transition" if isinstance(recipe, SuperBPERecipe) else "primitive_vocab_size"
                 raise TrialError(
-                    f"tracks.{name}.primitive_vocab_size is {recipe.primitive_vocab_size}, which is above vocab_size "
-                    f"{self.vocab_size}: the primitives are part of the vocabulary"
+                    f"tracks.{name}.{size} is {recipe.primitive_vocab_size}, which is above vocab_size {self.vocab_size}: the "
+                    "primitives are part of the vocabulary"
                 )
 
     @property

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from toktrial.corpus.documents import Documents
     from toktrial.corpus.stage import Split
     from toktrial.report.result import TrialResult
+    from toktrial.tokenizer.base import IdStream
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -145,8 +146,8 @@ class Trial(TrialFolder):
         return artifact.read_manifest(self.corpus_folder)
 
     @writes
-    def make_tokenizers(self) -> dict[str, str]:
-        """Makes every track's tokenizer. Returns their fingerprints by track."""
+    def make_tokenizers(self, train_ids: "dict[str, IdStream] | None" = None) -> dict[str, str]:
+        """Makes every track's tokenizer. Returns their fingerprints by track. `train_ids`: see `prepare_tokenizers`."""
         if not all(map(artifact.is_finished, self.tokenizer_folders.values())):
             self.check_code()  # the stage checks again, but a corpus may take long
         manifest = self.make_corpus()
@@ -160,12 +161,15 @@ class Trial(TrialFolder):
             self.folder,
             held_out=self._documents("validation"),
             allow_code=self.allow_code,
+            bpe_trainer=self.protocol.bpe_trainer,
+            train_ids=train_ids,
         )
 
     @writes
     def make_tokens(self) -> dict[str, str]:
         """Encodes the corpus for every track. Returns the fingerprints by track."""
-        fingerprints = self.make_tokenizers()
+        train_ids: dict[str, IdStream] = {}
+        fingerprints = self.make_tokenizers(train_ids)
         from toktrial.tokenizer.load import load_tokenizer
         from toktrial.tokens.store import write_tokens
 
@@ -177,6 +181,7 @@ class Trial(TrialFolder):
                 fingerprints[track],
                 splits,
                 folder.name,
+                train_ids.get(fingerprints[track]),
                 self._executor.map,
             )
             for track, folder in self.tokenizer_folders.items()

@@ -84,6 +84,7 @@ documents_strategy = st.lists(
     st.integers(1, 3),
     st.sampled_from(sorted(SCORES) + ["frequency"] * 3),
     st.sampled_from(SCOPES),
+    st.sampled_from([0, 0, 2, 4]),
     st.sampled_from([0.0, 0.1, 1.0, 4.0]),
 )
 def test_equal_to_the_reference(
@@ -93,12 +94,13 @@ def test_equal_to_the_reference(
     min_frequency: int,
     score: str,
     scope: str,
+    max_words: int,
     pairs_kept_per_merge: float,
 ) -> None:
-    expected = reference.learn_merges(documents, ENTRIES, vocab_size, min_frequency, SCORES[score], scope, refresh_every=5)
+    expected = reference.learn_merges(documents, ENTRIES, vocab_size, min_frequency, SCORES[score], scope, 5, max_words)
     shards = PlainShards(list(cut_documents(*flatten(documents), n_shards)))
     learned = learn_merges_of_shards(
-        shards, ENTRIES, vocab_size, min_frequency, None, score, scope, 5, pairs_kept_per_merge=pairs_kept_per_merge
+        shards, ENTRIES, vocab_size, min_frequency, None, score, scope, max_words, 5, pairs_kept_per_merge
     )
     assert_equal(learned, expected)
     assert shards.all_documents() == expected.documents

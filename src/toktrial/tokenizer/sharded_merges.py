@@ -110,17 +110,19 @@ def learn_merges_of_shards(
     on_merge: OnMerge | None = None,
     score: str = FREQUENCY,
     scope: str = ANY,
+    max_words: int = 0,
     refresh_every: int = REFRESH_EVERY,
     pairs_kept_per_merge: float = PAIRS_KEPT_PER_MERGE,
     checkpoint: MergeCheckpoint | None = None,
 ) -> MergeList:
     """The same merges as `learn_merges_of_stream` finds in all the documents of the shards, whichever holds which.
 
-    Every score and scope is possible. A score other than `frequency` takes a round trip for each merge.
+    Every score, scope and limit of words is possible; pruning is not. A score other than `frequency` takes a round trip for
+    each merge.
     """
-    rule = merge_rule(token_bytes, vocab_size, min_frequency, score, scope, refresh_every, pairs_kept_per_merge)
-    state = (checkpoint.load() if checkpoint else None) or MergeState(_no_cells(vocab_size))
-    learner = Learner(state, token_bytes, vocab_size)
+    rule = merge_rule(token_bytes, vocab_size, min_frequency, score, scope, max_words, refresh_every, pairs_kept_per_merge)
+    state = (checkpoint.load() if checkpoint else None) or MergeState(_no_cells(vocab_size), vocab_size)
+    learner = Learner(state, token_bytes, rule)
     shards.start(token_bytes, vocab_size, scope, state.merges)
     engine = ShardedMergeEngine(shards, learner.entries, vocab_size, len(state.merges), rule)
     learned = learner.learn(engine, on_merge, checkpoint)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from toktrial.corpus.documents import Documents
-    from toktrial.tokenizer.base import Tokenizer
+    from toktrial.tokenizer.base import IdStream, Tokenizer
 
 END_ID = 0  # closes a document; `<|endoftext|>`
 FILE_PREFIX = {"train": "train", "validation": "val"}  # of each split's files
@@ -111,12 +111,14 @@ def write_tokens(
     tokenizer_fingerprint: str,
     splits: "dict[str, Documents]",
     name: str,
+    train_ids: "IdStream | None" = None,
     map_in_order: Callable[[Callable[[Any], Piece], Iterable[Any]], Iterable[Piece]] = map,
 ) -> str:
     """Encodes the documents of every split into `folder`, unless that is done. Returns the stage's fingerprint.
 
-    `name` is what the tokenizer is called. `map_in_order` works as `map` does, and may have batches encoded elsewhere. Asserts
-    for every document that its entries' bytes add up to its length.
+    `name` is what the tokenizer is called; `train_ids`: the ids of the training documents, where they are known already.
+    `map_in_order` works as `map` does, and may have batches encoded elsewhere. Asserts for every document that its entries'
+    bytes add up to its length.
     """
     fingerprint = tokens_fingerprint(tokenizer_fingerprint)
     if artifact.is_finished(folder, fingerprint):
@@ -130,7 +132,13 @@ def write_tokens(
         for split, documents in splits.items():
             title = f"encoding {tokenizer.recipe} {FILE_PREFIX[split]}"
             with progress.progress(title, documents.bytes, "B") as shown:
-                pieces = map_in_order(functools.partial(_encode, tokenizer, dtype, entry_bytes), documents.batches())
+                if split == "train" and train_ids is not None:
+                    pieces = map(
+                        functools.partial(_close, dtype, entry_bytes), documents.batches(), _parts(*train_ids, documents)
+                    )
+                else:
+                    encode = tokenizer.encode_training if split == "train" else tokenizer.encode_arrow
+                    pieces = map_in_order(functools.partial(_encode, encode, dtype, entry_bytes), documents.batches())
                 manifest[split] = _write_split(partial, split, pieces, shown)
         manifest["seconds"] = time.monotonic() - started
     return fingerprint
@@ -179,16 +187,35 @@ def _write_split(folder: Path, split: str, pieces: Iterable[Piece], shown: progr
 
 
 def _encode(
-    tokenizer: "Tokenizer", dtype: np.dtype[Any], entry_bytes: npt.NDArray[np.uint32], texts: "pa.LargeStringArray"
+    encode: "Callable[[pa.LargeStringArray], IdStream]",
+    dtype: np.dtype[Any],
+    entry_bytes: npt.NDArray[np.uint32],
+    texts: "pa.LargeStringArray",
 ) -> Piece:
+    return _close(dtype, entry_bytes, texts, encode(texts))
+
+
+def _close(
+    dtype: np.dtype[Any], entry_bytes: npt.NDArray[np.uint32], texts: "pa.LargeStringArray", encoded: "IdStream"
+) -> Piece:
+    """Returns a batch of documents with closing ids, once it is checked."""
     from toktrial.corpus.documents import flat_buffers
 
-    ids, offsets = tokenizer.encode_arrow(texts)
+    ids, offsets = encoded
     byte_lengths = np.diff(flat_buffers(texts)[0])
     byte_ends = np.concatenate([[0], np.cumsum(entry_bytes[ids], dtype=np.int64)])[offsets]
     wrong = np.flatnonzero(np.diff(byte_ends) != byte_lengths)
     assert not wrong.size, f"entries of document {wrong[0]} of a batch do not add up to its bytes"
     return np.insert(ids.astype(dtype), offsets[1:], END_ID), np.diff(offsets) + 1, byte_lengths
+
+
+def _parts(ids: npt.NDArray[np.integer[Any]], offsets: npt.NDArray[np.int64], documents: "Documents") -> "Iterator[IdStream]":
+    """Yields the ids of all documents batch by batch."""
+    first = 0
+    for texts in documents.batches():
+        walls = offsets[first : first + len(texts) + 1]
+        yield ids[walls[0] : walls[-1]], walls - walls[0]
+        first += len(texts)
 
 
 def _copy(split: TokenSplit, documents: npt.NDArray[np.int64]) -> Iterator[Piece]:
