@@ -224,12 +224,14 @@ class Trial(TrialFolder):
     def _evaluate_runs(self, runs: Sequence[tuple[str, int]]) -> None:
         self.train()
         from toktrial.evaluation.count_models import measure_floors
+        from toktrial.evaluation.intrinsic import measure_intrinsics
         from toktrial.evaluation.overlap import account_overlap
         from toktrial.evaluation.stage import evaluate_run
         from toktrial.evaluation.vocabulary import describe_vocabularies
 
         describe_vocabularies(self.folder, self.tokenizer_folders, self.tokens_folders, self.protocol.vocab_size)
         measure_floors(self.folder, self.tokens_folders, self.protocol.evaluation.eval_documents)
+        measure_intrinsics(self.folder, self.tokenizer_folders, self.tokens_folders)
         contexts = {track: self.shape_of(track)[0].context for track in self.protocol.tracks}
         account_overlap(self.folder, self._splits(), self._corpus_fingerprint(), self.tokens_folders, contexts)
         paired = [(track, seed) for track, seed in runs if seed <= self.protocol.last_seed]
