@@ -110,9 +110,7 @@ def test_documents_are_walls() -> None:
 
 def test_longer_histories_help_with_stories_until_they_are_rare(story_tokens: dict[str, Path]) -> None:
     store = TokenStore.open(story_tokens["bpe"])
-    nats = [
-        NgramModel.of(store.train, store.entries, order).document_nats(store.validation).sum() for order in (1, 2, 3)
-    ]
+    nats = [NgramModel.of(store.train, store.entries, order).document_nats(store.validation).sum() for order in (1, 2, 3)]
     assert nats == sorted(nats, reverse=True)
     # The bigram floor, with one discount in place of three, is almost the same model.
     bigram = document_nats(CountModel.of(store.train, store.entries), store.validation)["bigram"].sum()
