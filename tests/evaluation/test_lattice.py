@@ -80,7 +80,7 @@ def test_steps_after_one_edge_get_weights_of_their_own() -> None:
 def test_a_text_that_begins_and_ends_with_what_no_entry_holds_alone_has_no_dead_ends() -> None:
     entries = EntryTable([b"<|endoftext|>", b"ab", b"a", b"bc", b"c"])
     lattice = Lattice(b"abc", entries)
-    lattice.weigh(lambda left, right: np.zeros(len(left)))
+    lattice.weigh(lambda left, _: np.zeros(len(left)))
     cuts, _ = lattice.draw(50, np.random.default_rng(1))
     assert {ids_of(lattice, cut) for cut in cuts} == {(1, 4, 0), (2, 3, 0)} == {ids_of(lattice, c) for c in lattice.all_cuts()}
 

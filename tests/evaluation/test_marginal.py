@@ -15,7 +15,6 @@ from toktrial.evaluation.healing import EntryTable
 from toktrial.evaluation.lattice import Lattice
 from toktrial.evaluation.marginal import CutScorer, Marginal, document_marginal, marginals
 from toktrial.evaluation.run_files import FINAL_FILE, MARGINAL_FILE, has_marginal
-from toktrial.protocol import Protocol
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokens.store import TokenStore, entry_bytes_of
 from toktrial.training.config import ModelConfig
@@ -61,7 +60,7 @@ def slow_nats(model: GPT, targets: list[int]) -> float:
 def marginal_of(model: GPT, seed: int = 0) -> Marginal:
     scorer = CutScorer(model, Lattice(TEXT, ENTRIES), ENTRY_BYTES)
     own = scorer.lattice.cut_of(OWN)
-    return document_marginal(scorer, own, lambda left, right: np.full(len(left), -1.0), np.random.default_rng(seed))
+    return document_marginal(scorer, own, lambda left, _: np.full(len(left), -1.0), np.random.default_rng(seed))
 
 
 def test_a_short_text_has_the_sum_over_every_single_cut() -> None:

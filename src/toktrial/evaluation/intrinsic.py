@@ -1,6 +1,6 @@
 """What can be measured of a tokenizer without training a model: a 5-gram model of its ids, and in how many ways words are cut.
 
-Token files -> intrinsic measures -> report, which sets them beside the outcome, with those of count_models.py and vocabulary.py.
+Token files -> intrinsic measures -> report, which sets them beside the outcome, as it does the floors and the vocabularies.
 """
 
 import math
