@@ -155,8 +155,8 @@ def with_values_under_the_pointer(chart: Specification, measure: str, height: in
 def by_track(channel: str, names: Sequence[str], control: str | None = None, first: int = 0) -> Specification:
     """Returns the encoding that gives each track its `color`, `strokeDash` or `shape`.
 
-    Where colours repeat, dashes and shapes are shifted by one, so that the first 36 tracks look different. `first`: place of the
-    first name among all tracks.
+    Where colours repeat, dashes and shapes are shifted by one, so that the first 36 tracks look different. `first`: place of
+    the first name among all tracks.
     """
     values, of_control = STYLES[channel]
     places = range(first, first + len(names))

@@ -10,7 +10,6 @@ WHAT_IT_IS = (
     "the tokenizer's own cut, so they are too high, by a gap that differs between tokenizers. Here the same models are asked "
     "for the sum. It decides nothing."
 )
-NO_SIGN_CHANGES = "no difference from {} changes its sign"
 HOW_ESTIMATED = (
     "Where a document has too many cuts to score, the sum is estimated from cuts drawn at random. Such an estimate is too low "
     f"on average, so gaps are at least as large as these. {PLUS_MINUS}: standard error over documents, for these models; "
@@ -30,7 +29,7 @@ def marginal_section(result: TrialResult) -> Section | None:
         changes_table(found, result.baseline),
         *paragraphs([HOW_ESTIMATED], "small"),
     )
-    return Section(id="cuts", title="The gap of one cut", blocks=blocks)
+    return Section(id="marginal", title="The gap of one cut", blocks=blocks)
 
 
 def gap_sentences(found: MarginalGaps, baseline: str) -> list[str]:
@@ -38,10 +37,8 @@ def gap_sentences(found: MarginalGaps, baseline: str) -> list[str]:
     ordered = sorted(found.tracks, key=lambda track: found.tracks[track].share)
     ends = [f"{percent(found.tracks[track].share, 2)} of the own cut's bits in {track}" for track in (ordered[0], ordered[-1])]
     turned = [each.track for each in found.differences if each.difference * each.own_difference < 0]
-    which = (
-        f"the difference of {joined(turned)} from {baseline} changes its sign" if turned else NO_SIGN_CHANGES.format(baseline)
-    )
-    return [f"The gap is {ends[0]} to {ends[1]}. Where all cuts count, {which}."]
+    which = f"the difference of {joined(turned)} from {baseline}" if turned else f"no difference from {baseline}"
+    return [f"The gap is {ends[0]} to {ends[1]}. Where all cuts count, {which} changes its sign."]
 
 
 def gaps_table(found: MarginalGaps) -> Table:
