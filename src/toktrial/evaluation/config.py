@@ -47,7 +47,7 @@ class EvaluationConfig:
     """Folder of BLiMP's jsonl files, whose pairs of sentences every trained model judges; empty: no such folder."""
     marginal: int = 0
     """Validation documents, those of the curves first, whose probability is summed over all cuts of the text into entries, to
-    compare it with the tokenizer's own cut; 0: none. Takes a run about as long as scoring 30 to 60 times as many documents."""
+    compare it with the tokenizer's own cut; 0: none. It takes a run as long as scoring 10 to 50 times as many documents."""
 
     def __post_init__(self) -> None:
         least = {"eval_documents": 1, "max_new_bytes": 1, "temperature": 0, "top_k": 0, "marginal": 0}

@@ -49,7 +49,7 @@ def gaps_table(found: MarginalGaps) -> Table:
             decimal(gap.own_bits_per_byte, 4),
             decimal(gap.bits_per_byte, 4),
             _with_error(decimal(gap.gap, 4), gap.standard_error),
-            decimal(gap.sampling_error, 4),
+            decimal(gap.sampling_error, 5),
             percent(gap.share, 2),
             f"{count(gap.exact)} of {count(found.documents * len(gap.seeds))}",
             str(len(gap.seeds)),
