@@ -2,24 +2,20 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from toktrial import artifact
 from toktrial.evaluation import marginal
 from toktrial.evaluation.healing import EntryTable
 from toktrial.evaluation.lattice import Lattice
 from toktrial.evaluation.marginal import CutScorer, Marginal, document_marginal, marginals
-from toktrial.evaluation.run_files import FINAL_FILE, MARGINAL_FILE, has_marginal
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokens.store import TokenStore, entry_bytes_of
 from toktrial.training.config import ModelConfig
 from toktrial.training.model import GPT
-from toktrial.trial import Trial
 
 TOKEN_BYTES = [b"<|endoftext|>", b"a", b"b", b"ab", b"ba", b"bb", b"aab", b"abab"]
 ENTRIES = EntryTable(TOKEN_BYTES)
@@ -120,27 +116,3 @@ def test_a_document_has_the_same_marginal_among_however_many(
     assert two[0].nats == pytest.approx(one[0].nats, rel=1e-9)
     assert [each.nats < each.own_nats for each in two] == [True, True]
     assert tokens > 2 * sum(len(store.validation.document(document)) for document in range(2))
-
-
-def test_a_trial_that_asks_for_marginals_later_measures_them_and_nothing_else(finished: Trial, tmp_path: Path) -> None:
-    import shutil
-
-    folder = tmp_path / "trial"
-    shutil.copytree(finished.folder, folder)
-    finals = {path: path.read_bytes() for path in folder.glob(f"runs/*/*/{FINAL_FILE}")}
-    assert finals
-    assert Trial.open(folder).finished_result() is not None
-    plan = replace(finished.protocol, evaluation=replace(finished.protocol.evaluation, marginal=1))
-    trial = Trial(folder, plan)
-    assert trial.finished_result() is None
-    result = trial.report()
-    assert {path: path.read_bytes() for path in finals} == finals, "the final evaluation stands"
-    for path in finals:
-        found = artifact.read_json(path.parent / MARGINAL_FILE)
-        final_nats = np.load(path.parent / "document_nats.npy")[0]
-        assert found["own_nats"] == pytest.approx([final_nats], rel=1e-6)
-        assert found["nats"][0] < found["own_nats"][0]
-        assert has_marginal(path.parent, 1)
-        assert not has_marginal(path.parent, 2)
-    assert result.marginal is not None
-    assert trial.finished_result() is not None

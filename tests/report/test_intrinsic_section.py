@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -59,6 +59,7 @@ def slow_share(scores: list[float], outcomes: list[float]) -> float:
     return sum(right) / len(pairs)
 
 
+@settings(max_examples=40)
 @given(st.data())
 def test_correlation_and_pairs_are_those_of_scipy_and_of_a_plain_loop(data: st.DataObject) -> None:
     outcomes = data.draw(VALUES)

@@ -86,7 +86,7 @@ class CutScorer:
         scorer = DocumentScorer(split, self.entry_bytes, self.model.config.context, self.model.vocab_size)
         nats = np.zeros(len(edges))
         for places, found in scorer.log_probabilities(self.model):
-            log_probabilities = found.cpu().double().numpy()
+            log_probabilities = found.cpu().numpy()
             nats[places] = -log_probabilities[np.arange(len(places)), targets[places]]
             for edge, row in zip(preceding[places].tolist(), log_probabilities, strict=True):
                 if edge not in self._taught:

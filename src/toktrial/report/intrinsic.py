@@ -98,10 +98,12 @@ def foretell(scores: Mapping[str, Floats], outcomes: Sequence[Sequence[float]]) 
     found = {}
     for name, score in scores.items():
         correlation, share = (float(of(score[all_tracks], means, all_tracks)[0]) for of in (_correlations, _shares))
-        correlations, shares = (_interval(of(score[drawn], drawn_means, drawn)) for of in (_correlations, _shares))
         is_known = not np.isnan(correlation)
         found[name] = Foretelling(
-            correlation if is_known else None, *(correlations if is_known else (None, None)), share, *shares
+            correlation if is_known else None,
+            *(_interval(_correlations(score[drawn], drawn_means, drawn)) if is_known else (None, None)),
+            share,
+            *_interval(_shares(score[drawn], drawn_means, drawn)),
         )
     return dict(sorted(found.items(), key=lambda item: (-item[1].share_of_pairs, -(item[1].rank_correlation or 0))))
 

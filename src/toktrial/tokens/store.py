@@ -68,7 +68,7 @@ class TokenSplit:
 
     def documents_within(self, ids: int) -> int:
         """Returns how many of the first documents hold at most so many ids together."""
-        return int(np.searchsorted(self.offsets, ids, side="right")) - 1
+        return int(np.searchsorted(self.offsets, np.uint64(ids), side="right")) - 1
 
 
 @dataclass(frozen=True)
