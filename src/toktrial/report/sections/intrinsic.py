@@ -34,7 +34,8 @@ def intrinsic_section(result: TrialResult) -> Section | None:
         verdicts = {name: _verdict(each, found) for name, each in found.foretelling.items()}
         chart = measures_figure(found, measure_names(found), verdicts)
         blocks = (*paragraphs(foretelling_sentences(found)), chart, foretelling_table(found), *blocks)
-    return Section(id="intrinsic", title="What counting foretells", blocks=blocks)
+    title = "What counting foretells" if found.foretelling else "What counting measures"
+    return Section(id="intrinsic", title=title, blocks=blocks)
 
 
 def measure_names(found: Intrinsic) -> dict[str, str]:

@@ -12,7 +12,7 @@ WHAT_IT_IS = (
 )
 HOW_ESTIMATED = (
     "Where a document has too many cuts to score, the sum is estimated from cuts drawn at random. Such an estimate is too low "
-    f"on average, so gaps are at least as large as these. {PLUS_MINUS}: standard error over documents, for these models; "
+    f"on average, and the gaps too small. {PLUS_MINUS}: standard error over documents, for these models; "
     "sampling: that of the estimate."
 )
 
@@ -35,10 +35,11 @@ def marginal_section(result: TrialResult) -> Section | None:
 def gap_sentences(found: MarginalGaps, baseline: str) -> list[str]:
     """Returns in which tracks the gap is smallest and largest, and which differences change their sign where all cuts count."""
     ordered = sorted(found.tracks, key=lambda track: found.tracks[track].share)
-    ends = [f"{percent(found.tracks[track].share, 2)} of the own cut's bits in {track}" for track in (ordered[0], ordered[-1])]
+    low, high = (percent(found.tracks[track].share, 2) for track in (ordered[0], ordered[-1]))
     turned = [each.track for each in found.differences if each.difference * each.own_difference < 0]
     which = f"the difference of {joined(turned)} from {baseline}" if turned else f"no difference from {baseline}"
-    return [f"The gap is {ends[0]} to {ends[1]}. Where all cuts count, {which} changes its sign."]
+    lies = f"The gap lies between {low} of the own cut's bits ({ordered[0]}) and {high} ({ordered[-1]})."
+    return [f"{lies} Where all cuts count, {which} changes its sign."]
 
 
 def gaps_table(found: MarginalGaps) -> Table:
