@@ -21,6 +21,8 @@ from toktrial.report.sections import (
     beside,
     control,
     curves,
+    intrinsic,
+    marginal,
     minimal_pairs,
     opening,
     ratings,
@@ -44,6 +46,7 @@ OPENING: tuple[SectionOf, ...] = (
 )  # fmt: skip
 BODY: tuple[SectionOf, ...] = (
     tracks.tracks_section, beside.beside_section, tuning.tuning_section, control.control_section, tokenizers.tokenizers_section,
+    intrinsic.intrinsic_section, marginal.marginal_section,
     samples.samples_section, ratings.ratings_section, minimal_pairs.minimal_pairs_section, curves.loss_section,
     record.amendments_section, record.protocol_section, record.environment_section, record.repeat_section,
 )  # fmt: skip
