@@ -8,7 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -22,6 +22,7 @@ from toktrial.errors import TrialError
 from toktrial.lock import writing
 from toktrial.protocol import Protocol, differences
 from toktrial.tokenizer.config import named_code
+from toktrial.trackers import check_tracker
 from toktrial.trial import Trial
 from toktrial.trial_folder import PROTOCOL_FILE, TRIALS, TrialFolder, check_place
 
@@ -47,6 +48,8 @@ class Stage(Call):
     """Bits per byte: `report` and `run` say what each track needs to reach it. It decides nothing."""
     allow_code: bool = False
     """Import the code that a protocol's file names (a score), because you trust it."""
+    send_to: tuple[str, ...] = ()
+    """Show the trial, as it goes on, in one or more of tensorboard, wandb, trackio and mlflow."""
     command: tyro.conf.Suppress[str] = ""
     """The stage, or `run`."""
 
@@ -72,6 +75,8 @@ class Stage(Call):
         )
         if call.target is not None and not 0 < call.target < math.inf:
             raise TrialError(f"--target must be bits per byte, a number above 0, but is {call.target}")
+        for tracker in call.send_to:
+            check_tracker(tracker)
         if call.target is not None and name not in ("report", "run"):
             raise CallError(f"--target is an option of `report` and `run`, not of `{name}`")
         words = [word for argument in arguments for word in argument.split("=", 1)]
@@ -105,6 +110,8 @@ class Stage(Call):
                 f"`toktrial report {trial.folder}` reports it as it is, and `toktrial run` can change some fields"
             )
         write_report(trial.folder, self.target)
+        with self._sending():
+            pass
 
     def _confirm(self, trial: Trial) -> "Plan":
         """Says what the trial will cost, and asks before anything long. Raises TrialError where the answer is no."""
@@ -123,10 +130,26 @@ class Stage(Call):
 
     @contextmanager
     def writing_trial(self) -> Iterator[Trial]:
-        """Opens or begins the trial, and holds its lock. Raises TrialError as `Trial` and `lock.writing` do."""
+        """Opens or begins the trial, and holds its lock, while trackers are sent what it writes.
+
+        Raises TrialError as `Trial` and `lock.writing` do.
+        """
         check_place(self.trial_folder)
-        with writing(self.trial_folder, self.wait):
-            yield Trial(self.trial_folder, self.protocol, self.allow_code)
+        with ExitStack() as until_sent, writing(self.trial_folder, self.wait):
+            trial = Trial(self.trial_folder, self.protocol, self.allow_code)
+            until_sent.enter_context(self._sending())
+            yield trial
+
+    @contextmanager
+    def _sending(self) -> Iterator[None]:
+        """Sends the trial to the trackers that were named, while the block runs; see `sending.sending_from_a_process`."""
+        with ExitStack() as senders:
+            if self.send_to:
+                from toktrial.sending import sending_from_a_process
+
+                for name in self.send_to:
+                    senders.enter_context(sending_from_a_process(self.trial_folder, name))
+            yield
 
     def _train_together(self) -> None:
         from toktrial.training.distributed import first_before_the_others, joined
@@ -142,7 +165,8 @@ class Stage(Call):
                     raise TrialError(
                         f"learning rates are tuned without torchrun: first `toktrial tune {trial.folder}`, then this again"
                     )
-            trial.train()
+            with self._sending() if together.is_first else nullcontext():
+                trial.train()
 
 
 @dataclass(frozen=True)
