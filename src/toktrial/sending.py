@@ -22,7 +22,8 @@ from toktrial.evaluation.run_files import FINAL_FILE, is_evaluated
 from toktrial.integrity import RUNS
 from toktrial.lock import TrialBusyError, holder, writing
 from toktrial.report.result import TrialResult, typed
-from toktrial.trackers import TRACKERS, SentReport, SentRun
+from toktrial.report.sections.record import flat
+from toktrial.trackers import TRACKERS, SentLine, SentReport, SentRun
 from toktrial.training.metrics import METRICS_FILE, RECORD_FILE, Metrics, read_metrics
 from toktrial.trial_folder import TrialFolder
 
@@ -107,11 +108,11 @@ class Sender:
         if name not in self._opened:
             self._opened[name] = self._tracker.begin(self._run(folder, name, sent))
         for line in news:
-            self._tracker.log(self._opened[name], _values(line), line.step, line.timestamp)
+            self._tracker.log(self._opened[name], SentLine(_values(line), line.step, line.timestamp))
             sent.step = line.step
         if is_judged_anew:
             values = {f"final_{measure}": final[measure] for measure in ("bits_per_byte", "validation_loss")}
-            self._tracker.conclude(self._opened[name], values, final["step"], metrics[-1].timestamp)
+            self._tracker.conclude(self._opened[name], SentLine(values, final["step"], metrics[-1].timestamp))
             sent.evaluated_step = final["step"]
         if sent.evaluated_step == sent.step:
             self._tracker.finish(self._opened.pop(name))
@@ -176,7 +177,7 @@ def send(trial: TrialFolder, name: str, follow: bool = False) -> str:
         except (TrialError, OSError):
             raise
         except Exception as error:  # a library of somebody else's may raise anything
-            raise TrialError(f"{name} failed ({type(error).__name__}: {error})") from error
+            raise TrialError(f"{name} failed with {type(error).__name__}: {error}") from error
     return sender.where
 
 
@@ -225,7 +226,7 @@ def sending_from_a_process(trial_folder: Path, name: str) -> Iterator[None]:
 def _wait_for(watching: Thread, process: "subprocess.Popen[str]", name: str) -> None:
     watching.join(5 * POLL_SECONDS)
     if watching.is_alive():
-        progress.print_line(f"sending the rest to {name} ...")
+        progress.print_line(f"sending the rest to {name}, for {PATIENCE_SECONDS:.0f} seconds at most ...")
         watching.join(PATIENCE_SECONDS)
     if watching.is_alive():
         process.terminate()
@@ -239,25 +240,14 @@ def _watch(process: "subprocess.Popen[str]", name: str, trial_folder: Path) -> N
         progress.print_line(line.rstrip())
     if process.wait():
         log = trial_folder / TRACKERS_FOLDER / name / LOG_FILE
-        said = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.startswith("toktrial: ")]
-        reason = said[-1].removeprefix("toktrial: ") if said else f"exit status {process.returncode}"
+        said = [
+            line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.startswith("toktrial: ")
+        ]
+        reason = said[-1].removeprefix("toktrial: ") if said else f"{name} was stopped (exit status {process.returncode})"
         progress.print_line(
-            f"{name} gets no more of this trial ({reason}). The trial goes on; `toktrial send {trial_folder} --to {name}` sends "
-            f"what is missing, and {log} has the details"
+            f"{reason}\nThe trial goes on without {name}. `toktrial send {trial_folder} --to {name}` sends what is missing; "
+            f"{log} has the details"
         )
-
-
-def flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields (dotted name, value) of everything in nested tables.
-
-    >>> list(flat({"a": {"b": 1}, "c": [2]}))
-    [('a.b', 1), ('c', [2])]
-    """
-    for name, value in table.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
 
 
 def _values(line: Metrics) -> dict[str, float]:

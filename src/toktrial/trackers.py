@@ -3,13 +3,12 @@
 sending.py reads what a trial has written and hands it to one of these. A library writes to wherever its own settings and
 environment variables say. To add a tracker: a class, and its line of TRACKERS.
 
-The trackers of `accelerate` (1.15) do not fit: they import torch whatever they write, drop the time at which a line was written,
-and share no call for texts and pictures, so a class for each library would still be needed.
+The trackers of `accelerate` (1.15) do not fit: they import torch whatever they write, drop the time at which a line was
+written, and share no call for texts and pictures, so a class for each library would still be needed.
 """
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from contextvars import Context
 from dataclasses import dataclass
 from html import escape
@@ -37,6 +36,17 @@ class SentRun:
     """Every field of the protocol and of the run's record, under dotted names."""
     is_known: bool = False
     """Whether some of it was sent before."""
+
+
+@dataclass(frozen=True)
+class SentLine:
+    """Numbers of a run at one step."""
+
+    values: dict[str, float]
+    """By their names in metrics.jsonl."""
+    step: int
+    timestamp: float
+    """When the trial wrote them, in seconds since 1970."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +86,12 @@ class Tracker(ABC):
         """Opens a run: a new one, or the one of that id to which more is to be added."""
 
     @abstractmethod
-    def log(self, opened: Any, values: Mapping[str, float], step: int, timestamp: float) -> None:
-        """Adds a line to a run. `timestamp`: when the trial wrote it, in seconds since 1970."""
+    def log(self, opened: Any, line: SentLine) -> None:
+        """Adds a line to a run."""
 
-    def conclude(self, opened: Any, values: Mapping[str, float], step: int, timestamp: float) -> None:
+    def conclude(self, opened: Any, line: SentLine) -> None:
         """Adds what a run's final evaluation found, at its last step."""
-        self.log(opened, values, step, timestamp)
+        self.log(opened, line)
 
     @abstractmethod
     def show(self, opened: Any, report: SentReport) -> None:
@@ -107,9 +117,9 @@ class TensorBoard(Tracker):
         writer.add_text("settings", "\n".join(["| field | value |", "|:---|:---|", *rows]))
         return writer
 
-    def log(self, opened: Any, values: Mapping[str, float], step: int, timestamp: float) -> None:
-        for name, value in values.items():
-            opened.add_scalar(name, value, step, walltime=timestamp)
+    def log(self, opened: Any, line: SentLine) -> None:
+        for name, value in line.values.items():
+            opened.add_scalar(name, value, line.step, walltime=line.timestamp)
         opened.flush()
 
     def show(self, opened: Any, report: SentReport) -> None:
@@ -141,8 +151,8 @@ class InitLogFinish(Tracker):
     def options(self, run: SentRun) -> dict[str, Any]:
         """Returns what the library's `init` takes beside what both take, or instead of it."""
 
-    def log(self, opened: Any, values: Mapping[str, float], step: int, timestamp: float) -> None:  # noqa: ARG002: both take their own time
-        opened.log(dict(values), step=step)
+    def log(self, opened: Any, line: SentLine) -> None:
+        opened.log(dict(line.values), step=line.step)
 
     def show(self, opened: Any, report: SentReport) -> None:
         library = import_module(self.module)
@@ -177,8 +187,8 @@ class WandB(InitLogFinish):
         project = {"project": os.environ["WANDB_PROJECT"]} if "WANDB_PROJECT" in os.environ else {}
         return {"id": run.id, "resume": "allow", "dir": self._place, "reinit": "create_new", "settings": settings, **project}
 
-    def conclude(self, opened: Any, values: Mapping[str, float], step: int, timestamp: float) -> None:  # noqa: ARG002: they have no step
-        opened.summary.update(dict(values))
+    def conclude(self, opened: Any, line: SentLine) -> None:
+        opened.summary.update(dict(line.values))  # a step that was logged before would be dropped
 
 
 class Trackio(InitLogFinish):
@@ -227,11 +237,12 @@ class MLflow(Tracker):
             self._client.log_batch(opened, params=parameters[first : first + MOST_PARAMETERS_AT_ONCE])
         return opened
 
-    def log(self, opened: Any, values: Mapping[str, float], step: int, timestamp: float) -> None:
+    def log(self, opened: Any, line: SentLine) -> None:
         from mlflow.entities import Metric
 
-        milliseconds = round(1000 * timestamp)
-        self._client.log_batch(opened, metrics=[Metric(name, value, milliseconds, step) for name, value in values.items()])
+        when = round(1000 * line.timestamp)  # milliseconds
+        metrics = [Metric(name, value, when, line.step) for name, value in line.values.items()]
+        self._client.log_batch(opened, metrics=metrics)
 
     def show(self, opened: Any, report: SentReport) -> None:
         self._client.set_tag(opened, "mlflow.note.content", report.verdict)  # what MLflow shows as a run's description

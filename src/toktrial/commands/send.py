@@ -1,4 +1,4 @@
-"""`toktrial send`: a trial, finished or not, to experiment trackers. `--send-to` of the stages does the same while they work."""
+"""`toktrial send`: a trial, finished or not, to experiment trackers. The stages' --send-to does the same while they work."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,9 @@ class Send(Call):
         from toktrial.trackers import TRACKERS, check_tracker
 
         if not self.to:
-            raise CallError(f"send where? toktrial send {self.trial} --to {next(iter(TRACKERS))}; known are: {', '.join(TRACKERS)}")
+            raise CallError(
+                f"send where? toktrial send {self.trial} --to {next(iter(TRACKERS))}; known are: {', '.join(TRACKERS)}"
+            )
         if not (self.trial / PROTOCOL_FILE).is_file():
             raise TrialError(f"there is no trial in {self.trial}: `toktrial status` lists those in trials")
         for name in self.to:

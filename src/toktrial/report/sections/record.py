@@ -26,7 +26,7 @@ def protocol_section(result: TrialResult) -> Section:
     """Returns how much text there was, and every field of the protocol."""
     sizes = {"train": result.corpus.train, "validation": result.corpus.validation}
     parts = [[part, count(size.documents), count(size.bytes)] for part, size in sizes.items()]
-    fields = [[name, _field_text(value)] for name, value in _flat(result.protocol, "")]
+    fields = [[name, _field_text(value)] for name, value in flat(result.protocol)]
     corpus = Table("The corpus", ("", "documents", "bytes of text"), parts)
     protocol = Table("Every field of protocol.toml", ("field", "value"), fields, ("text", "code"))
     return Section(id="protocol", title="Protocol", blocks=(corpus, protocol))
@@ -42,19 +42,23 @@ def environment_section(result: TrialResult) -> Section:
 
 
 def repeat_section(result: TrialResult) -> Section:
-    """Returns what to type to run the trial again: at the commit that its runs came from, where they came from one."""
-    commits = [commit for commit in result.environment["git commit"] if re.fullmatch(r"[0-9a-f]{40}", commit)]
-    checkout = [f"git checkout {commits[0]}"] if len(commits) == 1 else []
-    commands = [*checkout, "toktrial run protocol.toml --trial trials/again"]
+    """Returns how to run the trial again."""
     return Section(
         id="repeat",
         title="Repeat this trial",
         blocks=(
             Paragraph(REPEAT),
-            CodeBlock("\n".join(commands), "sh"),
+            CodeBlock("\n".join(repeat_commands(result)), "sh"),
             Paragraph("Every number in this report is in results.json beside it.", "small"),
         ),
     )
+
+
+def repeat_commands(result: TrialResult) -> list[str]:
+    """Returns what to type to run the trial again: at the commit that its runs came from, where they came from one."""
+    commits = [commit for commit in result.environment["git commit"] if re.fullmatch(r"[0-9a-f]{40}", commit)]
+    checkout = [f"git checkout {commits[0]}"] if len(commits) == 1 else []
+    return [*checkout, "toktrial run protocol.toml --trial trials/again"]
 
 
 def _field_text(value: Any) -> str:
@@ -63,9 +67,14 @@ def _field_text(value: Any) -> str:
     return '""' if value == "" else str(value)
 
 
-def _flat(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields (dotted name, value) of everything in nested tables.
+
+    >>> list(flat({"a": {"b": 1}, "c": [2]}))
+    [('a.b', 1), ('c', [2])]
+    """
     for name, value in table.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
