@@ -21,6 +21,7 @@ from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import FINAL_FILE, is_evaluated
 from toktrial.integrity import RUNS
 from toktrial.lock import TrialBusyError, holder, writing
+from toktrial.report.inputs import read_final
 from toktrial.report.result import TrialResult, typed
 from toktrial.report.sections.record import flat
 from toktrial.trackers import TRACKERS, SentLine, SentReport, SentRun
@@ -64,6 +65,7 @@ class Sender:
     def __init__(self, trial: TrialFolder, name: str) -> None:
         """Raises whatever the tracker's library raises when it cannot work."""
         self._trial, self._folder = trial, trial.folder / TRACKERS_FOLDER / name
+        artifact.make_folder(self._folder)
         self._tracker = TRACKERS[name][0](self._folder, trial.protocol.name)
         self._sent = _read_sent(self._folder / SENT_FILE)
         self._opened: dict[str, Any] = {}  # by the run's name
@@ -101,22 +103,25 @@ class Sender:
         name = folder.relative_to(self._trial.folder).as_posix().removeprefix("runs/")
         sent = self._sent_of(name, metrics[0].timestamp)
         news = [line for line in metrics if line.step > sent.step]
-        final = artifact.read_json(folder / FINAL_FILE) if is_evaluated(folder) else {"step": None}
-        is_judged_anew = final["step"] not in (None, sent.evaluated_step)
+        final = read_final(folder / FINAL_FILE) if is_evaluated(folder) else None
+        is_judged_anew = final is not None and final.step != sent.evaluated_step
         if not news and not is_judged_anew:
             return
         if name not in self._opened:
             self._opened[name] = self._tracker.begin(self._run(folder, name, sent))
-        for line in news:
-            self._tracker.log(self._opened[name], SentLine(_values(line), line.step, line.timestamp))
-            sent.step = line.step
-        if is_judged_anew:
-            values = {f"final_{measure}": final[measure] for measure in ("bits_per_byte", "validation_loss")}
-            self._tracker.conclude(self._opened[name], SentLine(values, final["step"], metrics[-1].timestamp))
-            sent.evaluated_step = final["step"]
-        if sent.evaluated_step == sent.step:
-            self._tracker.finish(self._opened.pop(name))
-        self._save()
+        try:
+            for line in news:
+                self._tracker.log(self._opened[name], SentLine(_values(line), line.step, line.timestamp))
+                sent.step = line.step
+            if final and is_judged_anew:
+                values = {"final_bits_per_byte": final.bits_per_byte, "final_validation_loss": final.validation_loss}
+                found = {measure: value for measure, value in values.items() if value is not None}
+                self._tracker.conclude(self._opened[name], SentLine(found, final.step, metrics[-1].timestamp))
+                sent.evaluated_step = final.step
+            if sent.evaluated_step == sent.step:
+                self._tracker.finish(self._opened.pop(name))
+        finally:
+            self._save()
 
     def _sent_of(self, name: str, began: float) -> Sent:
         """Returns what was sent of a run: nothing yet where it was begun anew, under the same name."""
@@ -174,7 +179,7 @@ def send(trial: TrialFolder, name: str, follow: bool = False) -> str:
                 _send_all(sender, trial.folder, follow)
             finally:
                 sender.finish()
-        except (TrialError, OSError):
+        except TrialError:
             raise
         except Exception as error:  # a library of somebody else's may raise anything
             raise TrialError(f"{name} failed with {type(error).__name__}: {error}") from error

@@ -112,7 +112,7 @@ class TensorBoard(Tracker):
     def begin(self, run: SentRun) -> Any:
         from torch.utils.tensorboard import SummaryWriter
 
-        writer: Any = SummaryWriter(self.folder / run.name)  # type: ignore[no-untyped-call]
+        writer: Any = SummaryWriter(self.folder / run.name)
         rows = [f"| {name} | `{value}` |" for name, value in run.config.items()]
         writer.add_text("settings", "\n".join(["| field | value |", "|:---|:---|", *rows]))
         return writer

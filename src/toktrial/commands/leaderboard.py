@@ -18,7 +18,7 @@ from toktrial import artifact, progress
 from toktrial.commands import Call
 from toktrial.commands.submit import AUDIT_FILE, KIND, LAYOUT, REPORT, SUBMISSIONS, TRIAL
 from toktrial.errors import TrialError
-from toktrial.report.blocks import Bullets, CodeBlock, Details, Document, Figure, Heading, Paragraph, Section, Table
+from toktrial.report.blocks import Bullets, CodeBlock, Details, Document, Figure, Heading, Kind, Paragraph, Section, Table
 from toktrial.report.chart_specification import FRAME, HEIGHT, STYLES, WIDTH
 from toktrial.report.result import TrialResult
 from toktrial.report.wording import NOT_MEASURED, count, decimal, interval, plural, scientific, signed, with_spread
@@ -92,9 +92,9 @@ def read_submission(folder: Path) -> Submission:
     if damaged := artifact.damaged_files(folder):
         name, what = next(iter(damaged.items()))
         raise TrialError(f"{folder / name} {what}: pack the trial again with `toktrial submit`")
+    results, audited = artifact.read_json(folder / REPORT / "results.json"), artifact.read_json(folder / AUDIT_FILE)
     try:
-        result = typed(artifact.read_json(folder / REPORT / "results.json"))
-        audit = msgspec.convert(artifact.read_json(folder / AUDIT_FILE), ByteAudit)
+        result, audit = typed(results), msgspec.convert(audited, ByteAudit)
     except (ValueError, LookupError) as error:
         raise TrialError(f"{folder} cannot be read by this version ({error}): pack it again with `toktrial submit`") from None
     if faults := audit.faults():
@@ -194,7 +194,7 @@ def _verdicts(group: Sequence[Submission]) -> Table:
     headers = (
         "trial", "compared", "verdict", "difference", "interval", "seeds", "budget", "changed later", "begun", "report",
     )  # fmt: skip
-    kinds = ("text", "text", "text", "number", "number", "number", "text", "text", "text", "link")
+    kinds: tuple[Kind, ...] = ("text", "text", "text", "number", "number", "number", "text", "text", "text", "link")
     return Table(
         "What each trial found, in bits per byte; below 0 the other track is ahead of its baseline", headers, rows, kinds
     )

@@ -21,6 +21,7 @@ from toktrial.errors import TrialError
 from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder
 
 if TYPE_CHECKING:
+    from toktrial.corpus.stage import Split
     from toktrial.evaluation.byte_audit import ByteAudit, SplitAudit
     from toktrial.report.result import TrialResult
 
@@ -28,7 +29,7 @@ SUBMISSIONS = Path("submissions")
 KIND = "submission"  # the field of its manifest that says what the folder is; its value is the version of the layout
 LAYOUT = 1
 TRIAL, REPORT, AUDIT_FILE, ENVIRONMENT_FILE = "trial", "report", "audit.json", "environment.json"
-SPLITS = ("train", "validation")
+SPLITS: tuple["Split", ...] = ("train", "validation")
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ def _checked_result(trial: TrialFolder) -> "TrialResult":
 
     if not artifact.is_finished(trial.report_folder):
         raise TrialError(f"{trial.folder} has no report yet: `toktrial run {trial.folder}` finishes the trial")
+    if not all(map(artifact.is_finished, [trial.corpus_folder, *trial.tokens_folders.values()])):
+        raise TrialError(f"the audit needs corpus and token files: `toktrial tokens {trial.folder}` makes them again")
     if damage := find_damage(trial.folder):
         raise TrialError(f"{damage[0]}: `toktrial verify {trial.folder}` lists all damage, and with --repair mends it")
     try:
@@ -102,28 +105,20 @@ def _check_place(folder: Path) -> None:
 
 
 def _audit(trial: TrialFolder) -> "ByteAudit":
-    """Audits every track and every run. Raises TrialError where the corpus or the token files are no longer there."""
+    """Audits every track and every run."""
     from toktrial.corpus.stage import open_documents
     from toktrial.evaluation.byte_audit import ByteAudit, audit_runs, audit_split, text_sha256
     from toktrial.tokenizer.load import load_tokenizer
     from toktrial.tokens.store import TokenStore
 
-    if not all(map(artifact.is_finished, [trial.corpus_folder, *trial.tokens_folders.values()])):
-        raise TrialError(f"the audit needs corpus and token files: `toktrial tokens {trial.folder}` makes them again")
     documents = {split: open_documents(trial.corpus_folder, split) for split in SPLITS}
     tracks: dict[str, dict[str, SplitAudit]] = {}
-    with progress.progress(
-        "byte-count audit", sum(map(len, documents.values())) * len(trial.tokens_folders), "document"
-    ) as shown:
-        done = 0
-        for track, folder in trial.tokens_folders.items():
+    with progress.progress("byte-count audit", len(SPLITS) * len(trial.tokens_folders), "split") as shown:
+        for done, (track, folder) in enumerate(trial.tokens_folders.items()):
             store, tokens = TokenStore.open(folder), load_tokenizer(trial.tokenizer_folder(track)).token_bytes
-            tracks[track] = {}
-            for split, of_split in zip(SPLITS, (store.train, store.validation), strict=True):
-                tracks[track][split] = audit_split(
-                    documents[split], of_split, tokens, lambda here, done=done: shown.update(done + here)
-                )
-                done += len(documents[split])
+            shown.update(len(SPLITS) * done, f"reading the ids of {track}")
+            splits = {"train": store.train, "validation": store.validation}
+            tracks[track] = {name: audit_split(documents[name], splits[name], tokens) for name in SPLITS}
     runs = {
         folder.relative_to(trial.folder).as_posix(): folder
         for folder in (trial.run_folder(*place) for place in trial.all_runs())

@@ -7,7 +7,7 @@ with the corpus, and every run's bits per byte computed again. Corpus, tokens an
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,10 +70,8 @@ class ByteAudit:
         ]
 
 
-def audit_split(
-    documents: "Documents", split: TokenSplit, token_bytes: Sequence[bytes], tell: Callable[[int], None] | None = None
-) -> SplitAudit:
-    """Decodes every document of a split and compares it with the corpus. `tell` is called with the documents done so far.
+def audit_split(documents: "Documents", split: TokenSplit, token_bytes: Sequence[bytes]) -> SplitAudit:
+    """Decodes every document of a split and compares it with the corpus. `token_bytes`: the byte string of every entry, by id.
 
     Raises ValueError where the two hold different numbers of documents.
     """
@@ -85,8 +83,6 @@ def audit_split(
         spelled = b"".join([token_bytes[token] for token in split.document(index)[:-1].tolist()])
         text_bytes, spelled_bytes = text_bytes + len(written), spelled_bytes + len(spelled)
         wrong += spelled != written or int(split.byte_lengths[index]) != len(written)
-        if tell:
-            tell(index + 1)
     return SplitAudit(
         documents=split.documents,
         tokens=len(split.ids) - split.documents,
