@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,6 +88,24 @@ def test_the_report_can_be_made_again_from_the_folder(submissions: Path) -> None
 
     result = gather(read_trial(submissions / "tiny/trial"))
     assert render_markdown(document_of(result)) == (submissions / "tiny/report/report.md").read_text(encoding="utf-8")
+
+
+def test_a_run_that_is_trained_but_not_evaluated_is_left_out(finished: Trial, tmp_path: Path) -> None:
+    """As the report leaves it out, where somebody has stopped a trial that was to get more seeds."""
+    from toktrial.report.page import write_report
+
+    shutil.copytree(finished.folder, trial := tmp_path / "trial")
+    shutil.copytree(trial / "runs/btm/seed-2", trial / "runs/btm/seed-3")
+    (trial / "runs/btm/seed-3/final.json").unlink()
+    artifact.forget_files(trial / "runs/btm/seed-3", ["final.json"])
+    plan = replace(finished.protocol, seeds=3)
+    Trial(trial, plan)
+    write_report(trial)
+    cli.main(["submit", str(trial), str(tmp_path / "submission")])
+    assert set(json.loads((tmp_path / "submission/audit.json").read_text())["runs"]) == {
+        f"runs/{track}/seed-{seed}" for track in ("bpe", "btm") for seed in (1, 2)
+    }
+    assert read_submission(tmp_path / "submission").result.amendments
 
 
 def test_what_is_done_is_not_done_again(submitted: Path, finished: Trial, capsys: pytest.CaptureFixture[str]) -> None:

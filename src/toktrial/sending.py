@@ -9,7 +9,7 @@ import math
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import FINAL_FILE, is_evaluated
 from toktrial.integrity import RUNS
 from toktrial.lock import TrialBusyError, holder, writing
+from toktrial.report.evaluated import FinalMeasures
 from toktrial.report.inputs import read_final
 from toktrial.report.result import TrialResult, typed
 from toktrial.report.sections.record import flat
@@ -102,26 +103,30 @@ class Sender:
             return
         name = folder.relative_to(self._trial.folder).as_posix().removeprefix("runs/")
         sent = self._sent_of(name, metrics[0].timestamp)
-        news = [line for line in metrics if line.step > sent.step]
         final = read_final(folder / FINAL_FILE) if is_evaluated(folder) else None
         is_judged_anew = final is not None and final.step != sent.evaluated_step
-        if not news and not is_judged_anew:
+        if metrics[-1].step <= sent.step and not is_judged_anew:
             return
         if name not in self._opened:
             self._opened[name] = self._tracker.begin(self._run(folder, name, sent))
         try:
-            for line in news:
-                self._tracker.log(self._opened[name], SentLine(_values(line), line.step, line.timestamp))
-                sent.step = line.step
-            if final and is_judged_anew:
-                values = {"final_bits_per_byte": final.bits_per_byte, "final_validation_loss": final.validation_loss}
-                found = {measure: value for measure, value in values.items() if value is not None}
-                self._tracker.conclude(self._opened[name], SentLine(found, final.step, metrics[-1].timestamp))
-                sent.evaluated_step = final.step
+            self._add(self._opened[name], sent, metrics, final if is_judged_anew else None)
             if sent.evaluated_step == sent.step:
                 self._tracker.finish(self._opened.pop(name))
         finally:
             self._save()
+
+    def _add(self, opened: Any, sent: Sent, metrics: Sequence[Metrics], final: FinalMeasures | None) -> None:
+        """Adds to an open run the lines that it lacks, and what its final evaluation found, if that is new."""
+        for line in metrics:
+            if line.step > sent.step:
+                self._tracker.log(opened, SentLine(_values(line), line.step, line.timestamp))
+                sent.step = line.step
+        if final:
+            values = {"final_bits_per_byte": final.bits_per_byte, "final_validation_loss": final.validation_loss}
+            found = {measure: value for measure, value in values.items() if value is not None}
+            self._tracker.conclude(opened, SentLine(found, final.step, metrics[-1].timestamp))
+            sent.evaluated_step = final.step
 
     def _sent_of(self, name: str, began: float) -> Sent:
         """Returns what was sent of a run: nothing yet where it was begun anew, under the same name."""
@@ -134,7 +139,7 @@ class Sender:
 
     def _run(self, folder: Path, name: str, sent: Sent) -> SentRun:
         record, plan = artifact.read_json(folder / RECORD_FILE), self._trial.protocol
-        group = name.rpartition("/")[0] + (" (A/A control)" if record["seed"] > plan.last_seed else "")
+        group = name.rpartition("/")[0] + (" (A/A control)" if record["seed"] in plan.control_seeds else "")
         shown_name = name if sent.attempt == 1 else f"{name} ({sent.attempt})"
         is_known = sent.step > BEFORE_ANY
         return SentRun(self._id(name, sent.began), shown_name, group, self._config() | dict(flat(record)), is_known)
@@ -214,7 +219,7 @@ def sending_from_a_process(trial_folder: Path, name: str) -> Iterator[None]:
     """
     folder = trial_folder / TRACKERS_FOLDER / name
     artifact.make_folder(folder)
-    command = [sys.executable, "-m", "toktrial", "send", str(trial_folder), "--to", name, "--follow"]
+    command = [sys.executable, "-P", "-m", "toktrial", "send", str(trial_folder), "--to", name, "--follow"]
     with (folder / LOG_FILE).open("a", encoding="utf-8") as log:
         # In a session of its own, so that Ctrl-C ends the trial, and what it wrote until then is still sent.
         process = subprocess.Popen(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toktrial import artifact
@@ -22,6 +22,7 @@ TEXTS = ["Once upon a time, there was a dog.", "", "Ünï¢ode 🐶 and <|endoft
 
 
 @pytest.mark.parametrize("track", ["bpe", "btm"])
+@settings(max_examples=30, deadline=None)
 @given(texts=st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1, max_size=4))
 def test_whatever_is_encoded_passes(track: str, texts: list[str], story_tokenizers: dict[str, Tokenizer]) -> None:
     tokenizer = story_tokenizers[track]

@@ -18,6 +18,7 @@ import tyro
 from toktrial import __version__, artifact, progress
 from toktrial.commands import Call, rendered
 from toktrial.errors import TrialError
+from toktrial.evaluation.run_files import is_evaluated
 from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _audit(trial: TrialFolder) -> "ByteAudit":
     runs = {
         folder.relative_to(trial.folder).as_posix(): folder
         for folder in (trial.run_folder(*place) for place in trial.all_runs())
-        if artifact.is_finished(folder)
+        if is_evaluated(folder)
     }
     return ByteAudit(
         text_sha256={split: text_sha256(of_split) for split, of_split in documents.items()},
