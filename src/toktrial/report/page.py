@@ -96,7 +96,7 @@ def draw(figure: Figure) -> str:
 
 
 def render_page(document: Document, drawn: Mapping[str, str]) -> str:
-    """Returns the page as one HTML text, with the chart library inside it.
+    """Returns the page as one HTML text, with the chart library inside it where it has charts that change.
 
     `drawn` holds figures as SVG, by name: what the page shows until its script draws, and where scripts do not run.
     """
@@ -107,8 +107,8 @@ def render_page(document: Document, drawn: Mapping[str, str]) -> str:
         document=document,
         style=Markup((PAGE_FILES / "style.css").read_text(encoding="utf-8")),
         report=Markup(render_blocks(document, drawn)),
-        charts=_interactive_charts(document),
-        chart_library=Markup(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")),
+        charts=(charts := _interactive_charts(document)),
+        chart_library=Markup(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;") if charts["measures"] else ""),
         script=Markup((PAGE_FILES / "charts.js").read_text(encoding="utf-8")),
     )  # fmt: skip
 
