@@ -120,8 +120,7 @@ def document_marginal(scorer: CutScorer, own: Cut, first_weights: StepWeights, r
 def measure_marginal(run: Run, tokenizer_folder: Path, documents: int) -> None:
     """Writes a finished run's marginal.json, unless that is done: the marginals of the first validation documents."""
     path, store = run.folder / MARGINAL_FILE, TokenStore.open(run.tokens_folder)
-    inputs = {"run": run.fingerprint(store.manifest["fingerprint"]), "documents": documents, "format": MARGINAL_FORMAT}
-    fingerprint = artifact.fingerprint("marginal", inputs)
+    fingerprint = _fingerprint(run, store.manifest["fingerprint"], documents)
     if is_made(path, fingerprint):
         return artifact.add_files(run.folder, [MARGINAL_FILE])  # in case it was killed before
     artifact.forget_files(run.folder, [MARGINAL_FILE])
@@ -141,6 +140,16 @@ def measure_marginal(run: Run, tokenizer_folder: Path, documents: int) -> None:
     }
     artifact.write_json(path, written)
     return artifact.add_files(run.folder, [MARGINAL_FILE])
+
+
+def is_measured(run: Run, tokens_fingerprint: str, documents: int) -> bool:
+    """Whether marginal.json is there for these settings."""
+    return is_made(run.folder / MARGINAL_FILE, _fingerprint(run, tokens_fingerprint, documents))
+
+
+def _fingerprint(run: Run, tokens_fingerprint: str, documents: int) -> str:
+    inputs = {"run": run.fingerprint(tokens_fingerprint), "documents": documents, "format": MARGINAL_FORMAT}
+    return artifact.fingerprint("marginal", inputs)
 
 
 def marginals(model: GPT, store: TokenStore, entries: EntryTable, documents: int) -> tuple[list[Marginal], int]:
