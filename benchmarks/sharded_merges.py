@@ -143,10 +143,10 @@ def calculated_seconds(n_bytes: float, cores: int, measured: Measured) -> float:
     waiting = many.slowest_seconds * many.shards / many.shard_seconds
     shard = waiting * (ids * one.shard_seconds / one.ids + fixed)
     growth_of_changes = math.log(one.changes * many.shards / many.changes, many.shards)
-    changes = cores * one.changes * (ids / one.ids) ** growth_of_changes
+    changes: float = cores * one.changes * (ids / one.ids) ** growth_of_changes
     per_change = (many.coordinator_seconds - one.coordinator_seconds) / (many.changes - one.changes)
     growth_of_rounds = math.log(one.rounds / tenth.rounds, one.ids / tenth.ids)
-    rounds = min(one.merges, one.rounds * (cores * ids / one.ids) ** growth_of_rounds)
+    rounds: float = min(one.merges, one.rounds * (cores * ids / one.ids) ** growth_of_rounds)
     return shard + one.coordinator_seconds + per_change * changes + 2 * rounds * cores * measured.ray_call
 
 

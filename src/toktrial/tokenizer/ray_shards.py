@@ -50,6 +50,8 @@ def learn_merges_on_ray(
 class ShardActor:
     """What runs in an actor: a shard, once it is started, and its calls."""
 
+    _shard: MergeShard
+
     def call(self, method: str, *arguments: Any) -> Any:
         """Calls a method of the shard; `start` makes it, of a path without suffix and what MergeShard takes after the ids."""
         if method != "start":

@@ -80,8 +80,11 @@ class ThreadShards:
 
     def start(self, entries: Sequence[bytes], vocab_size: int, scope: str, merges: Longs) -> None:
         """Makes the shards."""
-        arguments = (entries, vocab_size, scope, merges)
-        self._shards = list(self._pool.map(lambda documents: MergeShard(*documents, *arguments), self._documents))
+
+        def make(documents: tuple[IntArray, IntArray]) -> MergeShard:
+            return MergeShard(*documents, entries, vocab_size, scope, merges)
+
+        self._shards = list(self._pool.map(make, self._documents))
 
     def call(self, method: str, *arguments: Any) -> Iterable[Any]:
         """Calls a method of every shard, as many at once as there are cores."""
