@@ -11,12 +11,15 @@ import pytest
 from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.tokenizer.bpe import BPETokenizer
-from toktrial.tokenizer.btm import encode_documents
+from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
+from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokenizer.merge import learn_merges_of_stream
 from toktrial.tokenizer.sharded_merges import cut_documents, learn_merges_of_shards
 
 ray = pytest.importorskip("ray", reason="Ray is an extra: pip install 'toktrial[ray]'")
 from toktrial.tokenizer import ray_shards  # noqa: E402
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +82,25 @@ def test_what_makes_no_sense_is_refused_without_a_traceback(tmp_path: Path) -> N
         ray_shards.learn_merges_on_ray(tmp_path, [b"a"], 2, resources=[{}] * 3)
     with pytest.raises(TrialError, match=r"^the stream holds id 9 at position 1, but there are 1 entries$"):
         ray_shards.learn_merges_on_ray(tmp_path, [b"a"], 2)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_documented_example_gives_the_tokenizer_of_one_machine(
+    tmp_path: Path, storybook: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = (REPOSITORY / "docs" / "scale_out.md").read_text(encoding="utf-8").split("```python\n")[1:]
+    [example] = [block.partition("```")[0] for block in blocks if "learn_merges_on_ray" in block]
+    connect = 'ray.init(address="auto")\n'
+    assert connect in example
+    primitive = BPETokenizer.train(storybook, 400)
+    (tmp_path / "shards").mkdir()
+    monkeypatch.chdir(tmp_path)
+    names = {
+        "folder": tmp_path / "shards",
+        "parts": [storybook[:99], storybook[99:]],
+        "primitive": primitive,
+        "vocab_size": 600,
+    }
+    exec(example.replace(connect, ""), names)
+    expected = BTMTokenizer.train(storybook, 600, primitive=primitive)
+    assert load_tokenizer(tmp_path / "btm").token_bytes == expected.token_bytes
