@@ -184,7 +184,7 @@ def main() -> None:
         entries = [bytes.fromhex(entry) for entry in json.loads((folder / "entries.json").read_text())]
     small = ids[:1000], np.array([0, 1000])
     learn_merges_of_stream(*small, entries, PRIMITIVES + 50)
-    learn_merges_of_shards(ThreadShards(*small, 2), entries, PRIMITIVES + 50)
+    learn_merges_of_shards(ThreadShards(cut_documents(*small, 2)), entries, PRIMITIVES + 50)
     started, cpu = time.perf_counter(), time.process_time()
     expected = learn_merges_of_stream(ids, offsets, entries, ENTRIES)
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
@@ -192,7 +192,7 @@ def main() -> None:
     print(f"single engine: {seconds:.2f} s, CPU {cpu:.2f} s", flush=True)
     for shards in given.shards:
         started, cpu = time.perf_counter(), time.process_time()
-        learned = learn_merges_of_shards(ThreadShards(ids, offsets, shards), entries, ENTRIES)
+        learned = learn_merges_of_shards(ThreadShards(cut_documents(ids, offsets, shards)), entries, ENTRIES)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         assert np.array_equal(learned.merges, expected.merges), "other merges"
         print(f"{shards:3} shards in threads: {seconds:.2f} s, CPU {cpu:.2f} s", flush=True)

@@ -43,9 +43,9 @@ def test_equal_to_the_engine_although_an_actor_dies(
     primitive = BPETokenizer.train(storybook, 400)
     stream = encode_documents(primitive, Documents.of(storybook))
     expected = learn_merges_of_stream(*stream, primitive.token_bytes, 900)
-    for number, part in enumerate(cut_documents(*stream, 2)):
+    for number, part in enumerate(cut_documents(*stream, 3)):
         ray_shards.write_shard(tmp_path, number, *part)
-    shards = ray_shards.RayShards(tmp_path, [{"num_cpus": 1}, {"num_cpus": 0.5}])
+    shards = ray_shards.RayShards(tmp_path, [{"num_cpus": 1}, {"num_cpus": 0.5}], shards_per_actor=2)
 
     def kill(shard: int) -> None:
         process = ray.get(shards._actors[shard].__ray_call__.remote(lambda self: os.getpid()))  # noqa: ARG005
@@ -59,11 +59,11 @@ def test_equal_to_the_engine_although_an_actor_dies(
             killed_after.append(entries)
 
     learned = learn_merges_of_shards(shards, primitive.token_bytes, 900, pairs_kept_per_merge=0.2, on_merge=kill_once)
-    left_behind = list(shards.call("documents"))
+    left_behind = [ids for documents in shards.call("documents") for ids, _ in documents]
     assert learned.merges.tolist() == expected.merges.tolist()
     assert killed_after
     assert killed_after[0] < 900
-    assert np.concatenate([ids for ids, _ in left_behind]).tolist() == expected.ids.tolist()
+    assert np.concatenate(left_behind).tolist() == expected.ids.tolist()
     assert capsys.readouterr().err.count("its actor died") == 1
     monkeypatch.setattr(ray_shards, "MOST_DEATHS", 1)
     kill(0)
@@ -78,7 +78,7 @@ def test_what_makes_no_sense_is_refused_without_a_traceback(tmp_path: Path) -> N
         ray_shards.learn_merges_on_ray(tmp_path, [b"a"], 2)
     ray_shards.write_shard(tmp_path, 0, np.array([0, 9]), np.array([0, 2]))
     ray_shards.write_shard(tmp_path, 1, np.array([], dtype=np.uint16), np.array([0]))
-    with pytest.raises(TrialError, match="holds 2 shards, but there are resources for 3"):
+    with pytest.raises(TrialError, match="take 2 actors, but there are resources for 3"):
         ray_shards.learn_merges_on_ray(tmp_path, [b"a"], 2, resources=[{}] * 3)
     with pytest.raises(TrialError, match=r"^the stream holds id 9 at position 1, but there are 1 entries$"):
         ray_shards.learn_merges_on_ray(tmp_path, [b"a"], 2)

@@ -24,7 +24,7 @@ from toktrial.tokenizer.encode_kernels import MergeTables, encode_stream, merge_
 from toktrial.tokenizer.merge import MergeList, learn_merges_of_stream
 from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, check_scope
 from toktrial.tokenizer.pairs import IntArray
-from toktrial.tokenizer.sharded_merges import ThreadShards, learn_merges_of_shards
+from toktrial.tokenizer.sharded_merges import ThreadShards, cut_documents, learn_merges_of_shards
 from toktrial.tokenizer.transformers_files import (
     HELD_OUT_DOCUMENTS,
     TOKENIZER_FILE,
@@ -93,7 +93,9 @@ class BTMTokenizer(Tokenizer):
         if shards == 1:
             learned: MergeList = learn_merges_of_stream(ids, offsets, primitive.token_bytes, vocab_size, **how)
         else:
-            learned = learn_merges_of_shards(ThreadShards(ids, offsets, shards), primitive.token_bytes, vocab_size, **how)
+            learned = learn_merges_of_shards(
+                ThreadShards(cut_documents(ids, offsets, shards)), primitive.token_bytes, vocab_size, **how
+            )
         return cls(primitive, learned.merges, scope)
 
     def encode(self, text: str) -> list[int]:
