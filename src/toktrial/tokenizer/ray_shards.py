@@ -1,8 +1,8 @@
 """Merge shards on a Ray cluster, held by actors that read their documents' ids from files that all nodes see.
 
-sharded_merges.py is the coordinator, and runs in the driver. An actor may hold several shards, in threads, so that a round takes
-one call of each machine rather than one of each core; to the coordinator they are one shard. An actor that dies, or whose node does, is made again where there
-is room: from its file, the merges up to the last count of all pairs, and the calls since then.
+sharded_merges.py is the coordinator, and runs in the driver. An actor may hold several shards, in threads, so that a round
+takes one call of each machine rather than one of each core; to the coordinator they are one shard. An actor that dies, or whose
+node does, is made again where there is room: from its files, the merges up to the last count of all pairs, and the calls since.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,7 +54,7 @@ def learn_merges_on_ray(
 
 
 class ShardActor:
-    """What runs in an actor: one shard or several, side by side in threads, that answer as one MergeShard of all their documents."""
+    """What runs in an actor: shards, side by side in threads, that answer as one MergeShard of all their documents."""
 
     def start(self, paths: Sequence[str], *arguments: Any) -> None:
         """Makes the shards of files, named without their suffixes, and of what MergeShard takes after the ids."""
@@ -118,7 +118,7 @@ class RayShards:
         self._resources = list(resources) * (len(self) if len(resources) == 1 else 1)
         if len(self._resources) != len(self):
             raise TrialError(
-                f"the {len(paths)} shards of {folder} take {len(self)} actors, but there are resources for {len(self._resources)}"
+                f"the shards of {folder} take {len(self)} actors, but there are resources for {len(self._resources)}"
             )
         self._actors = [self._new_actor(shard) for shard in range(len(self))]
 
