@@ -165,11 +165,8 @@ def print_run(figures: Figures) -> None:
 
 
 def print_table(measured: Measured) -> None:
-    print(
-        f"\ncalculated seconds, one shard on each core, {CORES_PER_MACHINE} cores a machine:\n\n| text | "
-        + " | ".join(f"{n} cores" for n in CORES)
-        + " |"
-    )
+    print(f"\ncalculated seconds, one shard on each core, {CORES_PER_MACHINE} cores a machine:\n")
+    print("| text | " + " | ".join(f"{n} cores" for n in CORES) + " |")
     print("|" + "---|" * (len(CORES) + 1))
     for n_bytes in SIZES:
         cells = [f"{calculated_seconds(n_bytes, cores, measured):,.0f}" for cores in CORES]
