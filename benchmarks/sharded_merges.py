@@ -29,7 +29,8 @@ from workload import add_corpus_option
 
 BYTES_PER_CHANGE = 16
 EMPTY_ROUNDS = 300
-RAY_SECONDS_PER_CALL = 1.1e-4  # published: 12,000 rounds over 8 actors in 11 s
+RAY_SECONDS_PER_CALL = 1.1e-4  # 12,000 rounds over 8 actors in 11 s, where nothing else runs
+CORES_PER_MACHINE = 16
 SIZES, CORES = (1e9, 1e10, 1e11, 1e12), (8, 16, 32, 64, 128, 256)
 
 
@@ -101,7 +102,7 @@ def measure_ray(ids: IntArray, offsets: IntArray, entries: list[bytes], shards: 
     with tempfile.TemporaryDirectory() as folder:
         for number, part in enumerate(cut_documents(ids, offsets, shards)):
             write_shard(Path(folder), number, *part)
-        actors = RayShards(Path(folder), [{"num_cpus": 0.1}])
+        actors = RayShards(Path(folder), [{"num_cpus": 0.1}])  # more of them than this machine has cores
         learn_merges_of_shards(actors, entries, PRIMITIVES + 20)  # starts the processes
         started = time.perf_counter()
         learned = learn_merges_of_shards(actors, entries, ENTRIES)
@@ -131,10 +132,10 @@ class Measured:
 
 
 def calculated_seconds(n_bytes: float, cores: int, measured: Measured) -> float:
-    """Returns the seconds that `n_bytes` of text would take in one shard per core.
+    """Returns the seconds that `n_bytes` of text would take in one shard per core, held by one actor per machine.
 
     A shard takes what each of its ids took in one shard, and a fixed part that several shards added. It waits for the slowest
-    one, as measured. The coordinator takes its time for each change. The changes of a shard grow by a power of its ids, the
+    one, as measured. The coordinator takes its time for each change. The changes of an actor grow by a power of its ids, the
     rounds by a power of all text, each fitted to two runs. A round is two calls of every actor.
     """
     tenth, one, many = measured.tenth, measured.one, measured.many
@@ -143,11 +144,12 @@ def calculated_seconds(n_bytes: float, cores: int, measured: Measured) -> float:
     waiting = many.slowest_seconds * many.shards / many.shard_seconds
     shard = waiting * (ids * one.shard_seconds / one.ids + fixed)
     growth_of_changes = math.log(one.changes * many.shards / many.changes, many.shards)
-    changes = cores * one.changes * (ids / one.ids) ** growth_of_changes
+    actors = max(1, cores // CORES_PER_MACHINE)
+    changes: float = actors * one.changes * (ids * cores / actors / one.ids) ** growth_of_changes
     per_change = (many.coordinator_seconds - one.coordinator_seconds) / (many.changes - one.changes)
     growth_of_rounds = math.log(one.rounds / tenth.rounds, one.ids / tenth.ids)
-    rounds = min(one.merges, one.rounds * (cores * ids / one.ids) ** growth_of_rounds)
-    return shard + one.coordinator_seconds + per_change * changes + 2 * rounds * cores * measured.ray_call
+    rounds: float = min(one.merges, one.rounds * (cores * ids / one.ids) ** growth_of_rounds)
+    return shard + one.coordinator_seconds + per_change * changes + 2 * rounds * actors * measured.ray_call
 
 
 def print_run(figures: Figures) -> None:
@@ -163,7 +165,8 @@ def print_run(figures: Figures) -> None:
 
 
 def print_table(measured: Measured) -> None:
-    print("\ncalculated seconds, one shard on each core:\n\n| text | " + " | ".join(f"{n} cores" for n in CORES) + " |")
+    print(f"\ncalculated seconds, one shard on each core, {CORES_PER_MACHINE} cores a machine:\n")
+    print("| text | " + " | ".join(f"{n} cores" for n in CORES) + " |")
     print("|" + "---|" * (len(CORES) + 1))
     for n_bytes in SIZES:
         cells = [f"{calculated_seconds(n_bytes, cores, measured):,.0f}" for cores in CORES]
@@ -184,7 +187,7 @@ def main() -> None:
         entries = [bytes.fromhex(entry) for entry in json.loads((folder / "entries.json").read_text())]
     small = ids[:1000], np.array([0, 1000])
     learn_merges_of_stream(*small, entries, PRIMITIVES + 50)
-    learn_merges_of_shards(ThreadShards(*small, 2), entries, PRIMITIVES + 50)
+    learn_merges_of_shards(ThreadShards(cut_documents(*small, 2)), entries, PRIMITIVES + 50)
     started, cpu = time.perf_counter(), time.process_time()
     expected = learn_merges_of_stream(ids, offsets, entries, ENTRIES)
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
@@ -192,7 +195,7 @@ def main() -> None:
     print(f"single engine: {seconds:.2f} s, CPU {cpu:.2f} s", flush=True)
     for shards in given.shards:
         started, cpu = time.perf_counter(), time.process_time()
-        learned = learn_merges_of_shards(ThreadShards(ids, offsets, shards), entries, ENTRIES)
+        learned = learn_merges_of_shards(ThreadShards(cut_documents(ids, offsets, shards)), entries, ENTRIES)
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         assert np.array_equal(learned.merges, expected.merges), "other merges"
         print(f"{shards:3} shards in threads: {seconds:.2f} s, CPU {cpu:.2f} s", flush=True)

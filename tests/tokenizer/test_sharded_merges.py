@@ -130,7 +130,7 @@ def test_real_stories_in_few_rounds(train_stories: list[str]) -> None:
         assert learned.recounts > 0
         assert sum(shards.rounds) == len(learned.merges)
         assert scope == "words" or len(shards.rounds) < len(learned.merges) / 3
-        in_threads = learn_merges_of_shards(ThreadShards(*stream, 3), primitive.token_bytes, 2500, scope=scope)
+        in_threads = learn_merges_of_shards(ThreadShards(cut_documents(*stream, 3)), primitive.token_bytes, 2500, scope=scope)
         assert_equal(in_threads, expected)
 
 
@@ -188,7 +188,9 @@ def test_interrupted_again_and_again_it_goes_on_from_its_checkpoint(tmp_path: Pa
 
     def go_on(on_merge: Callable[[int, int], None]) -> MergeList:
         checkpoint = MergeCheckpoint(tmp_path / "merges.npz", "these inputs", every_seconds=0)
-        return learn_merges_of_shards(ThreadShards(*stream, 2), ENTRIES, **arguments, on_merge=on_merge, checkpoint=checkpoint)
+        return learn_merges_of_shards(
+            ThreadShards(cut_documents(*stream, 2)), ENTRIES, **arguments, on_merge=on_merge, checkpoint=checkpoint
+        )
 
     learned = None
     while learned is None and len(heard) < 2 * len(whole.merges):
@@ -210,10 +212,10 @@ def test_a_tokenizer_learned_from_shards_is_the_same(storybook: list[str]) -> No
 
 def test_ids_and_numbers_that_make_no_sense_are_refused() -> None:
     with pytest.raises(TrialError, match="id 9 at position 1, but there are 8 entries"):
-        learn_merges_of_shards(ThreadShards(*flatten([[0, 9]]), 1), ENTRIES, 12)
+        learn_merges_of_shards(ThreadShards(cut_documents(*flatten([[0, 9]]), 1)), ENTRIES, 12)
     with pytest.raises(TrialError, match="min_frequency"):
-        learn_merges_of_shards(ThreadShards(*flatten([[0, 1]]), 1), ENTRIES, 12, min_frequency=0)
+        learn_merges_of_shards(ThreadShards(cut_documents(*flatten([[0, 1]]), 1)), ENTRIES, 12, min_frequency=0)
     with pytest.raises(TrialError, match="did you mean 'words'"):
-        learn_merges_of_shards(ThreadShards(*flatten([[0, 1]]), 1), ENTRIES, 12, scope="word")
+        learn_merges_of_shards(ThreadShards(cut_documents(*flatten([[0, 1]]), 1)), ENTRIES, 12, scope="word")
     with pytest.raises(TrialError, match="shards must be at least 1, but is 0"):
-        ThreadShards(*flatten([[0, 1]]), 0)
+        ThreadShards(cut_documents(*flatten([[0, 1]]), 0))

@@ -42,6 +42,9 @@ class BestPairs:
         self._rule, self._score = rule, rule.score
         self._token_counts, self._tokens = token_counts, int(token_counts.sum())
         self._merges_done = merges_done
+        self.keys, self.pairs = pairs.empty_table(0, 0)
+        self._used_slots = 0
+        self._heap = Heap(np.zeros(0), self.keys[:0])
         self._heap_size = 0
 
     @property

@@ -27,7 +27,7 @@ from toktrial.tokenizer.merge import learn_merges_of_stream
 from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, check_scope
 from toktrial.tokenizer.pairs import IntArray
 from toktrial.tokenizer.pruning import Cuts, cut_pruned, cuts_of, new_ids
-from toktrial.tokenizer.sharded_merges import ThreadShards, learn_merges_of_shards
+from toktrial.tokenizer.sharded_merges import ThreadShards, cut_documents, learn_merges_of_shards
 from toktrial.tokenizer.transformers_files import (
     HELD_OUT_DOCUMENTS,
     TOKENIZER_FILE,
@@ -116,7 +116,7 @@ class BTMTokenizer(Tokenizer):
         if shards > 1:
             if prune:
                 raise TrialError("prune counts in the whole stream: take it with one shard")
-            in_shards = ThreadShards(ids, offsets, shards)
+            in_shards = ThreadShards(cut_documents(ids, offsets, shards))
             return cls(primitive, learn_merges_of_shards(in_shards, primitive.token_bytes, vocab_size, **rule).merges, scope)
         prunable = primitive.parts[:, 0] >= 0
         learned = learn_merges_of_stream(

@@ -6,6 +6,7 @@ The table uses open addressing with linear probing over arrays whose length is a
 the upper 32 bits, right id in the lower. So keys ordered as numbers are pairs ordered by left id, then right id.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numba
@@ -118,6 +119,14 @@ class PairCounts:
     def of(self, keys: Keys) -> Longs:
         """Returns the counts of these pairs; 0 for one that was never added."""
         return counts_of(self._keys, self._values, np.array(keys))
+
+
+def added_up(parts: Iterable[tuple[Keys, Longs]]) -> PairCounts:
+    """Adds up the counts of pairs from several places, each keys (n,) and counts (n,)."""
+    counts = PairCounts()
+    for part in parts:
+        counts.add(*part)
+    return counts
 
 
 class Heap(NamedTuple):

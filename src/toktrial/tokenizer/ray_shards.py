@@ -1,7 +1,8 @@
-"""Merge shards on a Ray cluster: each is an actor that reads its documents' ids from a file that all nodes see.
+"""Merge shards on a Ray cluster, held by actors that read their documents' ids from files that all nodes see.
 
-sharded_merges.py is the coordinator, and runs in the driver. An actor that dies, or whose node does, is made again where there
-is room: from its file, the merges up to the last count of all pairs, and the calls since then.
+sharded_merges.py is the coordinator, and runs in the driver. An actor may hold several shards, in threads, so that a round
+takes one call of each machine rather than one of each core; to the coordinator they are one shard. An actor that dies, or whose
+node does, is made again where there is room: from its files, the merges up to the last count of all pairs, and the calls since.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +14,9 @@ import numpy as np
 from toktrial import artifact, progress
 from toktrial.errors import TrialError
 from toktrial.tokenizer.merge import MergeList
-from toktrial.tokenizer.merge_shard import MergeShard
-from toktrial.tokenizer.pairs import IntArray, Longs
-from toktrial.tokenizer.sharded_merges import learn_merges_of_shards
+from toktrial.tokenizer.merge_shard import Changes
+from toktrial.tokenizer.pairs import IntArray, Keys, Longs, added_up
+from toktrial.tokenizer.sharded_merges import ThreadShards, learn_merges_of_shards
 
 IDS_SUFFIX, OFFSETS_SUFFIX = ".ids.npy", ".offsets.npy"
 INLINE_BYTES = 100_000  # Ray sends smaller arguments with the call, larger ones through its object store
@@ -33,14 +34,19 @@ def write_shard(folder: Path, number: int, ids: IntArray, offsets: IntArray) -> 
 
 
 def learn_merges_on_ray(
-    folder: Path, token_bytes: Sequence[bytes], vocab_size: int, resources: Sequence[Resources] = ({"num_cpus": 1},), **how: Any
+    folder: Path,
+    token_bytes: Sequence[bytes],
+    vocab_size: int,
+    resources: Sequence[Resources] = ({"num_cpus": 1},),
+    shards_per_actor: int = 1,
+    **how: Any,
 ) -> MergeList:
     """Learns merges from all shards that `write_shard` wrote into a folder that every node sees.
 
-    resources: of each shard's actor, or one for all of them; how: as for `learn_merges_of_shards`. The caller has
-    connected to a cluster (`ray.init`). Raises TrialError where that is not so, or the folder holds no shards.
+    resources: of each actor, or one for all of them; how: as for `learn_merges_of_shards`. The caller has connected to a
+    cluster (`ray.init`). Raises TrialError where that is not so, or the folder holds no shards.
     """
-    shards = RayShards(folder, resources)
+    shards = RayShards(folder, resources, shards_per_actor)
     try:
         return learn_merges_of_shards(shards, token_bytes, vocab_size, **how)
     finally:
@@ -48,41 +54,73 @@ def learn_merges_on_ray(
 
 
 class ShardActor:
-    """What runs in an actor: a shard, once it is started, and its calls."""
+    """What runs in an actor: shards, side by side in threads, that answer as one MergeShard of all their documents."""
 
-    def call(self, method: str, *arguments: Any) -> Any:
-        """Calls a method of the shard; `start` makes it, of a path without suffix and what MergeShard takes after the ids."""
-        if method != "start":
-            return getattr(self._shard, method)(*arguments)
-        path, *others = arguments
-        ids, offsets = (np.load(f"{path}{suffix}", mmap_mode="r") for suffix in (IDS_SUFFIX, OFFSETS_SUFFIX))
-        self._shard = MergeShard(ids, np.array(offsets), *others)
-        return None
+    def start(self, paths: Sequence[str], *arguments: Any) -> None:
+        """Makes the shards of files, named without their suffixes, and of what MergeShard takes after the ids."""
+        self._shards = ThreadShards(
+            (np.load(f"{path}{IDS_SUFFIX}", mmap_mode="r"), np.load(f"{path}{OFFSETS_SUFFIX}")) for path in paths
+        )
+        self._shards.start(*arguments)
+
+    def count_tokens(self) -> Longs:
+        """Returns how often each token occurs."""
+        counts: Longs = np.sum(list(self._shards.call("count_tokens")), axis=0)
+        return counts
+
+    def count_pairs(self) -> tuple[Keys, Longs]:
+        """Counts all pairs anew."""
+        return added_up(self._shards.call("count_pairs")).all()
+
+    def keep(self, keys: Keys) -> None:
+        """Writes the positions of pairs."""
+        list(self._shards.call("keep", keys))
+
+    def merge(self, kept: Keys, batch: Longs, least: int) -> Changes:
+        """Makes the merges of a round."""
+        replies: list[Changes] = list(self._shards.call("merge", kept, batch, 1))
+        self._new_counts = added_up((reply.new_keys, reply.new_counts) for reply in replies)
+        new_keys, new_counts = self._new_counts.all()
+        reported = new_counts >= least
+        changed = added_up((reply.keys, reply.counts) for reply in replies).all()
+        merged = np.sum([reply.merged for reply in replies], axis=0)
+        return Changes(*changed, new_keys[reported], new_counts[reported], merged)
+
+    def counts_of_new(self, keys: Keys) -> Longs:
+        """Returns how often pairs that arose in the last round occur."""
+        return self._new_counts.of(keys)
+
+    def documents(self) -> list[tuple[IntArray, IntArray]]:
+        """Returns the documents of each shard as the merges left them."""
+        return list(self._shards.call("documents"))
 
     def repeat(self, calls: Sequence[tuple[Any, ...]]) -> Any:
         """Makes the calls again that an actor before this one answered; returns the last reply."""
-        for call in calls:
-            reply = self.call(*call)
+        for method, *arguments in calls:
+            reply = getattr(self, method)(*arguments)
         return reply
 
 
 class RayShards:
-    """The shards of a folder, each in an actor."""
+    """The shards of a folder, in actors."""
 
-    def __init__(self, folder: Path, resources: Sequence[Resources]) -> None:
+    def __init__(self, folder: Path, resources: Sequence[Resources], shards_per_actor: int = 1) -> None:
         try:
             import ray
         except ModuleNotFoundError:
             raise TrialError("Ray is not installed: pip install 'toktrial[ray]'") from None
         if not ray.is_initialized():
             raise TrialError("no Ray cluster is connected: call ray.init(address=...) first")
-        self._paths = [str(path).removesuffix(IDS_SUFFIX) for path in sorted(folder.resolve().glob(f"*{IDS_SUFFIX}"))]
-        if not self._paths:
+        paths = [str(path).removesuffix(IDS_SUFFIX) for path in sorted(folder.resolve().glob(f"*{IDS_SUFFIX}"))]
+        if not paths:
             raise TrialError(f"there are no shards in {folder}: write_shard writes them, as NUMBER{IDS_SUFFIX}")
-        self._resources = list(resources) * (len(self._paths) if len(resources) == 1 else 1)
-        if len(self._resources) != len(self._paths):
-            raise TrialError(f"{folder} holds {len(self._paths)} shards, but there are resources for {len(self._resources)}")
-        self._actors = [self._new_actor(shard) for shard in range(len(self._paths))]
+        self._paths = [paths[first : first + shards_per_actor] for first in range(0, len(paths), shards_per_actor)]
+        self._resources = list(resources) * (len(self) if len(resources) == 1 else 1)
+        if len(self._resources) != len(self):
+            raise TrialError(
+                f"the shards of {folder} take {len(self)} actors, but there are resources for {len(self._resources)}"
+            )
+        self._actors = [self._new_actor(shard) for shard in range(len(self))]
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -96,7 +134,7 @@ class RayShards:
         """Makes the shards."""
         self._beginning, self._merges = (list(entries), vocab_size, scope), merges[:, :3]
         self._calls: list[tuple[Any, ...]] = []
-        starting = [actor.call.remote(*self._start_of(shard)) for shard, actor in enumerate(self._actors)]
+        starting = [actor.repeat.remote([self._start_of(shard)]) for shard, actor in enumerate(self._actors)]
         for shard, reply in enumerate(starting):
             self._answer(shard, reply)
 
@@ -112,7 +150,7 @@ class RayShards:
             self._merges, self._calls = np.concatenate([self._merges, *batches]), []
         self._calls.append((method, *arguments))
         sent = [ray.put(argument) if np.asarray(argument).nbytes > INLINE_BYTES else argument for argument in arguments]
-        replies = [actor.call.remote(method, *sent) for actor in self._actors]
+        replies = [getattr(actor, method).remote(*sent) for actor in self._actors]
         for shard in range(len(replies)):
             reply, replies[shard] = replies[shard], None  # so that it is freed as soon as it is used
             yield self._answer(shard, reply)
@@ -129,12 +167,12 @@ class RayShards:
                 raise error.cause from error
             except (exceptions.RayActorError, exceptions.ObjectLostError, exceptions.OutOfMemoryError) as error:
                 why = str(error).strip().splitlines()[0]
-                progress.print_line(f"merge shard {self._paths[shard]}: its actor died ({why}); starting another")
+                progress.print_line(f"merge shard {self._paths[shard][0]}: its actor died ({why}); starting another")
                 ray.kill(self._actors[shard])  # it may only have been out of reach
                 self._actors[shard] = self._new_actor(shard)
                 reply = self._actors[shard].repeat.remote([self._start_of(shard), *self._calls])
         raise TrialError(
-            f"merge shard {self._paths[shard]}: {MOST_DEATHS} actors died in the same call. "
+            f"merge shard {self._paths[shard][0]}: {MOST_DEATHS} actors died in the same call. "
             "Give its actor more memory, or cut the documents into more shards"
         )
 

@@ -50,7 +50,7 @@ from toktrial.tokenizer.merge import (
 )
 from toktrial.tokenizer.merge_rules import ANY, ENDS, FREQUENCY, STARTS, WORDS, flags_of
 from toktrial.tokenizer.merge_shard import Changes, MergeShard
-from toktrial.tokenizer.pairs import IntArray, Keys, Longs, PairCounts, add_counts, enter_pairs
+from toktrial.tokenizer.pairs import IntArray, Keys, Longs, PairCounts, add_counts, added_up, enter_pairs
 from toktrial.tokenizer.stream import USABLE_CORES, Cells, cell_type
 
 
@@ -70,18 +70,21 @@ class Shards(Interface):
 class ThreadShards:
     """Shards in threads of this process."""
 
-    def __init__(self, ids: IntArray, offsets: IntArray, shards: int) -> None:
-        """`ids`, `offsets`: as for `learn_merges_of_stream`; cut into so many shards of about equal size."""
-        self._documents = list(cut_documents(ids, offsets, shards))
-        self._pool = ThreadPoolExecutor(min(shards, USABLE_CORES))
+    def __init__(self, documents: Iterable[tuple[IntArray, IntArray]]) -> None:
+        """`documents`: ids and offsets of each shard, as `cut_documents` yields them."""
+        self._documents = list(documents)
+        self._pool = ThreadPoolExecutor(min(len(self._documents), USABLE_CORES))
 
     def __len__(self) -> int:
         return len(self._documents)
 
     def start(self, entries: Sequence[bytes], vocab_size: int, scope: str, merges: Longs) -> None:
         """Makes the shards."""
-        arguments = (entries, vocab_size, scope, merges)
-        self._shards = list(self._pool.map(lambda documents: MergeShard(*documents, *arguments), self._documents))
+
+        def make(documents: tuple[IntArray, IntArray]) -> MergeShard:
+            return MergeShard(*documents, entries, vocab_size, scope, merges)
+
+        self._shards = list(self._pool.map(make, self._documents))
 
     def call(self, method: str, *arguments: Any) -> Iterable[Any]:
         """Calls a method of every shard, as many at once as there are cores."""
@@ -231,10 +234,7 @@ class ShardedMergeEngine:
         """Lets every shard count its pairs anew, and lowers the threshold."""
         self.compacted()
         self.recounts += 1
-        found = PairCounts()
-        for keys, counts in self._shards.call("count_pairs"):
-            found.add(keys, counts)
-        keys, counts = found.all()
+        keys, counts = added_up(self._shards.call("count_pairs")).all()
         kept = self._best.choose(counts, merges_left)
         keys, counts = keys[kept], counts[kept]
         self._best.fill(keys, np.stack([counts] * 2, axis=1))
