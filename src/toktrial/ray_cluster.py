@@ -20,6 +20,7 @@ from toktrial import artifact, attempts, progress
 from toktrial.artifact import MANIFEST
 from toktrial.corpus.stage import corpus_fingerprint
 from toktrial.errors import TrialError
+from toktrial.integrity import ASIDE
 from toktrial.jobs import Executor, Job, Worker, calibrations
 from toktrial.parallel import TITLES, with_threads
 from toktrial.protocol import Protocol
@@ -176,9 +177,9 @@ class RayCluster(Executor):
 
     def _share(self, trial: TrialFolder) -> Setting:
         """Lets the machines see what is finished of the trial, and returns what they must know of it."""
-        paths = [path.relative_to(trial.folder).parent for path in sorted(trial.folder.rglob(MANIFEST))]
-        finished = [path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)]
-        finished = [name for name in finished if artifact.is_finished(trial.folder / name)]
+        folders = [path.parent for path in sorted(trial.folder.rglob(MANIFEST)) if artifact.is_finished(path.parent)]
+        names = [folder.relative_to(trial.folder) for folder in folders]
+        finished = [name.as_posix() for name in names if not any(part.startswith((".", ASIDE)) for part in name.parts)]
         if self._storage:
             for name in finished:
                 self._storage.upload(trial.folder / name, name)
