@@ -142,7 +142,7 @@ class Trial(TrialFolder):
     def make_corpus(self) -> dict[str, Any]:
         """Reads and splits the corpus, after the minimal pairs. Returns its manifest."""
         self.make_minimal_pairs()
-        self._executor.make_corpus(self)
+        self.executor.make_corpus(self)
         return artifact.read_manifest(self.corpus_folder)
 
     @writes
@@ -182,7 +182,7 @@ class Trial(TrialFolder):
                 splits,
                 folder.name,
                 train_ids.get(fingerprints[track]),
-                self._executor.map,
+                self.executor.map,
             )
             for track, folder in self.tokenizer_folders.items()
         }
