@@ -61,8 +61,8 @@ class MergeEngine:
         self._heap_size = 0
         self.recounts = -1  # the first count is not a recount
 
-    def take_best(self, merges_left: int) -> tuple[int, int, int] | None:
-        """Takes the best pair: left id, right id, count. None if no pair of `min_frequency` is left."""
+    def take_best(self, merges_left: int, at_least: int = 0) -> tuple[int, int, int] | None:
+        """Takes the best pair: left id, right id, count. None if no pair of `min_frequency`, or of `at_least`, is left."""
         if not self._threshold:
             self.recount(merges_left)
         while True:
@@ -70,7 +70,7 @@ class MergeEngine:
                 self._heap, self._heap_size, self._keys, self._pairs, self._threshold, self._by_frequency
             )
             if left < 0:
-                if self._threshold <= self._rule.min_frequency:
+                if self._threshold <= max(self._rule.min_frequency, at_least):
                     return None
                 self.recount(merges_left)
             elif score_is_fresh:
@@ -79,6 +79,16 @@ class MergeEngine:
                 counts = self._token_counts
                 score = self._score.of_pair(int(count), int(counts[left]), int(counts[right]), self._tokens)
                 pairs.rescore_first(self._heap, self._heap_size, self._keys, self._pairs, score)
+
+    def put_back(self, left: int, right: int) -> None:
+        """Makes a pair that was taken, and not merged, one of those that may be taken. By frequency alone."""
+        key = np.array([left << 32 | right], dtype=np.uint64)
+        slot = pairs.find_slot(self._keys, key[0])
+        if self._keys[slot] != key[0] or self._pairs[slot, COUNT] < self._threshold:
+            return  # until it is counted again
+        count = self._pairs[slot, SCORED_COUNT] = self._pairs[slot, COUNT]
+        self._make_room(1)
+        self._heap_size = pairs.push_all(self._heap, self._heap_size, np.array([count], dtype=np.float64), key)
 
     @property
     def may_recount(self) -> bool:
