@@ -169,10 +169,10 @@ class ShardedMergeEngine:
                 self._taken = best[:2]
                 return best
             if best is not None:
-                self._best.put_back(*best)
+                self._best.put_back(*best[:2])
             if self._batch:
                 self._run_round()
-            elif self._best.may_be_rarer:
+            elif self._best.may_be_rarer():
                 self.recount(merges_left)
             else:
                 return None
