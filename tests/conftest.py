@@ -135,3 +135,28 @@ def story_tokens(
     for track, folder in folders.items():
         write_tokens(folder, story_tokenizers[track], f"fingerprint of {track}", story_documents, track)
     return folders
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """A server of S3's protocol on this machine: what follows the `?` of an address on it."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"scheme=http&region=us-east-1&endpoint_override={host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_bucket(s3_server: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an empty place in a bucket on that server, with a key and its secret."""
+    from pyarrow import fs
+
+    name = f"bucket-{abs(hash(request.node.name))}"
+    address = f"s3://key:secret@{name}/some/prefix?{s3_server}"
+    remote, _ = fs.FileSystem.from_uri(f"{address}&allow_bucket_creation=true")
+    remote.create_dir(name)
+    yield address
+    remote.delete_dir_contents(name)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from toktrial import progress
 from toktrial.commands import COMMANDS
 from toktrial.corpus.storybook import stories
 from toktrial.trial import STAGES
@@ -86,6 +87,8 @@ def test_every_field_of_the_protocol_is_a_flag_with_help() -> None:
         (["run", "demo", "--training.steps", "1" + "0" * 12, "--training.log-every", "1"], "GB of disk, but"),
         (["run", "demo", "--vocab-size", "100000000"], "vocab_size must be at most 1,048,576"),
         (["run", "demo", "--name", "../../ESCAPED"], "a trial's name is also a folder's"),
+        (["corpus", "demo", "--parallel", "2"], "--parallel is an option of tune, train, evaluate and `run`, not of `corpus`"),
+        (["run", "demo", "--parallel", "0"], "--parallel must be auto or a number from 1 to 1024, but is 0"),
         (["corpus", "demo", "--corpus.path", "nowhere.txt"], "nowhere.txt"),
         (["corpus", "demo", "--corpus.path", "empty.txt"], "empty.txt"),
         (["corpus", "demo", "--corpus.path", "latin.txt"], "byte offset 5"),
@@ -150,6 +153,21 @@ def test_sigterm_outside_training_is_said() -> None:
     assert said.splitlines()[-1] == "stopped by SIGTERM; the same command will continue from what is finished"
 
 
+def test_what_long_work_shows_can_be_told_to_another_process(capsys: pytest.CaptureFixture[str]) -> None:
+    events: list[progress.Event] = []
+    with progress.telling(events.append), progress.progress("training btm, seed 1", 100, "step") as shown:
+        for step in range(50, 101):  # it goes on from step 49
+            shown.update(step, "loss 3" if step == 60 else "")
+        progress.print_line("a word")
+    first, *_, word, last = events
+    assert len(events) < 10, "not one a step"
+    assert progress.Snapshot(**first) == progress.Snapshot("training btm, seed 1", 100, "step", 0.0, 0.0, "")
+    assert word == {"line": "a word"}
+    assert (last["done"], last["note"]) == (100, "loss 3") and last["per_second"] > 0
+    progress.print_line("to a person again")
+    assert capsys.readouterr().err == "to a person again\n"
+
+
 def shown_at(columns: int, *command: str) -> list[str]:
     """The lines that a command shows at a terminal of so many columns, without styles."""
     reader, terminal = os.openpty()
@@ -170,12 +188,15 @@ def shown_at(columns: int, *command: str) -> list[str]:
 def test_what_is_shown_fits_the_terminal_and_nothing_of_it_is_cut(columns: int) -> None:
     shows_all = """
 from toktrial.commands.terminal import print_table
-from toktrial.progress import print_line, progress
-print_table("tracks", dict.fromkeys(["track", "bytes per token", "bits per byte", "training seconds", "loss"], "right"),
-            [["superwords", "4.0123", "0.9559", "1234.5", "2.641"]])
+from toktrial.progress import Snapshot, print_line, progress, progress_of_jobs
+headings = ["track", "bytes per token", "bits per byte", "training seconds", "loss"]
+print_table("tracks", [(heading, "right") for heading in headings], [["superwords", "4.0123", "0.9559", "1234.5", "2.641"]])
 print_line("WARNING    " + "too small " * 12 + "END\\ndisk       1 GB", hanging=11)
 with progress("training btm, seed 1", 100, "step") as shown:
     shown.update(50, "loss 3.456, 1.234 bits per byte")
+with progress_of_jobs("training, 2 at once", 6) as jobs:
+    jobs.update(0, Snapshot("training words, seed 3", 50_000, "step", 25_000, 12.5, "loss 3.456, 1.234 bits per byte"))
+    jobs.finish(1)
 """
     lines = shown_at(columns, sys.executable, "-c", shows_all)
     assert max(map(len, lines)) <= columns
@@ -183,3 +204,7 @@ with progress("training btm, seed 1", 100, "step") as shown:
     assert "…" not in text
     for whole in ("superwords", "4.0123", "0.9559", "1234.5", "2.641", "END", "training btm, seed 1", "50%"):
         assert whole in text
+    assert any(line.split()[:7] == ["words,", "seed", "3", "25,000", "of", "50,000", "0:33:20"] for line in lines)
+    assert any(line.split()[:4] == ["all", "1", "of", "6"] for line in lines)
+    assert ("12.5 step/s" in text) is (columns >= 80)
+    assert "training, 2 at once: 1 of 6 done, 0.0 s" in text

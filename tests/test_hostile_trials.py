@@ -305,7 +305,7 @@ def test_arrays_are_read_without_running_them(theirs: Path, tmp_path: Path, payl
         assert MergeCheckpoint(path, "some").load() is None
     path.write_bytes(pickle.dumps(payload))
     assert MergeCheckpoint(path, "some").load() is None
-    MergeCheckpoint(path, "some").save(MergeState(np.zeros(4, dtype=np.uint16)))
+    MergeCheckpoint(path, "some").save(MergeState(np.zeros(4, dtype=np.uint16), 4))
     assert MergeCheckpoint(path, "some").load() is not None
     assert not payload.has_run
 

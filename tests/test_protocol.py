@@ -19,7 +19,7 @@ from toktrial.evaluation.config import EvaluationConfig
 from toktrial.presets import PRESETS, demo, laptop, preset, tinystories
 from toktrial.protocol import Protocol, differences, from_dict, is_amendable, load, save, to_dict
 from toktrial.report.config import VerdictConfig
-from toktrial.tokenizer.config import BPERecipe, BTMRecipe
+from toktrial.tokenizer.config import BPERecipe, BTMRecipe, SuperBPERecipe, TKNRecipe
 from toktrial.training.config import ModelConfig, TrainingConfig
 
 # Text that TOML can hold: any but surrogates, line ends and quotes among it.
@@ -35,7 +35,19 @@ recipes = st.one_of(
         primitive_vocab_size=st.integers(257, 1000),
         min_frequency=positive,
         score=st.sampled_from(["frequency", "npmi", "my.module:score"]),
-        scope=st.sampled_from(["any", "words"]),
+        scope=st.sampled_from(["any", "words", "superbpe"]),
+        max_words=st.integers(0, 9),
+        prune=st.integers(0, 10**6),
+        dropout=shares,
+        dropout_seed=st.integers(-(2**31), 2**31),
+    ),
+    st.builds(SuperBPERecipe, transition=st.integers(257, 1000), min_frequency=positive, max_words=st.integers(0, 9)),
+    st.builds(
+        TKNRecipe,
+        primitive_vocab_size=st.integers(257, 1000),
+        min_frequency=positive,
+        max_window=st.integers(2, 99),
+        bank_size=positive,
     ),
 )
 protocols = st.builds(
@@ -380,8 +392,8 @@ def test_whatever_stands_in_a_field_it_is_a_protocol_or_one_line() -> None:
 
 
 def test_an_unknown_recipe_is_named_with_the_nearest() -> None:
-    with pytest.raises(TrialError, match=r"tracks\.bpe\.recipe is 'btn': did you mean 'btm'\?"):
-        from_dict(changed("tracks.bpe.recipe", "btn"))
+    with pytest.raises(TrialError, match=r"tracks\.bpe\.recipe is 'btmm': did you mean 'btm'\?"):
+        from_dict(changed("tracks.bpe.recipe", "btmm"))
     with pytest.raises(TrialError, match=r"tracks\.bpe\.recipe is 'unigram': known are: bpe, btm"):
         from_dict(changed("tracks.bpe.recipe", "unigram"))
 

@@ -69,6 +69,18 @@ def publish(folder: Path, stage_fingerprint: str, manifest: dict[str, Any]) -> I
     """
     if _holds_something_else(folder):
         raise TrialError(f"{folder} exists and was not written by toktrial: name another folder, or empty it")
+    with replacing(folder) as partial:
+        yield partial
+        names = [path.relative_to(partial).as_posix() for path in sorted(partial.rglob("*")) if path.is_file()]
+        seal(partial, stage_fingerprint, names, manifest)
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Yields an empty folder; on leaving, renames it to `folder`, whatever that was before.
+
+    Where the block raises, `folder` stays as it was and nothing is left over.
+    """
     _remove_leftovers(folder)
     partial, old = _beside(folder, PARTIAL_SUFFIX), _beside(folder, OLD_SUFFIX)
     make_folder(folder.parent)
@@ -76,10 +88,8 @@ def publish(folder: Path, stage_fingerprint: str, manifest: dict[str, Any]) -> I
     try:
         with _naming_a_full_disk(partial):
             yield partial
-        names = [path.relative_to(partial).as_posix() for path in sorted(partial.rglob("*")) if path.is_file()]
         for path in [*partial.rglob("*"), partial]:
             sync(path)
-        seal(partial, stage_fingerprint, names, manifest)
         _put_in_place(partial, folder, old)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -90,7 +100,7 @@ def publish(folder: Path, stage_fingerprint: str, manifest: dict[str, Any]) -> I
 def seal(folder: Path, stage_fingerprint: str, names: Iterable[str], manifest: dict[str, Any]) -> None:
     """Writes the manifest that makes a folder a finished stage: `manifest`, the fingerprint and what the files must hold."""
     manifest["fingerprint"] = stage_fingerprint
-    manifest["files"] = {name: _describe_file(folder / name) for name in names}
+    manifest["files"] = {name: describe_file(folder / name) for name in names}
     _write_manifest(folder, manifest)
 
 
@@ -106,7 +116,7 @@ def add_files(folder: Path, names: Iterable[str]) -> None:
     """Puts files that were published later into the manifest of a finished stage, where they are not in it."""
     manifest = read_manifest(folder)
     recorded = manifest.get("files", {})
-    added = {name: _describe_file(folder / name) for name in names if name not in recorded}
+    added = {name: describe_file(folder / name) for name in names if name not in recorded}
     if added:
         _write_manifest(folder, manifest | {"files": recorded | added})
 
@@ -225,7 +235,8 @@ def _ends_in_checksum(manifest: Mapping[str, Any]) -> bool:
     return manifest.get(last) == _checksum({name: manifest[name] for name in before})
 
 
-def _describe_file(path: Path) -> dict[str, Any]:
+def describe_file(path: Path) -> dict[str, Any]:
+    """Returns what a manifest says of a file: its size in bytes and its SHA-256."""
     return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
 

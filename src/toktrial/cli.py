@@ -1,9 +1,7 @@
 """The command line: does what was typed, by way of commands/, and turns what went wrong into a message and an exit status."""
 
-import errno
 import io
 import os
-import re
 import signal
 import sys
 import threading
@@ -13,11 +11,10 @@ from types import FrameType
 from typing import NoReturn
 
 from toktrial import commands, progress
-from toktrial.errors import TrialError
+from toktrial.errors import describe_error
 from toktrial.lock import RANK, TrialBusyError
 from toktrial.training.interrupt import RunStopped
 
-NO_MEMORY = re.compile("out of memory|can't allocate memory")  # in torch's messages: for CUDA and MPS, for the CPU
 STATUSES = {commands.CallError: 2, TrialBusyError: 3}  # of the errors that a program may want to tell from others
 
 
@@ -43,20 +40,14 @@ def _main(arguments: Sequence[str] | None) -> None:
             commands.execute(sys.argv[1:] if arguments is None else arguments)
         finally:
             sys.stdout.flush()  # so that a failure to write shows here, not when Python ends
-    except TrialError as error:
-        _fail(str(error), next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 1))
     except BrokenPipeError:
         _discard_output()
         raise SystemExit(128 + signal.SIGPIPE) from None
-    except OSError as error:
-        _fail(_describe_os_error(error))
-    except (MemoryError, RuntimeError) as error:  # torch raises either, for the device's memory and the machine's
-        if not isinstance(error, MemoryError) and not NO_MEMORY.search(str(error)):
+    except Exception as error:
+        message = describe_error(error)
+        if message is None:
             raise
-        _fail(
-            "out of memory: begin a new trial with a smaller training.micro_batch_size, training.batch_size or model. What "
-            "was finished is kept"
-        )
+        _fail(message, next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 1))
     except RunStopped:
         raise SystemExit(130) from None
     except KeyboardInterrupt:
@@ -88,13 +79,6 @@ def _sigterm_is_said() -> Iterator[None]:
 def _say_how_to_go_on(what_happened: str) -> None:
     if os.environ.get(RANK, "0") == "0":
         progress.print_line(f"{what_happened}; the same command will continue from what is finished")
-
-
-def _describe_os_error(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full: make room and run the same command again. What was finished is kept"
-    where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{error.strerror or error}. What was finished is kept"
 
 
 def _discard_output() -> None:

@@ -4,11 +4,14 @@ It stands outside the flow, so that every stage can raise it.
 """
 
 import difflib
+import errno
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
+NO_MEMORY = re.compile("out of memory|can't allocate memory")  # in torch's messages: for CUDA and MPS, for the CPU
 LARGEST_NUMBER = 10**12
 Bound = tuple[float, str]
 """The largest value of a field, and why there is no need of a larger one."""
@@ -49,3 +52,25 @@ def check_numbers(section: str, config: Any, at_least: Mapping[str, float], at_m
             raise TrialError(f"{name} must be at least {least}, but is {value}")
         if value > most:
             raise TrialError(f"{name} must be at most {most:,} ({why}), but is {value}")
+
+
+def describe_error(error: BaseException) -> str | None:
+    """Returns what a person should read of an error that a user can cause or mend; None of one that shows a mistake of ours."""
+    if isinstance(error, TrialError):
+        return str(error)
+    if isinstance(error, OSError):
+        return _describe_os_error(error)
+    # torch raises either, for the machine's memory and the device's
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))):
+        return (
+            "out of memory: begin a new trial with a smaller training.micro_batch_size, training.batch_size or model. What "
+            "was finished is kept"
+        )
+    return None
+
+
+def _describe_os_error(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full: make room and run the same command again. What was finished is kept"
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}. What was finished is kept"

@@ -18,13 +18,15 @@ from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import DOCUMENT_NATS_FILE, EVALUATION_FILES, FINAL_FILE, RUN_PAIRS_FILE
 from toktrial.protocol import Protocol
 from toktrial.report.amendments import AMENDMENTS_FILE
+from toktrial.training.calibration import CALIBRATION_FOLDER
 from toktrial.training.rates import OTHER_RATE_FOLDER, RATES_FOLDER, TUNING_FOLDER
 from toktrial.training.run import CHECKPOINTS, WEIGHTS_FILE, checkpoint_step
 from toktrial.trial_folder import PROTOCOL_FILE
 
 ASIDE = "damaged"  # the folder of a trial that holds what was put aside
 STAGES = (
-    "corpus", "tokenizers/*", "graphs/*", "tokens/*", f"{TUNING_FOLDER}/tokens/*", RATES_FOLDER, "evaluation/*", "report",
+    "corpus", "tokenizers/*", "graphs/*", "tokens/*", f"{TUNING_FOLDER}/tokens/*", RATES_FOLDER, f"{CALIBRATION_FOLDER}/*",
+    "evaluation/*", "report",
 )  # fmt: skip
 RUNS = ("runs/*/seed-*", f"{TUNING_FOLDER}/runs/*/*/seed-*", f"{OTHER_RATE_FOLDER}/*/seed-*")
 # What a run's model is evaluated to, and what only a longer training needs: neither asks for a new training when damaged.

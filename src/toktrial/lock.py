@@ -1,6 +1,7 @@
-"""The lock of a trial's folder: one process at a time writes a trial, and readers never wait.
+"""The locks of a trial's folder and of each run's: one process at a time writes there, and readers never wait.
 
-trial.py holds it while a stage works. The operating system keeps it, so a killed process leaves no lock behind.
+trial.py holds the trial's while a stage works, a worker a run's. The operating system keeps them, so a killed process leaves
+no lock behind.
 """
 
 import json
@@ -10,7 +11,7 @@ import socket
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from toktrial.errors import TrialError
 
 LOCK_FILE, HOLDER_FILE = ".lock", ".holder.json"
 COMMAND_LETTERS = 80  # of the holder's command line
-PATIENCE_SECONDS = 0.5  # `holder` takes the lock for an instant to see whether anybody has it
+PATIENCE_SECONDS = 0.5  # `is_held` takes the lock for an instant to see whether anybody has it
 RANK = "RANK"  # the variable in which torchrun numbers its processes: the first one alone writes
 
 
@@ -50,8 +51,36 @@ def writing(folder: Path, wait: bool = False) -> Iterator[None]:
 
     With `wait`, waits for another process to finish; without, raises TrialBusyError, which says who holds the lock.
     """
-    if os.environ.get(RANK, "0") != "0":  # under torchrun
+
+    def describe() -> str:
+        return f"another process is writing {folder} ({_read_holder(folder) or 'it says nothing about itself'})"
+
+    with _locked(folder, wait, describe) as is_outermost:
+        try:
+            if is_outermost:
+                _write_holder(folder)
+            yield
+        finally:
+            if is_outermost:
+                (folder / HOLDER_FILE).unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_run(folder: Path) -> Iterator[None]:
+    """Holds the lock of a run's folder while the block runs, and waits where another process holds it.
+
+    Whoever does a job of a trial holds this one, and the trial's is held by the process that hands the jobs out. Where that was
+    killed, the others notice only moments later; meanwhile the next command can already have the trial's lock.
+    """
+    with _locked(folder, wait=True, describe=lambda: f"another process is still writing {folder}"):
         yield
+
+
+@contextmanager
+def _locked(folder: Path, wait: bool, describe: Callable[[], str]) -> Iterator[bool]:
+    """Yields whether this is the first that this process holds the lock, false also where torchrun's first process does."""
+    if os.environ.get(RANK, "0") != "0":  # under torchrun
+        yield False
         return
     import filelock
 
@@ -61,36 +90,36 @@ def writing(folder: Path, wait: bool = False) -> Iterator[None]:
     try:
         lock.acquire(timeout=PATIENCE_SECONDS)
     except filelock.Timeout:
-        busy = f"another process is writing {folder} ({_read_holder(folder) or 'it says nothing about itself'})"
         if not wait:
             raise TrialBusyError(
-                f"{busy}: wait for it with --wait, or see how far it is with `toktrial status {folder}`"
+                f"{describe()}: wait for it with --wait, or see how far it is with `toktrial status {folder}`"
             ) from None
-        progress.print_line(f"{busy}: waiting for it to finish")
+        progress.print_line(f"{describe()}: waiting for it to finish")
         lock.acquire()
     try:
-        if is_outermost:
-            _write_holder(folder)
-        yield
+        yield is_outermost
     finally:
-        if is_outermost:
-            (folder / HOLDER_FILE).unlink(missing_ok=True)
         lock.release()
 
 
 def holder(folder: Path) -> Holder | None:
     """Returns who is writing the trial in `folder`, None where nobody is."""
+    return _read_holder(folder) if is_held(folder) else None
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process is writing the trial or the run in `folder`."""
     if not (folder / LOCK_FILE).exists():
-        return None
+        return False
     import filelock
 
     lock = filelock.FileLock(folder / LOCK_FILE)
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
-        return _read_holder(folder)
+        return True
     lock.release()
-    return None
+    return False
 
 
 def _write_holder(folder: Path) -> None:

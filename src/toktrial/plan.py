@@ -14,7 +14,7 @@ from toktrial.corpus.config import HUB_PREFIX
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
 from toktrial.report.wording import plural
-from toktrial.tokenizer.config import BPERecipe, FileRecipe
+from toktrial.tokenizer.config import BPERecipe, FileRecipe, TKNRecipe
 from toktrial.training.config import ModelConfig, TrainingConfig, matched_shape, steps_of
 from toktrial.training.rates import tuning_settings
 from toktrial.trial_folder import TrialFolder
@@ -69,6 +69,8 @@ class Plan:
     text: TextPlan
     speed: "Speed"
     tracks: dict[str, TrackPlan]
+    at_once: int = 1
+    """Runs that are trained at the same time, each taken to be as fast as alone."""
 
     @property
     def left(self) -> list[str]:
@@ -81,7 +83,8 @@ class Plan:
 
         Runs at the tuned rate that does not decide are left out, for nobody knows yet which tracks will need them.
         """
-        return self.tuning_seconds + sum(self.tracks[track].seconds for track in self.left)
+        one_after_another = sum(self.tracks[track].seconds for track in self.left)
+        return self.tuning_seconds + one_after_another / max(1, min(self.at_once, len(self.left)))
 
     @property
     def tuning_seconds(self) -> float:
@@ -91,7 +94,8 @@ class Plan:
             return 0.0
         a_run = replace(protocol, training=tuning_settings(protocol.training, tuning, tuning.rates[0]))
         seconds = sum(_plan_track(a_run, self.text, self.speed, track).seconds for track in self.tracks)
-        return len(tuning.rates) * tuning.seeds * seconds
+        runs = len(tuning.rates) * tuning.seeds
+        return runs * seconds / min(self.at_once, runs * len(self.tracks))
 
     @property
     def is_long(self) -> bool:
@@ -103,7 +107,7 @@ class Plan:
         protocol, parameters = self.trial.protocol, self.speed.parameters
         id_bytes = 2 if protocol.vocab_size <= 1 << 16 else 4
         text_bytes = self.text.bytes + id_bytes * sum(self.text.tokens.values())
-        checkpoints = 3 * BYTES_PER_TRAINED_PARAMETER * parameters  # two are kept while the third is written
+        checkpoints = 3 * self.at_once * BYTES_PER_TRAINED_PARAMETER * parameters  # two are kept while the third is written
         weights = BYTES_PER_WEIGHT * parameters * sum(len(protocol.run_seeds(track)) for track in self.tracks)
         lines = (
             sum(track.steps * len(protocol.run_seeds(name)) for name, track in self.tracks.items())
@@ -114,18 +118,21 @@ class Plan:
 
     @property
     def free_bytes(self) -> int:
-        return shutil.disk_usage(self.trial.folder).free
+        """Where the folder is, or will be made."""
+        folder = self.trial.folder.absolute()
+        return shutil.disk_usage(next(each for each in (folder, *folder.parents) if each.exists())).free
 
 
-def make_plan(trial: TrialFolder, speed: "Speed | None" = None) -> Plan:
+def make_plan(trial: TrialFolder, speed: "Speed | None" = None, at_once: int = 1) -> Plan:
     """Measures, unless the speed is known, and estimates. Raises TrialError where memory or disk have too little room."""
     from toktrial.training.step import measure_speed
 
     protocol = trial.protocol
-    _check_memory(protocol)
+    _check_memory(protocol, at_once)
     text = _known_text(trial) or _sampled_text(trial)
     speed = speed or measure_speed(protocol.model, protocol.training, protocol.vocab_size)
-    plan = Plan(trial, text, speed, {track: _plan_track(protocol, text, speed, track) for track in protocol.tracks})
+    tracks = {track: _plan_track(protocol, text, speed, track) for track in protocol.tracks}
+    plan = Plan(trial, text, speed, tracks, at_once)
     if plan.disk_bytes > plan.free_bytes:
         raise TrialError(
             f"the trial needs about {plan.disk_bytes / 1e9:.1f} GB of disk, but {trial.folder} has "
@@ -134,25 +141,37 @@ def make_plan(trial: TrialFolder, speed: "Speed | None" = None) -> Plan:
     return plan
 
 
-def _check_memory(protocol: Protocol) -> None:
-    """Raises TrialError where a training on the CPU surely needs more memory than the machine has.
+def memory_bytes() -> int:
+    """Returns the memory of this machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def training_bytes(protocol: Protocol) -> int:
+    """Returns what a training step on a CPU needs of memory at the least."""
+    model, training, vocab_size = protocol.model, protocol.training, protocol.vocab_size
+    parameters = (vocab_size + model.context) * model.width + 12 * model.n_layer * model.width**2
+    logits = (training.micro_batch_size or training.batch_size) * model.context * vocab_size
+    masks = model.n_layer * model.context**2
+    return BYTES_OF_TRAINING_PER_PARAMETER * parameters + 4 * (logits + masks)  # float32
+
+
+def _check_memory(protocol: Protocol, at_once: int) -> None:
+    """Raises TrialError where so many trainings on the CPU surely need more memory than the machine has.
 
     It would not fail: the system would let it begin, and kill it or another program later. A GPU says at once that it is full.
     """
     from toktrial.training.device import resolve_device
 
-    model, training, vocab_size = protocol.model, protocol.training, protocol.vocab_size
-    if resolve_device(training.device).type != "cpu":
+    if resolve_device(protocol.training.device).type != "cpu":
         return
-    parameters = (vocab_size + model.context) * model.width + 12 * model.n_layer * model.width**2
-    logits = (training.micro_batch_size or training.batch_size) * model.context * vocab_size
-    masks = model.n_layer * model.context**2
-    needed = BYTES_OF_TRAINING_PER_PARAMETER * parameters + 4 * (logits + masks)  # float32
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    needed, there = at_once * training_bytes(protocol), memory_bytes()
     if needed > there:
+        what, fewer = (
+            (f"{at_once} training steps at once need", "fewer (--parallel), ") if at_once > 1 else ("a training step needs", "")
+        )
         raise TrialError(
-            f"a training step needs {needed / 1e9:,.1f} GB of memory or more, but this machine has {there / 1e9:.1f} GB: "
-            "choose a smaller training.micro_batch_size, training.batch_size, model or vocab_size"
+            f"{what} {needed / 1e9:,.1f} GB of memory or more, but this machine has {there / 1e9:.1f} GB: choose {fewer}"
+            "a smaller training.micro_batch_size, training.batch_size, model or vocab_size"
         )
 
 
@@ -222,6 +241,7 @@ def sampled_tokens(protocol: Protocol, documents: "Documents") -> dict[str, int]
     from toktrial.tokenizer.bpe import BPETokenizer
     from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
     from toktrial.tokenizer.file import load_file_track
+    from toktrial.tokenizer.longest_match import TKNTokenizer
 
     full = BPETokenizer.train(documents, protocol.vocab_size)
     found: dict[str, int] = {}
@@ -233,9 +253,8 @@ def sampled_tokens(protocol: Protocol, documents: "Documents") -> dict[str, int]
             tokenizer = load_file_track(recipe.path, protocol.vocab_size)
         else:
             primitive = full.cut(recipe.primitive_vocab_size)
-            tokenizer = BTMTokenizer.train(
-                documents, protocol.vocab_size, primitive=primitive, score=recipe.score, scope=recipe.scope
-            )
+            kind, rule = (TKNTokenizer, recipe.rule) if isinstance(recipe, TKNRecipe) else (BTMTokenizer, recipe.btm.rule)
+            tokenizer = kind.train(documents, protocol.vocab_size, primitive=primitive, **rule)
         found[track] = encode_documents(tokenizer, documents)[0].size + len(documents)
     return found
 
@@ -256,11 +275,15 @@ def describe_plan(plan: Plan) -> list[str]:
         *_describe_tuning(plan),
         f"training   {len(plan.left)} of {runs} runs left ({len(plan.tracks)} tracks, seeds {_seeds(protocol)})",
         f"device     {speed.device}: {speed.step_seconds * 1000:,.0f} ms a step, measured uncompiled (long runs are compiled)",
-        f"time       training and evaluation: {duration(plan.seconds)}",
+        f"time       training and evaluation: {duration(plan.seconds)}{_describe_company(plan)}",
         f"evaluation {_describe_evaluation(plan)}",
         f"disk       {plan.disk_bytes / 1e9:.2f} GB at most, {plan.free_bytes / 1e9:.0f} GB free",
         *_warn_of_budget(plan),
     ]
+
+
+def _describe_company(plan: Plan) -> str:
+    return f", {plan.at_once} runs at once, if each is as fast as alone" if plan.at_once > 1 else ""
 
 
 def _describe_track(track: TrackPlan, tokens: float, about: str) -> str:

@@ -6,17 +6,27 @@ Every stage reads its own part of it. `trial.py` keeps it in the trial's folder 
 import re
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from toktrial import artifact
+from toktrial import artifact, progress
 from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import MOST_SEEDS, TrialError, check_numbers, nearest_name
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.report.config import VerdictConfig
-from toktrial.tokenizer.config import RECIPES, SMALLEST_VOCAB_SIZE, BPERecipe, BTMRecipe, Recipe
+from toktrial.tokenizer.config import (
+    FAST,
+    RECIPES,
+    SMALLEST_VOCAB_SIZE,
+    BPERecipe,
+    BPETrainer,
+    BTMRecipe,
+    PrimitiveRecipe,
+    Recipe,
+    SuperBPERecipe,
+)
 from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
 
 ConfigT = TypeVar("ConfigT")
@@ -54,6 +64,8 @@ class Protocol:
     """A/A control: train the baseline again under as many other seeds, to show how far chance alone makes runs differ."""
     vocab_size: int = 16_384
     """Entries of every track's tokenizer, and rows of the model's embedding."""
+    bpe_trainer: BPETrainer = FAST
+    """Who learns the merges of BPE: `fast`, the trial itself, or `hf`, HF `tokenizers`. Both learn the same ones."""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     """Where the documents come from."""
     tracks: dict[str, Recipe] = field(default_factory=lambda: {"bpe": BPERecipe(), "btm": BTMRecipe()})
@@ -94,10 +106,11 @@ class Protocol:
         if len(self.tracks) < 2:
             raise TrialError(f"a trial compares two or more tracks, but `tracks` names {len(self.tracks)}")
         for name, recipe in self.tracks.items():
-            if isinstance(recipe, BTMRecipe) and recipe.primitive_vocab_size > self.vocab_size:
+            if isinstance(recipe, PrimitiveRecipe) and recipe.primitive_vocab_size > self.vocab_size:
+                size = "transition" if isinstance(recipe, SuperBPERecipe) else "primitive_vocab_size"
                 raise TrialError(
-                    f"tracks.{name}.primitive_vocab_size is {recipe.primitive_vocab_size}, which is above vocab_size "
-                    f"{self.vocab_size}: the primitives are part of the vocabulary"
+                    f"tracks.{name}.{size} is {recipe.primitive_vocab_size}, which is above vocab_size {self.vocab_size}: the "
+                    "primitives are part of the vocabulary"
                 )
 
     @property
@@ -158,8 +171,11 @@ def save(protocol: Protocol, path: Path) -> None:
         partial.write_bytes(tomli_w.dumps(to_dict(protocol)).encode())
 
 
-def load(path: Path, of_trial: bool = False) -> Protocol:
+def load(path: Path, of_trial: bool = False, based_on: Callable[[str], Protocol] | None = None) -> Protocol:
     """Reads a protocol from a TOML file; `of_trial`: from one that `save` wrote into a trial's folder.
+
+    based_on: returns the protocol that the file's `base` names. What the file does not say is taken from that one; a `tracks`
+    table replaces its tracks as a whole, for the first of them is the baseline.
 
     Raises TrialError where the file is missing, is not TOML, lacks a part that `save` has always written, or `from_dict` does.
     """
@@ -176,9 +192,29 @@ def load(path: Path, of_trial: bool = False) -> Protocol:
             "results.json, or begin the trial anew"
         )
     try:
+        if based_on and "base" in plain:
+            base = to_dict(based_on(str(plain.pop("base"))))
+            plain = _merged({**base, "name": path.stem, **({"tracks": {}} if "tracks" in plain else {})}, plain)
+        elif based_on and not {"training.steps", "training.epochs"} & _flatten(plain).keys():
+            progress.print_line(
+                f"{path} does not say how long to train, so it takes the research plan's {TrainingConfig().steps:,} steps: "
+                'set training.steps, or begin the file with base = "demo"'
+            )
         return from_dict(plain)
     except TrialError as error:
         raise TrialError(f"{path}: {error}") from None
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the nested dict `base` with what `changes` says in place of its own."""
+    both = {name: (base.get(name), value) for name, value in changes.items()}
+    return {
+        **base,
+        **{
+            name: _merged(old, new) if isinstance(old, Mapping) and isinstance(new, Mapping) else new
+            for name, (old, new) in both.items()
+        },
+    }
 
 
 def differences(ours: Protocol, theirs: Protocol) -> list[tuple[str, Any, Any]]:

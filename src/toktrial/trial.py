@@ -1,11 +1,11 @@
 """A trial: a protocol and the folder that its stages fill, in order. What is finished is not done again.
 
-Only this file sees every stage. It hands each stage what that needs, and the trainer its evaluator.
+It hands each stage what that needs. The trainings and evaluations are jobs (jobs.py), which an executor has done.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property, wraps
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -21,6 +21,7 @@ from toktrial.integrity import (
     set_aside,
     unseal_protocol,
 )
+from toktrial.jobs import Executor, InTurn, Job
 from toktrial.lock import writing
 from toktrial.protocol import Protocol, differences, is_amendable, load, save
 from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder, check_place
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from toktrial.corpus.documents import Documents
     from toktrial.corpus.stage import Split
     from toktrial.report.result import TrialResult
+    from toktrial.tokenizer.base import IdStream
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,15 +54,19 @@ class Trial(TrialFolder):
     Nothing heavy is imported before a stage has work to do.
     """
 
-    def __init__(self, folder: Path | str, protocol: Protocol, allow_code: bool = False) -> None:
+    def __init__(
+        self, folder: Path | str, protocol: Protocol, allow_code: bool = False, executor: Executor | None = None
+    ) -> None:
         """Opens or begins the trial in `folder`.
 
         A protocol that differs only in what a trial may still change, such as more seeds, amends the trial's own. Code that
-        it names (a score of your own) is imported only with `allow_code`.
+        it names (a score of your own) is imported only with `allow_code`. `executor`: who trains and evaluates the runs;
+        without it, this process, one after another.
 
         Raises TrialError where the folder holds a trial of another protocol (naming what differs), or something else.
         """
         super().__init__(folder, protocol, allow_code)
+        self.executor = executor or InTurn()
         path = self.folder / PROTOCOL_FILE
         has_begun = any((self.folder / stage).is_dir() for stage in ("corpus", "tokenizers", "tokens", "runs"))
         if path.is_file() and has_begun:
@@ -135,14 +141,13 @@ class Trial(TrialFolder):
     @writes
     def make_corpus(self) -> dict[str, Any]:
         """Reads and splits the corpus, after the minimal pairs. Returns its manifest."""
-        from toktrial.corpus.stage import prepare_corpus
-
         self.make_minimal_pairs()
-        return prepare_corpus(self.protocol.corpus, self.corpus_folder)
+        self._executor.make_corpus(self)
+        return artifact.read_manifest(self.corpus_folder)
 
     @writes
-    def make_tokenizers(self) -> dict[str, str]:
-        """Makes every track's tokenizer. Returns their fingerprints by track."""
+    def make_tokenizers(self, train_ids: "dict[str, IdStream] | None" = None) -> dict[str, str]:
+        """Makes every track's tokenizer. Returns their fingerprints by track. `train_ids`: see `prepare_tokenizers`."""
         if not all(map(artifact.is_finished, self.tokenizer_folders.values())):
             self.check_code()  # the stage checks again, but a corpus may take long
         manifest = self.make_corpus()
@@ -156,18 +161,29 @@ class Trial(TrialFolder):
             self.folder,
             held_out=self._documents("validation"),
             allow_code=self.allow_code,
+            bpe_trainer=self.protocol.bpe_trainer,
+            train_ids=train_ids,
         )
 
     @writes
     def make_tokens(self) -> dict[str, str]:
         """Encodes the corpus for every track. Returns the fingerprints by track."""
-        fingerprints = self.make_tokenizers()
+        train_ids: dict[str, IdStream] = {}
+        fingerprints = self.make_tokenizers(train_ids)
         from toktrial.tokenizer.load import load_tokenizer
         from toktrial.tokens.store import write_tokens
 
         splits = self._splits()
         return {
-            track: write_tokens(self.tokens_folder(track), load_tokenizer(folder), fingerprints[track], splits, folder.name)
+            track: write_tokens(
+                self.tokens_folder(track),
+                load_tokenizer(folder),
+                fingerprints[track],
+                splits,
+                folder.name,
+                train_ids.get(fingerprints[track]),
+                self._executor.map,
+            )
             for track, folder in self.tokenizer_folders.items()
         }
 
@@ -180,9 +196,11 @@ class Trial(TrialFolder):
         from toktrial.training.rates import tune
 
         self._set_documents_aside()
-        evaluators = self._evaluators(self.tuning_tokens_folders, self.protocol.evaluation.eval_documents)
-        judges = self._evaluators(self.tuning_tokens_folders)
-        tune(self.folder, self.protocol.tuning, list(self.protocol.tracks), self.tuning_run, evaluators, judges)
+
+        def try_rates(places: Sequence[tuple[str, float, int]]) -> list[float | None]:
+            return self.executor.do(self, [Job("tune", track, seed, rate) for track, rate, seed in places])
+
+        tune(self.folder, self.protocol.tuning, list(self.protocol.tracks), self.tuning_run, try_rates)
 
     def _set_documents_aside(self) -> None:
         """Splits every track's training documents for the tuning, all tracks alike."""
@@ -203,12 +221,7 @@ class Trial(TrialFolder):
     def train(self) -> None:
         """Trains every run that is not trained yet. Seed by seed, the tracks take turns in going first."""
         self.tune()
-        from toktrial.training.loop import train
-
-        texts = self._documents("train")
-        for place in self.all_runs():
-            run = self.run_of(*place)
-            train(run, self._curve_evaluators[run.track], texts.__getitem__)
+        self.executor.do(self, [Job("train", *place) for place in self.all_runs()])
 
     @writes
     def evaluate(self) -> None:
@@ -225,37 +238,18 @@ class Trial(TrialFolder):
         self.train()
         from toktrial.evaluation.count_models import measure_floors
         from toktrial.evaluation.overlap import account_overlap
-        from toktrial.evaluation.stage import evaluate_run
         from toktrial.evaluation.vocabulary import describe_vocabularies
 
         describe_vocabularies(self.folder, self.tokenizer_folders, self.tokens_folders, self.protocol.vocab_size)
         measure_floors(self.folder, self.tokens_folders, self.protocol.evaluation.eval_documents)
         contexts = {track: self.shape_of(track)[0].context for track in self.protocol.tracks}
         account_overlap(self.folder, self._splits(), self._corpus_fingerprint(), self.tokens_folders, contexts)
-        paired = [(track, seed) for track, seed in runs if seed <= self.protocol.last_seed]
         if self.protocol.evaluation.minimal_pairs:
-            self._judge_minimal_pairs(paired)
-        trained = [self.run_of(*place) for place in self.all_runs()]
-        with progress.progress("final evaluation and samples", len(trained), "run") as shown:
-            for done, run in enumerate(trained, start=1):
-                evaluate_run(run, self.tokenizer_folder(run.track), self.protocol.evaluation)
-                shown.update(done)
-        self._measure_samples(sorted({seed for _, seed in paired}))
+            from toktrial.evaluation.minimal_pairs import account_known_pairs
 
-    def _judge_minimal_pairs(self, runs: Sequence[tuple[str, int]]) -> None:
-        """Has the runs judge the pairs. Those of the control are not asked, because nothing compares their answers."""
-        from toktrial.evaluation.minimal_pairs import MINIMAL_PAIRS_FOLDER, account_known_pairs, score_run
-
-        account_known_pairs(self.folder, self._corpus_fingerprint(), self._documents("train"))
-        pairs = artifact.read_manifest(self.folder / MINIMAL_PAIRS_FOLDER)["pairs"]
-        with progress.progress("minimal pairs", len(runs) * pairs, "pair") as shown:
-            for done, (track, seed) in enumerate(runs):
-
-                def tell(share: float, done: int = done) -> None:
-                    shown.update((done + share) * pairs)
-
-                score_run(self.run_of(track, seed), self.tokenizer_folder(track), self.folder, tell)
-                shown.update((done + 1) * pairs)
+            account_known_pairs(self.folder, self._corpus_fingerprint(), self._documents("train"))
+        self.executor.do(self, [Job("evaluate", *place) for place in self.all_runs()])
+        self._measure_samples(sorted({seed for _, seed in runs if seed <= self.protocol.last_seed}))
 
     def _measure_samples(self, seeds: Sequence[int]) -> None:
         from toktrial.evaluation.sample_measures import measure_samples
@@ -322,19 +316,3 @@ class Trial(TrialFolder):
 
     def _corpus_fingerprint(self) -> str:
         return str(artifact.read_manifest(self.corpus_folder)["fingerprint"])
-
-    @cached_property
-    def _curve_evaluators(self) -> dict[str, Any]:
-        return self._evaluators(self.tokens_folders, self.protocol.evaluation.eval_documents)
-
-    def _evaluators(self, tokens_folders: dict[str, Path], documents: int = 0) -> dict[str, Any]:
-        """Returns what scores each track's model on the first `documents` validation documents of token folders; 0: on all."""
-        from toktrial.evaluation.bits_per_byte import DocumentScorer
-        from toktrial.tokens.store import TokenStore
-
-        evaluators = {}
-        for track, folder in tokens_folders.items():
-            store, context = TokenStore.open(folder), self.shape_of(track)[0].context
-            scorer = DocumentScorer(store.validation, store.entry_bytes, context, self.protocol.vocab_size, documents)
-            evaluators[track] = scorer.score
-        return evaluators

@@ -3,6 +3,7 @@
 Protocol -> trial folder -> trial.py, which fills it stage by stage. What only reads a trial opens it as a TrialFolder.
 """
 
+import html
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import FINAL_FILE, is_evaluated
 from toktrial.protocol import Protocol, load
 from toktrial.tokenizer.config import TOKENIZERS_FOLDER, check_code, tokenizer_names
+from toktrial.training.calibration import CALIBRATION_FOLDER
 from toktrial.training.config import ModelConfig, TrainingConfig, matched_shape, steps_of
 from toktrial.training.rates import (
     OTHER_RATE_FOLDER,
@@ -25,6 +27,9 @@ from toktrial.training.rates import (
 )
 
 if TYPE_CHECKING:
+    import polars as pl
+
+    from toktrial.report.result import TrialResult
     from toktrial.training.run import Run
 
 PROTOCOL_FILE = "protocol.toml"
@@ -57,6 +62,39 @@ class TrialFolder:
     def check_code(self) -> None:
         """Raises TrialError where the protocol names code that may not be imported."""
         check_code(self.protocol.tracks, self.allow_code, self.folder / PROTOCOL_FILE)
+
+    # What became of it, for a notebook
+
+    @property
+    def results(self) -> "TrialResult":
+        """All that the report says, typed, read from the files of the finished runs; see `report/result.py`.
+
+        Raises TrialError where a track has no finished run yet.
+        """
+        from toktrial.report.gather import gather
+        from toktrial.report.inputs import read_trial
+
+        return gather(read_trial(self.folder))
+
+    def curves(self) -> "pl.DataFrame":
+        """Returns a row for each evaluation of each run: trial, track, seed, and the columns of metrics.jsonl.
+
+        Raises TrialError as `results` does.
+        """
+        from toktrial.report.side_by_side import ReportedTrial, curves_table
+
+        return curves_table([ReportedTrial(self.protocol.name, self.folder, self.results)])
+
+    def _repr_html_(self) -> str:
+        """Returns what a notebook shows of the trial: its verdict and a table of the tracks, or how far it is."""
+        from toktrial.report.blocks import Document
+        from toktrial.report.page import render_blocks
+        from toktrial.report.sections.summary import summary
+
+        try:
+            return render_blocks(Document(self.protocol.name, (summary(self.results),)), {})
+        except TrialError as error:
+            return f"<p>{html.escape(str(error))}</p>"
 
     # Which runs there are
 
@@ -144,6 +182,13 @@ class TrialFolder:
         training = tuning_settings(training, self.protocol.tuning, rate)
         folder = self.folder / TUNING_FOLDER / "runs" / track / f"rate-{rate!r}" / f"seed-{seed}"
         return Run(track, seed, self.protocol.vocab_size, model, training, self.tuning_tokens_folders[track], folder)
+
+    def calibration_run(self, track: str) -> "Run":
+        """Returns what the trainer needs to time a track's steps, which take as long at any learning rate."""
+        from toktrial.training.run import Run
+
+        folder = self.folder / CALIBRATION_FOLDER / track
+        return Run(track, 1, self.protocol.vocab_size, *self.shape_of(track), self.tokens_folder(track), folder)
 
     @property
     def is_tuned(self) -> bool:

@@ -1,4 +1,4 @@
-"""The document model: page and Markdown say the same, for both are rendered from the same blocks, and text stays text."""
+"""The document model: page, Markdown and terminal say the same, rendered from the same blocks, and text stays text."""
 
 import html
 import html.parser
@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from toktrial.commands.terminal import print_section
+from toktrial.progress import printable
 from toktrial.report import sections
 from toktrial.report.accounts import Cuts, CutToken, Entry, TrackCut
 from toktrial.report.blocks import (
@@ -113,6 +115,29 @@ def test_the_whole_trial_has_every_section_but_that_of_changes(whole_trial: Path
     assert [f"{name}_section" for name in ids] == [
         section.__name__ for section in (*OPENING, *BODY) if section.__name__ != "amendments_section"
     ]
+
+
+def printed(document: Document, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the terminal shows of a document, where it is wide enough to fold nothing."""
+    monkeypatch.setenv("COLUMNS", "10000")
+    for section in document.sections:
+        print_section(section)
+    return capsys.readouterr().out
+
+
+def test_the_terminal_says_every_text_of_every_block(
+    document: Document, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {text for section in document.sections for text in said_by(section.blocks)}
+    shown = letters(printed(document, capsys, monkeypatch))
+    assert [text for text in told if letters(printable(text)) not in shown and letters(visible(text)) not in shown] == []
+
+
+def test_no_text_steers_the_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "[bold]:smiley:\x1b]52;c;ZXZpbA==\x07 \u202e"
+    shown = printed(Document("", (Section("a", text, every_kind(text)),)), capsys, monkeypatch)
+    assert shown.count("[bold]:smiley:") > len(get_args(Block))
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown)
 
 
 def test_page_and_markdown_say_every_text_of_every_block(document: Document) -> None:

@@ -23,7 +23,7 @@ from toktrial.report.inputs import read_trial
 from toktrial.report.outcome import criterion, outcome
 from toktrial.report.result import VERSION, plain, schema, typed
 
-from .conftest import protocol_with
+from .conftest import BPE, BTM, protocol_with
 
 
 def test_planted_difference_and_its_figures(write_trial: Any) -> None:
@@ -158,6 +158,40 @@ def test_seconds_leave_out_runs_that_shared_their_device(write_trial: Any) -> No
     reached = results.comparisons[0].beside_the_verdict.bits_per_byte.reach
     assert (reached["training_seconds"].seeds, reached["step"].seeds) == (0, 2)
     assert not results.tracks["btm"].training_seconds_compare
+
+
+TIMED = {
+    "step_seconds": 0.5, "steps": 40, "shared_device": False, "device": "cpu", "device_name": "a processor with 2 cores",
+    "threads": 2, "precision": "bfloat16", "compiled": False, "peak_bytes": 0,
+}  # fmt: skip
+
+
+def test_runs_that_had_company_take_their_seconds_from_the_timing_of_their_track(write_trial: Any) -> None:
+    side_by_side = {"bpe": BPE | {"shared_device_seeds": {1, 2}}, "btm": BTM | {"shared_device_seeds": {1, 2, 3}}}
+    trial = write_trial(side_by_side)
+    for track, step_seconds in (("bpe", 0.5), ("btm", 0.25)):
+        (trial / "calibration" / track).mkdir(parents=True)
+        write_json(trial / "calibration" / track / "calibration.json", TIMED | {"step_seconds": step_seconds})
+    results = gather(read_trial(trial))
+    bpe, btm = results.tracks["bpe"].runs, results.tracks["btm"].runs
+    assert [run.timed_step_seconds for run in bpe + btm] == [0.5, 0.5, None, 0.25, 0.25, 0.25]
+    assert not any(run.shared_device for run in bpe + btm)
+    steps = results.tracks["btm"].steps
+    assert [run.training_seconds for run in bpe + btm] == [steps / 2, steps / 2, pytest.approx(0.2 * steps), *[steps / 4] * 3]
+    assert btm[0].curve["training_seconds"] == [step / 4 for step in btm[0].curve["step"]]
+    assert results.comparisons[0].beside_the_verdict.bits_per_byte.reach["training_seconds"].seeds == 3
+    note = next(note for note in results.notes if "side by side" in note)
+    assert "bpe 0.5000 (seed 1 and 2) and btm 0.2500 (seed 1, 2 and 3)" in note
+    assert results.seconds_by_stage["training, btm"] == pytest.approx(3 * 0.21 * steps), "what it took, not what it would alone"
+
+
+@pytest.mark.parametrize("otherwise", [{"shared_device": True}, {"threads": 1}, {"device_name": "another"}, {"compiled": True}])
+def test_a_timing_under_other_conditions_replaces_nothing(write_trial: Any, otherwise: dict[str, Any]) -> None:
+    trial = write_trial({"bpe": BPE, "btm": BTM | {"shared_device_seeds": {1}}})
+    (trial / "calibration" / "btm").mkdir(parents=True)
+    write_json(trial / "calibration" / "btm" / "calibration.json", TIMED | otherwise)
+    run = gather(read_trial(trial)).tracks["btm"].runs[0]
+    assert run.shared_device and run.timed_step_seconds is None
 
 
 def test_compilation_is_counted_and_told_where_it_differs(write_trial: Any) -> None:

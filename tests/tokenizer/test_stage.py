@@ -189,6 +189,20 @@ def test_bpe_is_trained_once_and_cut(tmp_path: Path, documents: Documents, capsy
     assert capsys.readouterr().err.count("training BPE ...") == 1
 
 
+def test_hfs_trainer_makes_the_same_tokenizers_under_fingerprints_of_their_own(
+    tmp_path: Path, documents: Documents, finished: Path
+) -> None:
+    """Those of the default are what they were before there was a choice."""
+    prepare_tokenizers(TRACKS, VOCAB_SIZE, documents, "corpus", tmp_path, bpe_trainer="hf")
+    for name in (BASELINE, PRIMITIVE, EXPERIMENTAL):
+        ours, by_hf = (artifact.read_manifest(trial / "tokenizers" / name) for trial in (finished, tmp_path))
+        assert ours["files"] == by_hf["files"]
+        assert ours["fingerprint"] != by_hf["fingerprint"]
+    about_baseline = {"corpus": "corpus", "vocab_size": VOCAB_SIZE, "min_frequency": 2}
+    fingerprint = artifact.fingerprint("bpe tokenizer", about_baseline)
+    assert artifact.is_finished(finished / "tokenizers" / BASELINE, fingerprint)
+
+
 def test_a_primitive_may_be_as_large_as_the_baseline(tmp_path: Path, documents: Documents) -> None:
     tracks: dict[str, Recipe] = {"bpe": BPERecipe(), "btm": BTMRecipe(primitive_vocab_size=350)}
     prepare_tokenizers(tracks, 350, documents, "corpus", tmp_path)

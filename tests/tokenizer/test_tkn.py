@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toktrial.errors import TrialError
-from toktrial.tokenizer import reference
+from toktrial.tokenizer import reference, reference_tkn
 from toktrial.tokenizer.pairs import IntArray
-from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner, Window
+from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
 
 Documents = list[list[int]]
 
@@ -262,36 +262,6 @@ def test_a_window_or_bank_of_nothing_is_refused(settings: dict[str, int]) -> Non
         TknMiner(first_free_id=4, **settings)
 
 
-def slow_windows(documents: Documents, max_window: int, bank_size: int) -> list[list[Window]]:
-    """The design's words, one by one: the bank is a list, the least recently met first."""
-    bank: list[Window] = []
-
-    def meet(sequence: Window) -> None:
-        if len(sequence) <= max_window:
-            if sequence in bank:
-                bank.remove(sequence)
-            bank.append(sequence)
-            del bank[:-bank_size]
-
-    all_windows = []
-    for document in documents:
-        windows: list[Window] = []
-        start = 0
-        for place in range(1, len(document)):
-            longer = tuple(document[start : place + 1])
-            if longer in bank:
-                meet(longer)
-            else:
-                windows.append(longer[:-1])
-                meet(longer[:-1])
-                meet(longer)
-                start = place
-        if document:
-            windows.append(tuple(document[start:]))
-        all_windows.append(windows)
-    return all_windows
-
-
 @settings(max_examples=200, deadline=None)
 @given(
     documents=st.lists(st.lists(st.integers(0, 2), max_size=40), max_size=6),
@@ -300,8 +270,8 @@ def slow_windows(documents: Documents, max_window: int, bank_size: int) -> list[
 )
 def test_any_documents_are_cut_as_the_design_says(documents: Documents, max_window: int, bank_size: int) -> None:
     miner = TknMiner(3, max_window, bank_size)
-    found = [list(miner.windows(document)) for document in documents]
-    assert found == slow_windows(documents, max_window, bank_size)
+    found = [miner.windows(document) for document in documents]
+    assert found == reference_tkn.mine(documents, max_window, bank_size)
     assert [[token for window in windows for token in window] for windows in found] == documents
     assert all(1 <= len(window) <= max_window for windows in found for window in windows)
 

@@ -126,7 +126,7 @@ def btm_folder(texts_of_a_kind: Corpus, tmp_path_factory: pytest.TempPathFactory
     return save(tokenizer, tmp_path_factory.mktemp("saved") / "btm", held_out)
 
 
-@pytest.fixture(scope="module", params=["any", "words"])
+@pytest.fixture(scope="module", params=["any", "words", "superbpe"])
 def exact(request: pytest.FixtureRequest, storybook: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Saved, Any]:
     """A BTM tokenizer of either scope, and the exact class that its folder holds."""
     tokenizer = BTMTokenizer.train(storybook[:-100], 2048, primitive_vocab_size=512, scope=request.param)

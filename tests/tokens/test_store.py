@@ -4,7 +4,7 @@ import itertools
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +13,11 @@ import pytest
 from toktrial import artifact
 from toktrial.corpus.documents import BATCH_BYTES, Documents, flat_buffers
 from toktrial.errors import TrialError
-from toktrial.tokenizer.base import END_OF_TEXT, Ids, Offsets, Tokenizer
+from toktrial.tokenizer.base import END_OF_TEXT, Ids, IdStream, Offsets, Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
+from toktrial.tokenizer.config import BTMRecipe, Recipe, tokenizer_names
+from toktrial.tokenizer.load import load_tokenizer
+from toktrial.tokenizer.stage import prepare_tokenizers
 from toktrial.tokens.store import TokenSplit, TokenStore, write_parted_tokens, write_tokens
 
 AWKWARD = [
@@ -311,3 +314,19 @@ def test_real_stories_are_stored_whole(tmp_path: Path, shared_data: Path) -> Non
     assert_holds(split, tokenizer, stories)
     offsets, _ = flat_buffers(next(documents.batches()))
     assert int(split.byte_lengths.sum()) == int(offsets[-1]) == len("".join(stories).encode())
+
+
+@pytest.mark.parametrize(("scope", "score"), [("any", "frequency"), ("words", "npmi")])
+def test_the_ids_that_learning_leaves_make_the_same_files(
+    tmp_path: Path, story_documents: dict[str, Documents], scope: Literal["any", "words"], score: str
+) -> None:
+    tracks: dict[str, Recipe] = {"btm": BTMRecipe(400, score=score, scope=scope), "rarer": BTMRecipe(400, min_frequency=30)}
+    train_ids: dict[str, IdStream] = {}
+    fingerprints = prepare_tokenizers(tracks, 600, story_documents["train"], "corpus", tmp_path, train_ids=train_ids)
+    for track, name in tokenizer_names(tracks).items():
+        tokenizer = load_tokenizer(tmp_path / "tokenizers" / name)
+        for folder, ids in (("encoded", None), ("left", train_ids[fingerprints[track]])):
+            write_tokens(tmp_path / folder / track, tokenizer, "fingerprint", story_documents, name, ids)
+        encoded, left = (artifact.read_manifest(tmp_path / folder / track) for folder in ("encoded", "left"))
+        assert (encoded["files"], encoded["train"]) == (left["files"], left["train"])
+    assert not [path for path in tmp_path.iterdir() if path.name not in ("tokenizers", "graphs", "encoded", "left")]

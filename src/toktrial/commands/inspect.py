@@ -55,7 +55,7 @@ class Graph(Call):
         table = table.filter(pl.col("count") >= self.min_count).sort(self.order, descending=True, maintain_order=True)
         print_table(
             f"{self.primitive}: {len(table):,} edges",
-            {"left": "right", "right": "left", "count": "right", "PMI (bits)": "right"},
+            [("left", "right"), ("right", "left"), ("count", "right"), ("PMI (bits)", "right")],
             [
                 [repr(row["left_text"]), repr(row["right_text"]), f"{row['count']:,}", f"{row['pmi']:.2f}"]
                 for row in table.head(self.rows).iter_rows(named=True)

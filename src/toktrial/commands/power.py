@@ -72,7 +72,7 @@ class Power(Call):
         found = f"smallest effect found in {short_percent(question.power)} of trials"
         print_table(
             f"noise {percent(question.noise, 2)}, {short_percent(question.confidence)} confidence",
-            dict.fromkeys(("seeds", found, f"trials that find {short_percent(question.effect)}"), "right"),
+            [("seeds", "right"), (found, "right"), (f"trials that find {short_percent(question.effect)}", "right")],
             power_rows(question),
         )
         print_lines(answer(question))

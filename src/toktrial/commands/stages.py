@@ -8,17 +8,18 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import tyro
 
 from toktrial import presets, progress, protocol
 from toktrial.commands import Call, CallError
-from toktrial.commands.terminal import print_lines, print_table
+from toktrial.commands.terminal import print_lines, print_section
 from toktrial.errors import TrialError
+from toktrial.jobs import Executor, InTurn
 from toktrial.lock import writing
 from toktrial.protocol import Protocol, differences
 from toktrial.tokenizer.config import named_code
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from toktrial.plan import Plan
     from toktrial.report.result import TrialResult
 
+TRAINING_STAGES = ("tune", "train", "evaluate")
+MOST_AT_ONCE = 1024
 STARTED_BY_TORCHRUN = "TORCHELASTIC_RUN_ID"  # the environment variable that says so
 
 
@@ -41,12 +44,25 @@ class Stage(Call):
     """Folder of the trial. Without it: trials/NAME."""
     yes: bool = False
     """Begin without asking, even if it takes hours or days."""
+    parallel: Literal["auto"] | int | None = None
+    """So many trainings or evaluations at the same time, each in a process of its own, with the same results. `auto`: as many
+    as the cores have room for, at `training.threads` each, or the GPUs, at `--runs-per-gpu` each."""
+    ray: str | None = None
+    """The Ray cluster whose machines train and evaluate, with the same results: HOST:PORT, `auto` on one of its machines, or
+    `local` for a cluster of this machine alone. Needs toktrial[ray]."""
+    storage: str | None = None
+    """With `--ray`: where machines exchange files that do not all see the trial's folder, such as s3://BUCKET/NAME."""
+    runs_per_gpu: int = 0
+    """Trainings that share a GPU. 0: with `--parallel auto` as many as its memory has room for, but at most four; with `--ray`
+    one."""
     wait: bool = False
     """Wait for another process that is writing the same trial, where there is one, rather than end."""
     target: float | None = None
     """Bits per byte: `report` and `run` say what each track needs to reach it. It decides nothing."""
     allow_code: bool = False
     """Import the code that a protocol's file names (a score), because you trust it."""
+    show: bool = False
+    """`report` prints the whole report at the terminal too, but for its pictures."""
     command: tyro.conf.Suppress[str] = ""
     """The stage, or `run`."""
 
@@ -74,6 +90,24 @@ class Stage(Call):
             raise TrialError(f"--target must be bits per byte, a number above 0, but is {call.target}")
         if call.target is not None and name not in ("report", "run"):
             raise CallError(f"--target is an option of `report` and `run`, not of `{name}`")
+        if call.show and name != "report":
+            raise CallError(f"--show is an option of `report`, not of `{name}`")
+        if call.parallel is not None and name not in (*TRAINING_STAGES, "run"):
+            raise CallError(f"--parallel is an option of {', '.join(TRAINING_STAGES)} and `run`, not of `{name}`")
+        if call.parallel is not None and STARTED_BY_TORCHRUN in os.environ:
+            raise CallError(
+                "torchrun shares one training among processes, --parallel has several at the same time: take either"
+            )
+        if call.ray is not None and (call.parallel is not None or STARTED_BY_TORCHRUN in os.environ):
+            raise CallError("--ray has trainings done side by side, too: take it without --parallel and without torchrun")
+        if call.ray is not None and name == "report":
+            raise CallError("a report needs no cluster: take `report` without --ray")
+        if call.storage is not None and call.ray is None:
+            raise CallError("--storage is for the machines of a cluster: name that with --ray")
+        if isinstance(call.parallel, int) and not 1 <= call.parallel <= MOST_AT_ONCE:
+            raise CallError(f"--parallel must be auto or a number from 1 to {MOST_AT_ONCE}, but is {call.parallel}")
+        if not 0 <= call.runs_per_gpu <= MOST_AT_ONCE:
+            raise CallError(f"--runs-per-gpu must be a number from 0 to {MOST_AT_ONCE}, but is {call.runs_per_gpu}")
         words = [word for argument in arguments for word in argument.split("=", 1)]
         typed = {score for flag, score in itertools.pairwise(words) if flag.startswith("--tracks.") and flag.endswith(".score")}
         return replace(call, allow_code=call.allow_code or typed.issuperset(named_code(call.protocol.tracks).values()))
@@ -87,32 +121,31 @@ class Stage(Call):
         else:
             with self.writing_trial() as trial:
                 trial.mend()
-                if self.command in ("tune", "train", "evaluate") and not (self.yes or trial.is_trained):
+                if self.command in TRAINING_STAGES and not (self.yes or trial.is_trained):
                     self._confirm(trial)
                 trial.run(self.command)
         return progress.print_line(f"{self.command}: done, in {self.trial_folder}")
 
     def _report_what_is_there(self) -> None:
         """Writes the report. Nothing is begun, amended or waited for."""
-        from toktrial.report.page import write_report
+        from toktrial.report.page import document_of, write_report
 
         if not (self.trial_folder / PROTOCOL_FILE).is_file():
             raise TrialError(f"there is no trial in {self.trial_folder} to report: `toktrial run` makes one")
         trial = TrialFolder.open(self.trial_folder)
-        if changed := [name for name, *_ in differences(trial.protocol, self.protocol)]:
+        if changed := [name for name, *_ in differences(trial.protocol, self._asked_protocol())]:
             raise TrialError(
                 f"a report changes nothing, but the trial in {trial.folder} has another {', '.join(changed)}: "
                 f"`toktrial report {trial.folder}` reports it as it is, and `toktrial run` can change some fields"
             )
-        write_report(trial.folder, self.target)
+        result = write_report(trial.folder, self.target)
+        if self.show:
+            for section in document_of(result).sections:
+                print_section(section)
 
     def _confirm(self, trial: Trial) -> "Plan":
         """Says what the trial will cost, and asks before anything long. Raises TrialError where the answer is no."""
-        from toktrial.plan import HANGING, describe_plan, make_plan
-
-        progress.print_line("looking at a sample of the text and timing a few steps ...")
-        plan = make_plan(trial)
-        progress.print_line("\n".join(describe_plan(plan)), hanging=HANGING)
+        plan = _show_plan(trial, trial.executor.room(trial))
         if plan.is_long and not self.yes:
             _ask(plan)
         return plan
@@ -125,8 +158,39 @@ class Stage(Call):
     def writing_trial(self) -> Iterator[Trial]:
         """Opens or begins the trial, and holds its lock. Raises TrialError as `Trial` and `lock.writing` do."""
         check_place(self.trial_folder)
-        with writing(self.trial_folder, self.wait):
-            yield Trial(self.trial_folder, self.protocol, self.allow_code)
+        with writing(self.trial_folder, self.wait), self._executor() as executor:
+            asked = self._asked_protocol()
+            plan = executor.with_threads(asked)
+            if plan != asked:
+                progress.print_line(
+                    f"training.threads is {plan.training.threads} from now on, so that runs share the cores. The protocol says "
+                    "so: one after another, they would come to the same"
+                )
+            yield Trial(self.trial_folder, plan, self.allow_code, executor)
+
+    @contextmanager
+    def _executor(self) -> Iterator[Executor]:
+        """Yields who trains and evaluates. Raises TrialError where there is no cluster as asked for, or no Ray."""
+        if self.ray is not None:
+            from toktrial.ray_cluster import connected
+
+            with connected(self.ray, self.storage, self.runs_per_gpu or 1) as cluster:
+                cluster.restore(self.trial_folder)
+                yield cluster
+        elif self.parallel is not None:
+            from toktrial.parallel import SideBySide
+
+            yield SideBySide(0 if self.parallel == "auto" else self.parallel, self.runs_per_gpu)
+        else:
+            yield InTurn()
+
+    def _asked_protocol(self) -> Protocol:
+        """Returns the protocol. Where it leaves the threads open, they are those of the trial that is there already."""
+        path = self.trial_folder / PROTOCOL_FILE
+        if self.protocol.training.threads or not path.is_file():
+            return self.protocol
+        threads = protocol.load(path, of_trial=True).training.threads
+        return replace(self.protocol, training=replace(self.protocol.training, threads=threads))
 
     def _train_together(self) -> None:
         from toktrial.training.distributed import first_before_the_others, joined
@@ -134,7 +198,7 @@ class Stage(Call):
         check_place(self.trial_folder)
         with joined() as together, writing(self.trial_folder, self.wait):  # a first process that may not write ends here
             with first_before_the_others(together):
-                trial = Trial(self.trial_folder, self.protocol, self.allow_code)
+                trial = Trial(self.trial_folder, self._asked_protocol(), self.allow_code)
                 if together.is_first:
                     trial.mend()
                 trial.make_tokens()
@@ -149,8 +213,17 @@ class Stage(Call):
 class Run(Stage):
     """Does everything in a trial that is not done yet, after saying what it will cost, and shows the result."""
 
+    dry_run: bool = False
+    """Say what the trial will do and what it will cost, and end there. Nothing is begun or written."""
+
     def execute(self) -> None:
         """Does all stages and shows the result. Raises TrialError where something long is not confirmed."""
+        if self.dry_run:
+            check_place(self.trial_folder)
+            with nullcontext(InTurn()) if self.ray is not None else self._executor() as executor:
+                trial_folder = TrialFolder(self.trial_folder, executor.with_threads(self._asked_protocol()), self.allow_code)
+                _show_plan(trial_folder, executor.room(trial_folder))
+            return None
         with self.writing_trial() as trial:
             trial.mend()
             finished = trial.finished_result(self.target)
@@ -164,45 +237,27 @@ class Run(Stage):
                 from toktrial.plan import HANGING, describe_plan, make_plan
 
                 described = describe_plan(plan)
-                changed = [line for line in describe_plan(make_plan(trial, plan.speed)) if line not in described]
+                changed = [line for line in describe_plan(make_plan(trial, plan.speed, plan.at_once)) if line not in described]
                 progress.print_line("\n".join(["now that the text is counted:", *changed]), hanging=HANGING)
             result = trial.report(self.target)
         return print_summary(result, trial.report_folder)
 
 
 def print_summary(result: "TrialResult", report_folder: Path) -> None:
-    """Prints a report's result: how its criterion came out, a table of the tracks, and where the report is."""
-    from toktrial.report.amendments import describe_amendment
-    from toktrial.report.sections.control import control_sentences
-    from toktrial.report.sections.opening import noise_sentences
-    from toktrial.report.wording import decimal
+    """Prints a report's result in brief, and where the report is."""
+    from toktrial.report.sections.summary import summary
 
-    verdict = result.verdict
-    print_lines(verdict.outcome, *verdict.clauses, verdict.criterion)
-    headings = ("entries", "bytes per token", "bits per byte", "loss per token", "training seconds")
-    print_table(
-        f"trial {result.trial}",
-        {"track": "left", **dict.fromkeys(headings, "right")},
-        [
-            [
-                name,
-                f"{track.entries:,}",
-                decimal(track.bytes_per_token.validation, 2),
-                decimal(track.final.bits_per_byte, 4),
-                decimal(track.final.validation_loss, 3),
-                decimal(track.final.training_seconds, 1),
-            ]
-            for name, track in result.tracks.items()
-        ],
-    )
-    print_lines(
-        *verdict.details,
-        *noise_sentences(result),
-        *(control_sentences(result.control, result)[:1] if result.control else []),
-        *(f"- {note}" for note in result.notes),
-        *(f"- changed: {describe_amendment(each)}" for each in result.amendments),
-        f"report: {report_folder / 'index.html'}",
-    )
+    print_section(summary(result))
+    print_lines(f"report: {report_folder / 'index.html'}")
+
+
+def _show_plan(trial: TrialFolder, at_once: int) -> "Plan":
+    from toktrial.plan import HANGING, describe_plan, make_plan
+
+    progress.print_line("looking at a sample of the text and timing a few steps ...")
+    plan = make_plan(trial, at_once=at_once)
+    progress.print_line("\n".join(describe_plan(plan)), hanging=HANGING)
+    return plan
 
 
 def _ask(plan: "Plan") -> None:
@@ -224,4 +279,4 @@ def _named_protocol(name: str) -> Protocol:
         return presets.tinystories()
     if path.is_dir():
         return protocol.load(path / PROTOCOL_FILE, of_trial=True)
-    return protocol.load(path) if path.suffix == ".toml" else presets.preset(name)
+    return protocol.load(path, based_on=presets.preset) if path.suffix == ".toml" else presets.preset(name)

@@ -4,7 +4,6 @@ Both only read, and wait for nobody; `verify --repair` does what `toktrial run` 
 """
 
 import math
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from toktrial.commands import Call
 from toktrial.commands.terminal import print_lines, print_table
 from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import is_evaluated
-from toktrial.lock import holder
+from toktrial.lock import holder, is_held
 from toktrial.report.wording import plural
 from toktrial.trial_folder import PROTOCOL_FILE, TRIALS, TrialFolder
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from toktrial.training.rates import Policy
 
 FINISHED = ("trained", "evaluated")
-STALE_SECONDS = 3600.0  # a run that wrote no metrics for so long does not train
+TRAINING = "training"
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def _list_trials(folders: list[Path]) -> None:
             continue
         trained = f"{sum(state in FINISHED for state in states)} of {len(states)}"
         rows.append([folder.as_posix(), trained, "yes" if artifact.is_finished(trial.report_folder) else "no", _writer(folder)])
-    print_table("trials", {"trial": "left", "runs trained": "right", "report": "left", "written by": "left"}, rows)
+    print_table("trials", [("trial", "left"), ("runs trained", "right"), ("report", "left"), ("written by", "left")], rows)
     print_lines(*damaged)
 
 
@@ -115,7 +114,7 @@ def _show(trial: TrialFolder) -> None:
     runs = _runs(trial)
     print_table(
         f"{trial.folder}",
-        {"track": "left", "seed": "right", "state": "left", "step": "right", "steps/s": "right", "folder": "left"},
+        [("track", "left"), ("seed", "right"), ("state", "left"), ("step", "right"), ("steps/s", "right"), ("folder", "left")],
         [
             [run.track, f"{run.seed}", run.state, run.progress, run.speed, run.folder.relative_to(trial.folder).as_posix()]
             for run in runs
@@ -174,15 +173,18 @@ def _state_of(trial: TrialFolder, track: str, seed: int, rate: "Policy | None" =
         last = next(iter(read_metrics(folder)[-1:]), None)
     if artifact.is_finished(folder):
         state = FINISHED[is_evaluated(folder)]
-    elif last is None:
-        state = "not begun"
+    elif is_held(folder):
+        state = TRAINING
     else:
-        state = "training" if time.time() - last.timestamp < STALE_SECONDS and holder(trial.folder) else "interrupted"
+        state = "interrupted" if last else "not begun"
     return _RunState(track, seed, folder, 0 if training.epochs else training.steps, last, state)
 
 
 def _time_left(runs: list[_RunState]) -> str:
-    """Says how long the runs that are not finished will take, at the speed that their tracks have shown."""
+    """Says how long the runs that are not finished will take, at the speed that their tracks have shown.
+
+    As many at the same time as are trained now: what each shows beside the others is the speed that counts.
+    """
     from toktrial.plan import duration
 
     speeds = {run.track: run.steps_per_second for run in runs if not math.isnan(run.steps_per_second)}
@@ -193,7 +195,10 @@ def _time_left(runs: list[_RunState]) -> str:
     unknown = len(left) - len(seconds)
     if not seconds:
         return f"{unknown} runs, of unknown length"
-    return duration(sum(seconds)) + (f", and {unknown} runs of unknown length" if unknown else "")
+    at_once = sum(run.state == TRAINING for run in left)
+    return duration(max(sum(seconds) / max(1, at_once), max(seconds))) + (
+        f", and {unknown} runs of unknown length" if unknown else ""
+    )
 
 
 def _writer(folder: Path) -> str:

@@ -148,16 +148,12 @@ def outcomes(good_nats: Nats, bad_nats: Nats) -> str:
     return "".join(np.where(good_nats < bad_nats, "1", np.where(good_nats > bad_nats, "0", "=")).tolist())
 
 
-def score_run(run: Run, tokenizer_folder: Path, trial_folder: Path, on_progress: Callable[[float], None]) -> None:
+def score_run(run: Run, tokenizer_folder: Path, trial_folder: Path, on_progress: Callable[[float], None] | None = None) -> None:
     """Writes a finished run's minimal_pairs.json, unless that is done: the outcome of every pair, paradigm by paradigm.
 
     on_progress: called after each batch with the share that is done.
     """
-    path = run.folder / RUN_PAIRS_FILE
-    pairs_fingerprint = minimal_pairs_fingerprint(trial_folder)
-    run_fingerprint = run.fingerprint(artifact.read_manifest(run.tokens_folder)["fingerprint"])
-    fingerprint = artifact.fingerprint("minimal pairs of a run", {"run": run_fingerprint, "pairs": pairs_fingerprint})
-    if is_made(path, fingerprint):
+    if is_scored(run, trial_folder):
         return artifact.add_files(run.folder, [RUN_PAIRS_FILE])  # in case it was killed before
     artifact.forget_files(run.folder, [RUN_PAIRS_FILE])
     paradigms, tokenizer = load_minimal_pairs(trial_folder), load_tokenizer(tokenizer_folder)
@@ -166,14 +162,25 @@ def score_run(run: Run, tokenizer_folder: Path, trial_folder: Path, on_progress:
     letters = outcomes(*pair_nats(model, tokenizer, paradigms, on_progress))
     ends = accumulate(len(paradigm.good) for paradigm in paradigms)
     found = {
-        "fingerprint": fingerprint,
-        "pairs_fingerprint": pairs_fingerprint,
+        "fingerprint": _scores_fingerprint(run, trial_folder),
+        "pairs_fingerprint": minimal_pairs_fingerprint(trial_folder),
         "pairs": len(letters),
         "seconds": time.monotonic() - started,
         "outcomes": {of.name: letters[end - len(of.good) : end] for of, end in zip(paradigms, ends, strict=True)},
     }
-    artifact.write_json(path, found)
+    artifact.write_json(run.folder / RUN_PAIRS_FILE, found)
     return artifact.add_files(run.folder, [RUN_PAIRS_FILE])
+
+
+def is_scored(run: Run, trial_folder: Path) -> bool:
+    """Whether a finished run has judged the trial's pairs."""
+    return is_made(run.folder / RUN_PAIRS_FILE, _scores_fingerprint(run, trial_folder))
+
+
+def _scores_fingerprint(run: Run, trial_folder: Path) -> str:
+    run_fingerprint = run.fingerprint(artifact.read_manifest(run.tokens_folder)["fingerprint"])
+    inputs = {"run": run_fingerprint, "pairs": minimal_pairs_fingerprint(trial_folder)}
+    return artifact.fingerprint("minimal pairs of a run", inputs)
 
 
 def account_known_pairs(trial_folder: Path, corpus_fingerprint: str, training_documents: Documents) -> None:

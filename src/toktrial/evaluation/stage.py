@@ -1,6 +1,7 @@
 """The final evaluation of a run: scores its model on every validation document and lets it continue the prompts."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,13 @@ def run_evaluation_fingerprint(run: Run, tokens_fingerprint: str, config: Evalua
     return artifact.fingerprint("final evaluation", inputs)
 
 
-def evaluate_run(run: Run, tokenizer_folder: Path, config: EvaluationConfig) -> None:
-    """Writes a finished run's final.json, document_nats.npy and samples.json, unless all are there for these settings."""
+def evaluate_run(
+    run: Run, tokenizer_folder: Path, config: EvaluationConfig, on_progress: Callable[[float], None] | None = None
+) -> None:
+    """Writes a finished run's final.json, document_nats.npy and samples.json, unless all are there for these settings.
+
+    on_progress: called after each batch of validation documents with the share that is done.
+    """
     store = TokenStore.open(run.tokens_folder)
     fingerprint = run_evaluation_fingerprint(run, store.manifest["fingerprint"], config)
     if is_evaluated(run.folder, fingerprint):
@@ -47,7 +53,7 @@ def evaluate_run(run: Run, tokenizer_folder: Path, config: EvaluationConfig) -> 
     artifact.write_json(run.folder / SAMPLES_FILE, [asdict(sample) for sample in samples])
     started = time.monotonic()
     scorer = DocumentScorer(store.validation, store.entry_bytes, run.model.context, run.vocab_size)
-    score = scorer.score(model)
+    score = scorer.score(model, on_progress)
     with artifact.publish_file(run.folder / DOCUMENT_NATS_FILE) as partial, partial.open("wb") as file:
         np.save(file, score.document_nats)
     equal_bytes = _score_at_equal_bytes(run, store, scorer, score, last.step, device)

@@ -1,7 +1,8 @@
 """What a report is made of: sections of blocks, plain text and numbers that do not say how they look.
 
-Result -> sections -> blocks -> page and Markdown. The renderers (page_files/blocks.html, markdown.py) know every kind of block
-and no section, so both say the same. They escape all text: what a model or a corpus wrote may stand anywhere.
+Result -> sections -> blocks -> page, Markdown, terminal. The renderers (page_files/blocks.html, markdown.py,
+commands/terminal.py) know every kind of block and no section, so all say the same. They escape all text: what a model or
+a corpus wrote may stand anywhere.
 """
 
 from collections.abc import Iterable, Iterator

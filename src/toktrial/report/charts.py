@@ -184,6 +184,8 @@ def _cautions(result: TrialResult, axis: str) -> list[str]:
     parts = []
     if axis == "training_seconds" and not all(track.training_seconds_compare for track in result.tracks.values()):
         parts.append("Runs shared a device, so these seconds do not compare.")
+    if axis == "training_seconds" and any(run.timed_step_seconds for track in result.tracks.values() for run in track.runs):
+        parts.append("Seconds of runs that were trained side by side: steps times the seconds of a step timed alone.")
     drawn = stride(max(len(curve.columns["step"]) for curve in result.mean_curves.all_runs))
     if drawn > 1:
         parts.append(f"One in {drawn} evaluations is drawn; results.json has all.")

@@ -26,11 +26,13 @@ class Curve:
     """The evaluations of one run.
 
     `columns`: name -> (evaluations,) float64, of axes.CURVE_COLUMNS. `shared_device`: whether the run shared its device, so
-    that its seconds compare with nothing.
+    that its seconds compare with nothing. `timed_step_seconds`: where the seconds are not the run's own, those of a step that
+    was timed alone, from which they follow.
     """
 
     columns: dict[str, Floats]
     shared_device: bool
+    timed_step_seconds: float | None = None
 
     def compares_along(self, axis: str) -> bool:
         return axis != "training_seconds" or not self.shared_device

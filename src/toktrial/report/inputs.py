@@ -39,6 +39,7 @@ from toktrial.report.axes import CURVE_COLUMNS
 from toktrial.report.curves import Curve
 from toktrial.report.evaluated import EvaluatedRun, FinalMeasures, JudgedPairs, RunRecord, Sample, TrialInputs
 from toktrial.report.verdict import Floats
+from toktrial.training.calibration import CALIBRATION_FILE, CALIBRATION_FOLDER, Calibration, read_calibrations
 from toktrial.training.metrics import METRICS_FILE, RECORD_FILE
 from toktrial.training.rates import OTHER_RATE_FOLDER, RATES_FILE, RATES_FOLDER, TUNING_FOLDER, read_tuned_rates
 
@@ -53,7 +54,7 @@ INPUT_FILES = (
     "tokens/*/manifest.json", "tokens/*/val_bytes.bin", "evaluation/*/manifest.json", VOCABULARY_FILE,
     SAMPLE_MEASURES_FILE, FLOORS_FILE, OVERLAP_FILE, KNOWN_PAIRS_FILE, AMENDMENTS_FILE, VOTES_FILE,
     f"runs/*/seed-*/{RUN_PAIRS_FILE}",
-    f"{RATES_FOLDER}/{RATES_FILE}",
+    f"{RATES_FOLDER}/{RATES_FILE}", f"{CALIBRATION_FOLDER}/*/{CALIBRATION_FILE}",
     *(f"{folder}/*/seed-*/{name}" for folder in ("runs", OTHER_RATE_FOLDER) for name in RUN_FILES),
 )  # fmt: skip
 Kind = TypeVar("Kind")
@@ -77,8 +78,11 @@ def read_trial(trial_folder: Path) -> TrialInputs:
     corpus = _read(trial_folder / "corpus" / MANIFEST, Corpus)
     tokens = {track: _read(trial_folder / "tokens" / track / MANIFEST, TokensManifest) for track in design.tracks}
 
+    calibrations = read_calibrations(trial_folder)
+
     def runs_in(folder: Path, seeds: list[int]) -> list[EvaluatedRun]:
-        return [_read_run(folder / f"seed-{seed}", seed, len(document_bytes)) for seed in seeds]
+        alone = calibrations.get(folder.name)
+        return [_read_run(folder / f"seed-{seed}", seed, len(document_bytes), alone) for seed in seeds]
 
     return TrialInputs(
         protocol=protocol,
@@ -170,7 +174,7 @@ def _check_seeds(trial_folder: Path, seeds: dict[str, list[int]]) -> None:
             )
 
 
-def _read_run(folder: Path, seed: int, documents: int) -> EvaluatedRun:
+def _read_run(folder: Path, seed: int, documents: int, alone: Calibration | None) -> EvaluatedRun:
     final, record = read_final(folder / FINAL_FILE), _read(folder / RECORD_FILE, RunRecord)
     try:
         document_nats = np.load(check_file(folder / DOCUMENT_NATS_FILE)).astype(np.float64)
@@ -185,14 +189,28 @@ def _read_run(folder: Path, seed: int, documents: int) -> EvaluatedRun:
         seed=seed,
         record=record,
         final=final,
-        curve=Curve(_read_curve(folder / METRICS_FILE), record.shared_device),
+        curve=_curve(_read_columns(folder / METRICS_FILE), record, alone),
         document_nats=document_nats,
         samples=_read(folder / SAMPLES_FILE, list[Sample]),
         minimal_pairs=_read_if_there(folder / RUN_PAIRS_FILE, JudgedPairs),
     )
 
 
-def _read_curve(path: Path) -> dict[str, Floats]:
+def _curve(columns: dict[str, Floats], record: RunRecord, alone: Calibration | None) -> Curve:
+    """Returns a run's curve, with the seconds that its track takes alone where the run had company and that is known."""
+    if not record.shared_device or alone is None or not _is_comparable(record, alone):
+        return Curve(columns, record.shared_device)
+    seconds = columns["step"] * alone.step_seconds
+    return Curve(columns | {"training_seconds": seconds}, shared_device=False, timed_step_seconds=alone.step_seconds)
+
+
+def _is_comparable(record: RunRecord, alone: Calibration) -> bool:
+    """Whether a run was trained in the way that its track was timed in."""
+    alike = all(getattr(record, name) == getattr(alone, name) for name in ("device_name", "threads", "precision", "compiled"))
+    return alike and record.processes == 1 and not alone.shared_device
+
+
+def _read_columns(path: Path) -> dict[str, Floats]:
     try:
         rows = [
             json.loads(line) for line in check_file(_existing(path)).read_text(encoding="utf-8").splitlines() if line.strip()

@@ -131,6 +131,17 @@ def _on_the_devices(result: TrialResult) -> Iterator[str]:
         shared = [str(run.seed) for run in track.runs if run.shared_device]
         if shared:
             yield f"{name} shared its device with other work in seed {joined(shared)}: left out of comparisons in seconds."
+    timed = {name: [run for run in track.runs if run.timed_step_seconds] for name, track in result.tracks.items()}
+    if any(timed.values()):
+        parts = [
+            f"{name} {decimal(runs[0].timed_step_seconds, 4)} (seed {joined([str(run.seed) for run in runs])})"
+            for name, runs in timed.items()
+            if runs
+        ]
+        yield (
+            "Runs were trained side by side. Their training seconds are not their own, but their steps times the seconds of a "
+            f"step that was timed alone, once for each track: {joined(parts)}. They say nothing of how far seeds differ."
+        )
     for name in ("device_name", "precision", "compiled", "processes", "threads", "torch", "git commit"):
         values = result.environment[name]
         if len(values) > 1:

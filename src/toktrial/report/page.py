@@ -56,23 +56,27 @@ def write_report(trial_folder: Path, target: float | None = None) -> TrialResult
 
     Raises TrialError where the trial lacks what a report needs: see `inputs.read_trial`.
     """
-    import vl_convert
-
     started = time.monotonic()
     result = gather(read_trial(trial_folder), target)
-    document = document_of(result)
-    drawn = {figure.name: draw(figure) for figure in document.figures()}
     manifest: dict[str, Any] = {"verdict": result.verdict.word}
     with publish(trial_folder / "report", report_fingerprint(trial_folder, target), manifest) as folder:
         write_json(folder / "results.json", plain(result))
         write_json(folder / "results.schema.json", schema())
-        for name, svg in drawn.items():
-            (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-            (folder / f"{name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=PNG_SCALE))
-        (folder / "report.md").write_text(render_markdown(document), encoding="utf-8")
-        (folder / "index.html").write_text(render_page(document, drawn), encoding="utf-8")
+        write_document(folder, document_of(result), "report.md")
         manifest["seconds"] = time.monotonic() - started
     return result
+
+
+def write_document(folder: Path, document: Document, markdown_name: str) -> None:
+    """Writes a document as index.html and as Markdown, and every figure of it as NAME.svg and NAME.png."""
+    import vl_convert
+
+    drawn = {figure.name: draw(figure) for figure in document.figures()}
+    for name, svg in drawn.items():
+        (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+        (folder / f"{name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=PNG_SCALE))
+    (folder / markdown_name).write_text(render_markdown(document), encoding="utf-8")
+    (folder / "index.html").write_text(render_page(document, drawn), encoding="utf-8")
 
 
 def document_of(result: TrialResult) -> Document:

@@ -37,7 +37,7 @@ class Measures:
     """What runs came to: one run's values, or means or standard deviations over runs.
 
     Bits per byte and `validation_loss` are on every validation document. Seconds are of runs that had their device to
-    themselves, if there are any. `tokens_seen`, `bytes_seen` and `flops` are those of the training.
+    themselves, or whose track was timed so, if there are any. `tokens_seen`, `bytes_seen` and `flops` are of the training.
     """
 
     bits_per_byte: float | None
@@ -56,6 +56,8 @@ class RunResult(Measures):
     `shared_device`: whether other work ran on its device, so that its seconds compare with nothing. `equal_bytes`: None where
     no weights were kept there; `sampling_seconds`: None where an earlier version did not take them. `evaluation_seconds`: of
     the evaluations during training. `curve`: a column of `axes.CURVE_COLUMNS` -> one number an evaluation.
+    `timed_step_seconds`: where other runs were trained beside it, what a step of its track takes alone, from which its
+    `training_seconds` follow; None where they are its own.
     """
 
     seed: int
@@ -67,6 +69,7 @@ class RunResult(Measures):
     final_evaluation_seconds: float
     sampling_seconds: float | None
     curve: dict[str, list[float | None]]
+    timed_step_seconds: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +215,7 @@ def _run(run: EvaluatedRun) -> RunResult:
         bits_per_byte=run.final.bits_per_byte,
         validation_loss=run.final.validation_loss,
         training_loss=run.final.training_loss,
-        training_seconds=run.final.training_seconds,
+        training_seconds=_last(run, "training_seconds"),
         equal_bytes=run.final.equal_bytes,
         tokens_seen=_last(run, "tokens"),
         bytes_seen=_last(run, "bytes_seen"),
@@ -223,6 +226,7 @@ def _run(run: EvaluatedRun) -> RunResult:
         final_evaluation_seconds=run.final.seconds,
         sampling_seconds=run.final.sampling_seconds,
         curve={name: values.tolist() for name, values in run.curve.columns.items()},
+        timed_step_seconds=run.curve.timed_step_seconds,
     )
 
 

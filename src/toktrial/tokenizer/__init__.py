@@ -10,9 +10,11 @@ if TYPE_CHECKING:
     from toktrial.tokenizer.base import Tokenizer as Tokenizer
     from toktrial.tokenizer.bpe import BPETokenizer as BPETokenizer
     from toktrial.tokenizer.btm import BTMTokenizer as BTMTokenizer
+    from toktrial.tokenizer.btm import SuperBPETokenizer as SuperBPETokenizer
     from toktrial.tokenizer.btm import encode_documents as encode_documents
     from toktrial.tokenizer.file import FileTokenizer as FileTokenizer
     from toktrial.tokenizer.load import load_tokenizer as load_tokenizer
+    from toktrial.tokenizer.longest_match import TKNTokenizer as TKNTokenizer
     from toktrial.tokenizer.merge import LearnedMerges as LearnedMerges
     from toktrial.tokenizer.merge import learn_merges as learn_merges
     from toktrial.tokenizer.merge import learn_merges_of_stream as learn_merges_of_stream
@@ -26,7 +28,9 @@ _HOME = {
     "FileTokenizer": "file",
     "LearnedMerges": "merge",
     "PairGraph": "tkn",
+    "SuperBPETokenizer": "btm",
     "SyncStream": "tkn",
+    "TKNTokenizer": "longest_match",
     "TknMiner": "tkn",
     "Tokenizer": "base",
     "encode_documents": "btm",

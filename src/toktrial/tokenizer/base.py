@@ -20,6 +20,8 @@ VOCABULARY_FILE = "vocabulary.jsonl"
 
 Ids = npt.NDArray[np.uint32]
 Offsets = npt.NDArray[np.int64]
+IdStream = tuple[npt.NDArray[np.integer[Any]], Offsets]
+"""Documents of ids: flat, in any integer type; and the offsets (documents + 1,) at which each begins and ends."""
 
 
 class Tokenizer(ABC):
@@ -56,6 +58,10 @@ class Tokenizer(ABC):
     @abstractmethod
     def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
         """Encodes an Arrow array of texts: ids flat, uint32, and int64 offsets (texts + 1,) into them."""
+
+    def encode_training(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
+        """Encodes texts that a model is trained on, which some recipes cut differently; otherwise as `encode_arrow`."""
+        return self.encode_arrow(texts)
 
     @abstractmethod
     def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:

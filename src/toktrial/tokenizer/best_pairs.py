@@ -22,6 +22,7 @@ class MergeRule:
     min_frequency: int
     score: Score
     scope: str
+    max_words: int
     refresh_every: int
     pairs_kept_per_merge: float
 

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from toktrial.errors import TrialError, check_numbers, nearest_name
 
 TOKENIZERS_FOLDER = "tokenizers"  # of a trial
 SCORE_NAMES = ("frequency", "pmi", "npmi", "likelihood")  # those in merge_rules.py
+BPETrainer = Literal["fast", "hf"]
+FAST: BPETrainer = "fast"
 IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")  # of a user's own score
 SMALLEST_VOCAB_SIZE = 257  # `<|endoftext|>` and the 256 single bytes
 
@@ -42,19 +44,104 @@ class BTMRecipe:
     """Pairs rarer than this are not merged."""
     score: str = "frequency"
     """The pair with the highest score is merged: `frequency`, `pmi`, `npmi`, `likelihood`, or package.module:function."""
-    scope: Literal["any", "words"] = "any"
-    """Which positions may merge: `any`, or `words`: parts of a word, and superwords of whole words."""
+    scope: Literal["any", "words", "superbpe"] = "any"
+    """What may merge: `any`; `words`: parts of a word, and superwords of whole words; `superbpe`: no digits, nothing behind a
+    newline, no space behind a colon."""
+    max_words: int = 0
+    """Words that a merged entry may span, counted as the parts between its spaces. 0: any number."""
+    prune: int = 0
+    """Entries that stand alone fewer times than this in the end are given back, and their places spent on further merges."""
+    dropout: float = 0.0
+    """How likely a merge is left out where training text is cut. Validation documents and prompts are cut with all merges."""
+    dropout_seed: int = 0
+    """Another seed leaves other merges out."""
 
     def __post_init__(self) -> None:
-        check_numbers("", self, {"min_frequency": 1})
+        check_numbers("", self, {"min_frequency": 1, "max_words": 0, "prune": 0, "dropout": 0})
+        if self.dropout >= 1:
+            raise TrialError(f"dropout must be at least 0 and below 1, but is {self.dropout}")
         if self.score not in SCORE_NAMES and not IMPORT_PATH.fullmatch(self.score):
             hint = nearest_name(self.score, SCORE_NAMES)
             raise TrialError(f"there is no score {self.score!r}: {hint} (or name your own as package.module:function)")
-        if self.primitive_vocab_size < SMALLEST_VOCAB_SIZE:
-            raise TrialError(
-                f"primitive_vocab_size must be at least {SMALLEST_VOCAB_SIZE} (`<|endoftext|>` and every byte), "
-                f"but is {self.primitive_vocab_size}"
-            )
+        _check_primitives("primitive_vocab_size", self.primitive_vocab_size)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What its tokenizer depends on. A field newer than some finished trials is left out where it changes nothing."""
+        newer = ("max_words", "prune", "dropout", "dropout_seed")
+        return {name: value for name, value in asdict(self).items() if value or name not in newer}
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """Which pairs are merged, as arguments of `BTMTokenizer.train`."""
+        return {name: getattr(self, name) for name in ("min_frequency", "score", "scope", "max_words", "prune")}
+
+    @property
+    def btm(self) -> "BTMRecipe":
+        """The recipe itself, as recipes that come down to BTM have it."""
+        return self
+
+
+@dataclass(frozen=True)
+class SuperBPERecipe:
+    """SuperBPE: a BPE whose last entries span words. It is BTM over `transition` primitives, under its authors' limits."""
+
+    recipe: ClassVar[str] = "superbpe"
+    tokenizer_name: ClassVar[str] = "superbpe_tokenizer"
+    primitive_tokenizer_name: ClassVar[str] = "superbpe_subword_tokenizer"
+
+    transition: int = 14_746
+    """Entries of words and their parts; superwords fill the vocabulary up to `vocab_size`. Its authors advise 80 to 90%."""
+    min_frequency: int = 2
+    """Pairs rarer than this are not merged."""
+    max_words: int = 4
+    """Words that an entry may span, counted as the parts between its spaces. 0: any number."""
+
+    def __post_init__(self) -> None:
+        check_numbers("", self, {"min_frequency": 1, "max_words": 0})
+        _check_primitives("transition", self.transition)
+
+    @property
+    def primitive_vocab_size(self) -> int:
+        """Entries of the first stage."""
+        return self.transition
+
+    @property
+    def btm(self) -> BTMRecipe:
+        """The same in BTM's fields."""
+        return BTMRecipe(self.transition, self.min_frequency, scope="superbpe", max_words=self.max_words)
+
+
+@dataclass(frozen=True)
+class TKNRecipe:
+    """TknMiner's most frequent sequences of primitives as entries; a text is cut into the longest of them."""
+
+    recipe: ClassVar[str] = "tkn"
+    tokenizer_name: ClassVar[str] = "tkn_tokenizer"
+    primitive_tokenizer_name: ClassVar[str] = "tkn_primitive_tokenizer"
+
+    primitive_vocab_size: int = 4096
+    """Entries of the small BPE; sequences of its tokens fill the vocabulary up to `vocab_size`."""
+    min_frequency: int = 2
+    """Pairs, and sequences, rarer than this become no entries."""
+    max_window: int = 8
+    """Primitives that an entry may hold."""
+    bank_size: int = 65_536
+    """Sequences that the miner remembers; it forgets the one that it met least recently."""
+
+    def __post_init__(self) -> None:
+        check_numbers("", self, {"min_frequency": 1, "max_window": 2, "bank_size": 1})
+        _check_primitives("primitive_vocab_size", self.primitive_vocab_size)
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """Which sequences become entries, as arguments of `TKNTokenizer.train`."""
+        return {name: getattr(self, name) for name in ("min_frequency", "max_window", "bank_size")}
+
+
+def _check_primitives(name: str, entries: int) -> None:
+    if entries < SMALLEST_VOCAB_SIZE:
+        raise TrialError(f"{name} must be at least {SMALLEST_VOCAB_SIZE} (`<|endoftext|>` and every byte), but is {entries}")
 
 
 @dataclass(frozen=True)
@@ -72,8 +159,9 @@ class FileRecipe:
             raise TrialError('the recipe `file` needs a path: name the tokenizer.json, as in path = "tokenizer.json"')
 
 
-Recipe = BPERecipe | BTMRecipe | FileRecipe
-RECIPES: dict[str, type[Recipe]] = {kind.recipe: kind for kind in (BPERecipe, BTMRecipe, FileRecipe)}
+PrimitiveRecipe = BTMRecipe | SuperBPERecipe | TKNRecipe  # those that start from a small BPE
+Recipe = BPERecipe | PrimitiveRecipe | FileRecipe
+RECIPES: dict[str, type[Recipe]] = {kind.recipe: kind for kind in get_args(Recipe)}
 
 
 def named_code(tracks: Mapping[str, Recipe]) -> dict[str, str]:
@@ -103,7 +191,7 @@ def primitive_names(tracks: Mapping[str, Recipe]) -> dict[str, str]:
         {
             track: ((recipe.primitive_vocab_size, recipe.min_frequency), recipe.primitive_tokenizer_name)
             for track, recipe in tracks.items()
-            if isinstance(recipe, BTMRecipe)
+            if isinstance(recipe, PrimitiveRecipe)
         }
     )
 

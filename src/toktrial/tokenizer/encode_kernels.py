@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toktrial.errors import TrialError
+from toktrial.tokenizer.dropout import Draw, Dropout, hash_of, is_left_out
 from toktrial.tokenizer.merge_rules import NO_TOKEN, WordFlags, may_merge, word_flags
 from toktrial.tokenizer.pairs import EMPTY, GOLDEN, HALF, Longs, Token
 from toktrial.tokenizer.stream import USABLE_CORES
@@ -120,28 +121,51 @@ def _slot(table: Table, pair: Any) -> Any:
     return slot
 
 
-def encode_stream(ids: Ids, offsets: Longs, tables: MergeTables) -> tuple[Ids, Longs]:
+def encode_stream(ids: Ids, offsets: Longs, tables: MergeTables, dropout: Dropout | None = None) -> tuple[Ids, Longs]:
     """Encodes documents of primitive ids: flat ids and offsets (documents + 1,) in, the same of BTM ids out.
 
     Large streams are encoded by as many threads as there are cores, in shares of whole documents.
     """
     shares = ids.size // IDS_PER_SHARE
     if shares <= 1:
-        return _encode_share(ids, offsets, tables)
+        return _encode_share(ids, offsets, tables, dropout)
     cuts = np.searchsorted(offsets, np.linspace(offsets[0], offsets[-1], shares + 1).astype(np.int64))
     cuts[-1] = offsets.size - 1
     with ThreadPoolExecutor(min(USABLE_CORES, shares)) as pool:
-        parts = list(pool.map(lambda cut: _encode_share(ids, offsets[cut[0] : cut[1] + 1], tables), itertools.pairwise(cuts)))
+        shares_of = (offsets[first : end + 1] for first, end in itertools.pairwise(cuts))
+        parts = list(pool.map(lambda share: _encode_share(ids, share, tables, dropout), shares_of))
     begins = np.cumsum([0, *(part.size for part, _ in parts)])
     ends = [part_offsets[1:] + begin for (_, part_offsets), begin in zip(parts, begins, strict=False)]
     return np.concatenate([part for part, _ in parts]), np.concatenate([np.zeros(1, dtype=np.int64), *ends])
 
 
-def _encode_share(ids: Ids, offsets: Longs, tables: MergeTables) -> tuple[Ids, Longs]:
+def _encode_share(ids: Ids, offsets: Longs, tables: MergeTables, dropout: Dropout | None) -> tuple[Ids, Longs]:
     encoded = np.empty(int(offsets[-1] - offsets[0]), dtype=np.uint32)
     encoded_offsets = np.zeros(offsets.size, dtype=np.int64)
-    length = _encode_documents(ids, offsets, tables, encoded, encoded_offsets)
+    if dropout is None:
+        length = _encode_documents(ids, offsets, tables, encoded, encoded_offsets)
+    else:
+        length = _encode_documents_with_dropout(ids, offsets, tables, dropout.limit, dropout.key, encoded, encoded_offsets)
     return encoded[:length], encoded_offsets
+
+
+@numba.njit(cache=True, nogil=True)
+def _encode_documents_with_dropout(
+    ids: Ids,
+    offsets: Longs,
+    tables: MergeTables,
+    limit: np.uint64,
+    seed: np.uint64,
+    encoded: Ids,
+    encoded_offsets: Longs,
+) -> int:
+    length = 0
+    for document in range(offsets.size - 1):
+        piece = ids[offsets[document] : offsets[document + 1]]
+        draw = Draw(hash_of(piece, seed), limit)
+        length = _encode_long_piece(piece, np.int64(NO_TOKEN), np.int64(NO_TOKEN), tables, draw, encoded, length)
+        encoded_offsets[document + 1] = length
+    return length
 
 
 @numba.njit(cache=True, nogil=True)
@@ -152,6 +176,7 @@ def _encode_documents(ids: Ids, offsets: Longs, tables: MergeTables, encoded: Id
     results = np.empty(LONGEST_PLAIN_PIECE + 2, dtype=np.int64)  # what each token and the next merge into
     # Taken apart once: an array that is taken out of a tuple within a loop is counted in and out every time.
     table, flags = tables
+    nothing = Draw(np.uint64(0), np.uint64(0))  # is left out
     length = 0
     for document in range(offsets.size - 1):
         first, end = offsets[document], offsets[document + 1]
@@ -181,7 +206,7 @@ def _encode_documents(ids: Ids, offsets: Longs, tables: MergeTables, encoded: Id
                     encoded[length + place] = tokens[place + 1]
                 length += size
             else:
-                length = _encode_long_piece(ids[start:stop], tokens[0], after, tables, encoded, length)
+                length = _encode_long_piece(ids[start:stop], tokens[0], after, tables, nothing, encoded, length)
             start = stop
         encoded_offsets[document + 1] = length
     return length
@@ -228,7 +253,9 @@ def _encode_piece(tokens: Longs, results: Longs, size: int, table: Table, flags:
 
 
 @numba.njit(cache=True, nogil=True)
-def _encode_long_piece(piece: Ids, before: Token, after: Token, tables: MergeTables, encoded: Ids, length: int) -> int:
+def _encode_long_piece(
+    piece: Ids, before: Token, after: Token, tables: MergeTables, draw: Draw, encoded: Ids, length: int
+) -> int:
     """The same in n log n: tokens in a linked list, candidate merges in a heap ordered by rank, then place."""
     size = piece.size
     # Place 0 and the last are the tokens around the piece; they take no part in merges.
@@ -237,7 +264,7 @@ def _encode_long_piece(piece: Ids, before: Token, after: Token, tables: MergeTab
     following, previous = np.arange(1, size + 3), np.arange(-1, size + 1)
     candidates = [np.int64(0) for _ in range(0)]  # numba learns from this what the empty list will hold
     for place in range(1, size):
-        result = _merged_in_list(tables, tokens, previous, following, place)
+        result = _merged_in_list(tables, draw, tokens, previous, following, place)
         if result < NO_MERGE:
             candidates.append((result << _PLACE_BITS) | place)
     heapq.heapify(candidates)
@@ -245,14 +272,14 @@ def _encode_long_piece(piece: Ids, before: Token, after: Token, tables: MergeTab
         candidate = heapq.heappop(candidates)
         result, place = candidate >> _PLACE_BITS, int(candidate & _PLACE_MASK)
         # A candidate is stale if either token has been merged since.
-        if tokens[place] == _GONE or _merged_in_list(tables, tokens, previous, following, place) != result:
+        if tokens[place] == _GONE or _merged_in_list(tables, draw, tokens, previous, following, place) != result:
             continue
         right = following[place]
         tokens[place], tokens[right] = result, _GONE
         following[place] = following[right]
         previous[following[place]] = place
         for left in (previous[place], place):
-            joined = _merged_in_list(tables, tokens, previous, following, left)
+            joined = _merged_in_list(tables, draw, tokens, previous, following, left)
             if joined < NO_MERGE:
                 heapq.heappush(candidates, (joined << _PLACE_BITS) | left)
     place = following[0]
@@ -264,11 +291,14 @@ def _encode_long_piece(piece: Ids, before: Token, after: Token, tables: MergeTab
 
 
 @numba.njit(cache=True, nogil=True)
-def _merged_in_list(tables: MergeTables, tokens: Longs, previous: Longs, following: Longs, place: int) -> Any:
+def _merged_in_list(tables: MergeTables, draw: Draw, tokens: Longs, previous: Longs, following: Longs, place: int) -> Any:
     """Returns what the token in a place of the linked list and the next merge into, or NO_MERGE or APART."""
     right = following[place]
     if place == 0 or right == tokens.size - 1:  # the tokens around the piece
         return np.int64(NO_MERGE)
-    return _merged_between(
+    result = _merged_between(
         tables.table, tables.flags, tokens[previous[place]], tokens[place], tokens[right], tokens[following[right]]
     )
+    if result < NO_MERGE and is_left_out(draw, place - 1, result):
+        return np.int64(NO_MERGE)
+    return result

@@ -6,10 +6,18 @@ from toktrial import artifact
 from toktrial.errors import TrialError, nearest_name
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
-from toktrial.tokenizer.btm import BTMTokenizer
+from toktrial.tokenizer.btm import BTMTokenizer, SuperBPETokenizer
 from toktrial.tokenizer.file import FileTokenizer
+from toktrial.tokenizer.longest_match import TKNTokenizer
 
-KINDS: dict[str, type[Tokenizer]] = {kind.recipe: kind for kind in (BPETokenizer, BTMTokenizer, FileTokenizer)}
+_CLASSES: tuple[type[Tokenizer], ...] = (
+    BPETokenizer,
+    BTMTokenizer,
+    SuperBPETokenizer,
+    TKNTokenizer,
+    FileTokenizer,
+)
+KINDS = {kind.recipe: kind for kind in _CLASSES}
 
 
 def load_tokenizer(folder: Path | str) -> Tokenizer:

@@ -7,7 +7,7 @@ import functools
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from typing import Protocol as Interface
@@ -19,7 +19,7 @@ from toktrial import artifact, progress
 from toktrial.errors import TrialError
 from toktrial.tokenizer.best_pairs import MergeRule
 from toktrial.tokenizer.merge_engine import MergeEngine
-from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, resolve_score
+from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, may_arise, resolve_score
 from toktrial.tokenizer.pairs import PAIR_COLUMNS, IntArray, empty_table, grown
 from toktrial.tokenizer.stream import Cells, cell_type, lay_out_documents
 
@@ -47,10 +47,12 @@ class MergeList:
 class LearnedMerges(MergeList):
     """What `learn_merges` returns."""
 
-    ids: npt.NDArray[np.uint32]
-    """The stream that the merges left behind, flat."""
+    ids: Cells
+    """The stream that the merges left behind, flat; uint16, or uint32 for a vocabulary beyond that."""
     offsets: npt.NDArray[np.int64]
     """(documents + 1,) int64: where each document begins and ends in `ids`."""
+    pruned: npt.NDArray[np.int64] = field(compare=False, default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Ids, ascending, of the entries that were given back; `ids` still holds what is left of them."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class MergeState:
 
     cells: Cells
     """The compacted stream."""
+    entries_wanted: int
+    """At how many entries learning ends, those that will be given back among them."""
     merges: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 4), dtype=np.int64))
     """(n, 4) int64: as in LearnedMerges."""
     passed_over: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), dtype=np.int64))
@@ -95,7 +99,7 @@ class MergeCheckpoint:
             with np.load(self._path) as saved:
                 if str(saved["fingerprint"]) != self._fingerprint:
                     return None
-                return MergeState(saved["cells"], saved["merges"], saved["passed_over"])
+                return MergeState(saved["cells"], int(saved["entries_wanted"]), saved["merges"], saved["passed_over"])
         except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
             progress.print_line(f"{self._path} is damaged ({error}): learning the merges from the start")
             return None
@@ -113,6 +117,8 @@ def learn_merges(
     on_merge: OnMerge | None = None,
     score: str = FREQUENCY,
     scope: str = ANY,
+    max_words: int = 0,
+    prune: int = 0,
 ) -> LearnedMerges:
     """Learns BTM's merges from documents of primitive ids.
 
@@ -123,7 +129,9 @@ def learn_merges(
 
     documents: each a list or an integer array of ids below len(token_bytes); token_bytes: bytes of each primitive;
     on_merge: called after each merge with the number of entries and the count of the merged pair; score, scope: which pair
-    is merged next, and where (merge_rules.py).
+    is merged next, and where; max_words: words that an entry may span, 0 for any number (merge_rules.py);
+    prune: a merged entry that stands alone fewer times than this in the end is given back, and its place spent on one more
+    merge. No pair rarer than that is merged.
 
     Raises TrialError for an id without an entry, an unknown score or scope, a min_frequency below 1, and a vocab_size below
     the number of primitives.
@@ -134,7 +142,9 @@ def learn_merges(
     arrays = [np.asarray(document, dtype=np.int64) for document in documents]
     offsets = np.cumsum([0, *(array.size for array in arrays)])
     ids = np.concatenate([np.zeros(0, dtype=np.int64), *arrays])
-    return learn_merges_of_stream(ids, offsets, token_bytes, vocab_size, min_frequency, on_merge, score, scope)
+    return learn_merges_of_stream(
+        ids, offsets, token_bytes, vocab_size, min_frequency, on_merge, score, scope, max_words, prune
+    )
 
 
 def learn_merges_of_stream(
@@ -146,23 +156,48 @@ def learn_merges_of_stream(
     on_merge: OnMerge | None = None,
     score: str = FREQUENCY,
     scope: str = ANY,
+    max_words: int = 0,
+    prune: int = 0,
+    prunable: npt.NDArray[np.bool_] | None = None,
     refresh_every: int = REFRESH_EVERY,
     pairs_kept_per_merge: float = PAIRS_KEPT_PER_MERGE,
     checkpoint: MergeCheckpoint | None = None,
 ) -> LearnedMerges:
     """The same as `learn_merges`, from flat ids (any integer dtype) and offsets (documents + 1,) into them.
 
-    refresh_every: merges after which all scores but `frequency` are computed anew; pairs_kept_per_merge: costs time or memory,
-    but changes no merge; checkpoint: where to go on from if this is interrupted and called again. Ids may be memory-mapped:
-    they are read once.
+    prunable: (primitives,), which of them may be given back too, by default none; refresh_every: merges after which all scores
+    but `frequency` are computed anew; pairs_kept_per_merge: costs time or memory, but changes no merge; checkpoint: where to go
+    on from if this is interrupted and called again. Ids may be memory-mapped: they are read once.
     """
-    rule = merge_rule(token_bytes, vocab_size, min_frequency, score, scope, refresh_every, pairs_kept_per_merge)
+    rule = merge_rule(
+        token_bytes, vocab_size, max(min_frequency, prune), score, scope, max_words, refresh_every, pairs_kept_per_merge
+    )
     dtype = cell_type(vocab_size)
     _compile_kernels(ids.dtype, ids.flags.writeable, dtype, score, scope)
-    state = checkpoint.load() if checkpoint else None
-    if state is None:
-        state = MergeState(lay_out_documents(ids, offsets, len(token_bytes), dtype))
-    return _learn_from(state, token_bytes, vocab_size, rule, on_merge, checkpoint)
+    if checkpoint and (saved := checkpoint.load()):
+        state = replace(saved, entries_wanted=max(vocab_size, saved.entries_wanted))
+    else:
+        state = MergeState(lay_out_documents(ids, offsets, len(token_bytes), dtype), vocab_size)
+    learned = _learn_from(state, token_bytes, rule, on_merge, checkpoint)
+    while prune:
+        entries = len(token_bytes) + len(learned.merges)
+        pruned = _rarely_used(learned.ids, entries, len(token_bytes), prune, prunable)
+        wanted = vocab_size + pruned.size  # a merge adds one entry that is used enough at most, so they are never too many
+        if entries == wanted or entries < state.entries_wanted:
+            return replace(learned, pruned=pruned)
+        cells = lay_out_documents(learned.ids, learned.offsets, entries, cell_type(wanted))
+        state = MergeState(cells, wanted, learned.merges, np.array(learned.passed_over, dtype=np.int64).reshape(-1, 2))
+        learned = _learn_from(state, token_bytes, rule, on_merge, checkpoint)
+    return learned
+
+
+def _rarely_used(
+    ids: IntArray, entries: int, primitives: int, uses: int, prunable: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.int64]:
+    """Returns the ids of the merged entries, and of those primitives that are `prunable`, which the stream holds too rarely."""
+    is_rare = np.bincount(ids, minlength=entries) < uses
+    is_rare[:primitives] &= False if prunable is None else prunable
+    return np.flatnonzero(is_rare)
 
 
 def merge_rule(
@@ -171,6 +206,7 @@ def merge_rule(
     min_frequency: int,
     score: str,
     scope: str,
+    max_words: int,
     refresh_every: int,
     pairs_kept_per_merge: float,
 ) -> MergeRule:
@@ -182,19 +218,18 @@ def merge_rule(
             f"vocab_size is {vocab_size}, but there are {len(token_bytes)} primitives already: "
             "raise vocab_size, or take fewer primitives"
         )
-    return MergeRule(min_frequency, resolve_score(score), scope, refresh_every, pairs_kept_per_merge)
+    return MergeRule(min_frequency, resolve_score(score), scope, max_words, refresh_every, pairs_kept_per_merge)
 
 
 def _learn_from(
     state: MergeState,
     token_bytes: Sequence[bytes],
-    vocab_size: int,
     rule: MergeRule,
     on_merge: OnMerge | None = None,
     checkpoint: MergeCheckpoint | None = None,
 ) -> LearnedMerges:
-    learner = Learner(state, token_bytes, vocab_size)
-    engine = MergeEngine(state.cells, learner.entries, vocab_size, len(state.merges), rule)
+    learner = Learner(state, token_bytes, rule)
+    engine = MergeEngine(state.cells, learner.entries, state.entries_wanted, len(state.merges), rule)
     learned = learner.learn(engine, on_merge, checkpoint)
     return LearnedMerges(learned.merges, learned.passed_over, learned.recounts, *engine.documents())
 
@@ -224,8 +259,8 @@ class Engine(Interface):
 class Learner:
     """The merges made so far, and how an engine makes more."""
 
-    def __init__(self, state: MergeState, token_bytes: Sequence[bytes], vocab_size: int) -> None:
-        self._vocab_size = vocab_size
+    def __init__(self, state: MergeState, token_bytes: Sequence[bytes], rule: MergeRule) -> None:
+        self._entries_wanted, self._rule = state.entries_wanted, rule
         self._entries = list(token_bytes)
         self._merges = [(left, right, new, count) for left, right, new, count in state.merges.tolist()]
         for left, right, _, _ in self._merges:
@@ -243,6 +278,8 @@ class Learner:
         while self._merges_left and (best := engine.take_best(self._merges_left)) is not None:
             left, right, count = best
             joined = self._entries[left] + self._entries[right]
+            if not may_arise(joined, self._rule.scope, self._rule.max_words):
+                continue
             if joined in self._known:
                 self._passed_over[left, right] = None
                 continue
@@ -254,13 +291,14 @@ class Learner:
             if on_merge:
                 on_merge(new + 1, count)
             if checkpoint and checkpoint.is_due and engine.may_recount:
-                checkpoint.save(MergeState(engine.compacted(), self._merges_made(), self._pairs_passed_over()))
+                cells, merges, passed_over = engine.compacted(), self._merges_made(), self._pairs_passed_over()
+                checkpoint.save(MergeState(cells, self._entries_wanted, merges, passed_over))
                 engine.recount(self._merges_left)
         return MergeList(self._merges_made(), list(self._passed_over), engine.recounts)
 
     @property
     def _merges_left(self) -> int:
-        return self._vocab_size - len(self._entries)
+        return self._entries_wanted - len(self._entries)
 
     def _merges_made(self) -> npt.NDArray[np.int64]:
         return np.array(self._merges, dtype=np.int64).reshape(-1, 4)
@@ -275,11 +313,11 @@ def _compile_kernels(ids_dtype: Any, writable: bool, cells_dtype: Any, score: st
 
     The first is counted in a dense table, again and again; the second, of 5,000 entries, in a hash table.
     """
-    rule = MergeRule(1, resolve_score(score), scope, refresh_every=2, pairs_kept_per_merge=0.0)
+    rule = MergeRule(1, resolve_score(score), scope, max_words=0, refresh_every=2, pairs_kept_per_merge=0.0)
     for entries in (4, 5000):
         ids = np.array([0, 1, 2, 3] * 8 + [0, 1, 0, 2] * 4, dtype=ids_dtype)
         ids.flags.writeable = writable
         cells = lay_out_documents(ids, np.array([0, ids.size]), entries, cells_dtype)
         token_bytes = [token.to_bytes(2, "big") for token in range(entries)]
-        _learn_from(MergeState(cells), token_bytes, entries + 8, rule)
+        _learn_from(MergeState(cells, entries + 8), token_bytes, rule)
     grown(*empty_table(0, PAIR_COLUMNS), 0)

@@ -86,6 +86,6 @@ class MergeEngine:
         best.count_merge(left, right, new, merged)
         best.add(merging.scratch.new_keys[:new_pairs])
 
-    def documents(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-        """Returns the documents as the merges left them: flat ids and offsets (documents + 1,)."""
+    def documents(self) -> tuple[Cells, npt.NDArray[np.int64]]:
+        """Returns the documents as the merges left them, and ends: flat ids, in the stream's own memory, and offsets."""
         return self._merged.documents()

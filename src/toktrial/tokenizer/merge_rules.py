@@ -10,11 +10,14 @@ word bytes: letters, digits, or bytes of 128 and above. A merge inside a word ne
 removing one leading space, all its bytes are word bytes. A merge across a word boundary needs no junction inside a word on
 either of its outer sides, so that superwords consist of whole words. The junctions of a position never change while it stands,
 so counts stay exact and local.
+
+The scope `superbpe` and a limit of words decide by the joined entry alone, wherever its parts stand: see `may_arise`.
 """
 
 import functools
 import importlib
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import FunctionType
@@ -28,13 +31,13 @@ from toktrial.errors import TrialError, nearest_name
 from toktrial.tokenizer.pairs import Floats, Longs, Token
 
 FREQUENCY = "frequency"
-ANY, WORDS = "any", "words"
-SCOPES = (ANY, WORDS)
+ANY, WORDS, SUPERBPE = "any", "words", "superbpe"
+SCOPES = (ANY, WORDS, SUPERBPE)
 NO_TOKEN = -1  # beside a document's first or last token
 
 PairScore = Callable[[int, int, int, int], float]
 WordFlags = npt.NDArray[np.uint8]
-"""(vocab_size,) uint8: what the scope `words` must know of every entry; (0,) in the scope `any`."""
+"""(vocab_size,) uint8: what the scope `words` must know of every entry; (0,) in the other scopes."""
 STARTS, ENDS, WITHIN = 1, 2, 4  # its first byte is a word byte; its last byte is one; it lies within one word
 
 
@@ -137,6 +140,29 @@ def check_scope(scope: str) -> None:
     """Raises TrialError for an unknown scope."""
     if scope not in SCOPES:
         raise TrialError(f"there is no scope {scope!r}: {nearest_name(scope, SCOPES)}")
+
+
+# Source: the trainer and pre-tokenizers of SuperBPE's authors (alisawuffles/tokenizers-superbpe, PythonNut/superbpe). They read
+# a text line by line, keep digits apart from everything else, and let no token hold a colon with a space behind it.
+_NEVER_IN_SUPERWORD = re.compile(rb": |\n.|[0-9]", re.DOTALL)
+
+
+def may_arise(entry: bytes, scope: str, max_words: int) -> bool:
+    """Whether merges may make this entry: it has at most `max_words` words (0: any number), and the scope allows it.
+
+    The scope `superbpe` allows no entry with a digit, a colon before a space, or anything behind a newline.
+
+    >>> may_arise(b" of the", "any", 1), may_arise(b" of the", "superbpe", 4), may_arise(b": the", "superbpe", 4)
+    (False, True, False)
+    """
+    if max_words and words_of(entry) > max_words:
+        return False
+    return scope != SUPERBPE or not _NEVER_IN_SUPERWORD.search(entry)
+
+
+def words_of(entry: bytes) -> int:
+    """Returns how many words an entry spans, whole or in part: what stands between its spaces, as SuperBPE's authors count."""
+    return len([part for part in entry.split(b" ") if part])
 
 
 def word_flags(entries: Iterable[bytes], vocab_size: int, scope: str) -> WordFlags:

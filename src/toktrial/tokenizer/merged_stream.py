@@ -8,7 +8,16 @@ import numpy.typing as npt
 from toktrial.tokenizer.merge_kernels import REUSED, REUSED_END, Scratch, new_scratch
 from toktrial.tokenizer.merge_rules import WordFlags
 from toktrial.tokenizer.pairs import Longs
-from toktrial.tokenizer.stream import MOST_THREADS, Cells, Positions, StreamPairs, compact, count_stream_pairs, stream_of
+from toktrial.tokenizer.stream import (
+    MOST_THREADS,
+    Cells,
+    Positions,
+    StreamPairs,
+    compact,
+    count_stream_pairs,
+    stream_of,
+    strip_walls,
+)
 
 
 class MergedStream:
@@ -60,9 +69,9 @@ class MergedStream:
         if end - start > self.room[REUSED_END] - self.room[REUSED]:
             self.room[REUSED], self.room[REUSED_END] = start, end
 
-    def documents(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
-        """Returns the documents as the merges left them: flat ids and offsets (documents + 1,)."""
+    def documents(self) -> tuple[Cells, npt.NDArray[np.int64]]:
+        """Returns the documents as the merges left them, and ends: flat ids, in the stream's own memory, and offsets."""
         self.positions = self.positions[:0].copy()  # frees what the merges no longer need
         cells, wall = self.compacted(), self.stream.wall
         walls = np.flatnonzero(cells == wall)
-        return cells[cells != wall].astype(np.uint32), walls - np.arange(walls.size)
+        return cells[: strip_walls(cells, wall)], walls - np.arange(walls.size)

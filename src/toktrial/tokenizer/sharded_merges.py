@@ -20,7 +20,8 @@ count that it had:
 
 Three kinds of pairs therefore end a round, as its last merge:
 - A pair of a token with itself: of three in a row, two merge, and q is the pair itself for the new token and the third.
-- A pair that touches one that was passed over. That one may be q, more frequent than p(k+1), and yet not be chosen.
+- A pair that touches one that was passed over. That one may be q, more frequent than p(k+1), and yet not be chosen. (Where q
+  may not arise because of its bytes, (u, v), whose bytes hold them, may not either.)
 - In the scope `words`, a pair whose merge is inside a word. After any other, q could merge where (u, v) can. If their
   junction is inside a word, the parts lie within that word because u and v do. If it is not, the junctions around q are those
   around (u, v), or they are within u or v, where merges were across words. A merge inside a word removes a junction that had
@@ -48,7 +49,7 @@ from toktrial.tokenizer.merge import (
     OnMerge,
     merge_rule,
 )
-from toktrial.tokenizer.merge_rules import ANY, ENDS, FREQUENCY, STARTS, WORDS, flags_of
+from toktrial.tokenizer.merge_rules import ANY, ENDS, FREQUENCY, STARTS, WORDS, flags_of, may_arise
 from toktrial.tokenizer.merge_shard import Changes, MergeShard
 from toktrial.tokenizer.pairs import IntArray, Keys, Longs, PairCounts, add_counts, added_up, enter_pairs
 from toktrial.tokenizer.stream import USABLE_CORES, Cells, cell_type
@@ -113,17 +114,19 @@ def learn_merges_of_shards(
     on_merge: OnMerge | None = None,
     score: str = FREQUENCY,
     scope: str = ANY,
+    max_words: int = 0,
     refresh_every: int = REFRESH_EVERY,
     pairs_kept_per_merge: float = PAIRS_KEPT_PER_MERGE,
     checkpoint: MergeCheckpoint | None = None,
 ) -> MergeList:
     """The same merges as `learn_merges_of_stream` finds in all the documents of the shards, whichever holds which.
 
-    Every score and scope is possible. A score other than `frequency` takes a round trip for each merge.
+    Every score, scope and limit of words is possible; pruning is not. A score other than `frequency` takes a round trip for
+    each merge.
     """
-    rule = merge_rule(token_bytes, vocab_size, min_frequency, score, scope, refresh_every, pairs_kept_per_merge)
-    state = (checkpoint.load() if checkpoint else None) or MergeState(_no_cells(vocab_size))
-    learner = Learner(state, token_bytes, vocab_size)
+    rule = merge_rule(token_bytes, vocab_size, min_frequency, score, scope, max_words, refresh_every, pairs_kept_per_merge)
+    state = (checkpoint.load() if checkpoint else None) or MergeState(_no_cells(vocab_size), vocab_size)
+    learner = Learner(state, token_bytes, rule)
     shards.start(token_bytes, vocab_size, scope, state.merges)
     engine = ShardedMergeEngine(shards, learner.entries, vocab_size, len(state.merges), rule)
     learned = learner.learn(engine, on_merge, checkpoint)
@@ -141,7 +144,7 @@ class ShardedMergeEngine:
 
     def __init__(self, shards: Shards, entries: Sequence[bytes], vocab_size: int, merges_done: int, rule: MergeRule) -> None:
         self._shards, self._rule, self._vocab_size = shards, rule, vocab_size
-        self._flags = [flags_of(entry) for entry in entries]
+        self._entries = list(entries)
         token_counts = np.zeros(vocab_size, dtype=np.int64)
         if not rule.by_frequency:
             token_counts = sum(shards.call("count_tokens"), start=token_counts)
@@ -157,7 +160,7 @@ class ShardedMergeEngine:
     def take_best(self, merges_left: int) -> tuple[int, int, int] | None:
         """Takes the best pair once the waiting merges are made: left id, right id, count. None if no frequent one is left."""
         if self._taken:
-            self._passed_over.add(*self._taken)
+            self._pass_over(*self._taken)
         self._taken = None
         if not self._best.threshold:
             self.recount(merges_left)
@@ -175,17 +178,26 @@ class ShardedMergeEngine:
             else:
                 return None
 
+    def _pass_over(self, left: int, right: int) -> None:
+        """Notes a pair that was the best one, and yet not merged, where a pair over the same junction may be merged."""
+        joined = self._entries[left] + self._entries[right]
+        if may_arise(joined, self._rule.scope, self._rule.max_words):
+            self._passed_over.add(left, right)
+
     def merge(self, left: int, right: int, new: int, entry: bytes, count: int) -> None:
         """Lets the merge of the pair just taken wait for others, or runs the round if no other may follow."""
         self._taken = None
-        self._flags.append(flags_of(entry))
-        self._batch.append((left, right, new, self._flags[new]))
+        self._entries.append(entry)
+        self._batch.append((left, right, new, flags_of(entry)))
         self._counts.append(count)
         self._waiting.add(left, right)
-        inside_word = self._rule.scope == WORDS and self._flags[left] & ENDS and self._flags[right] & STARTS
-        ends_round = left == right or inside_word or self._passed_over.touch(left, right)
+        ends_round = left == right or self._is_inside_word(left, right) or self._passed_over.touch(left, right)
         if ends_round or not self._rule.by_frequency:
             self._run_round()
+
+    def _is_inside_word(self, left: int, right: int) -> bool:
+        flags = flags_of(self._entries[left]) & ENDS, flags_of(self._entries[right]) & STARTS
+        return self._rule.scope == WORDS and all(flags)
 
     def _run_round(self) -> None:
         """Sends the waiting merges to the shards and adds up what they changed."""

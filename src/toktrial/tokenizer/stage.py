@@ -6,32 +6,40 @@ corpus -> tokenizers/<name>/ and graphs/<primitive name>/ -> tokens
 import itertools
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from toktrial import artifact, progress
 from toktrial.corpus.documents import Documents
-from toktrial.tokenizer.base import Tokenizer
-from toktrial.tokenizer.bpe import BPETokenizer, read_batches
-from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
+from toktrial.tokenizer.base import IdStream, Tokenizer
+from toktrial.tokenizer.bpe import BPETokenizer
+from toktrial.tokenizer.btm import BTMTokenizer, SuperBPETokenizer, encode_documents, spool
 from toktrial.tokenizer.config import (
+    FAST,
     TOKENIZERS_FOLDER,
     BPERecipe,
+    BPETrainer,
     BTMRecipe,
     FileRecipe,
+    PrimitiveRecipe,
     Recipe,
+    SuperBPERecipe,
+    TKNRecipe,
     check_code,
     primitive_names,
     tokenizer_names,
 )
-from toktrial.tokenizer.file import file_fingerprint, load_file_track
+from toktrial.tokenizer.dropout import Dropout
+from toktrial.tokenizer.file import FileTokenizer, file_fingerprint, load_file_track
 from toktrial.tokenizer.load import load_tokenizer
+from toktrial.tokenizer.longest_match import TKNTokenizer
 from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, learn_merges_of_stream
 from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
 from toktrial.tokenizer.transformers_files import HELD_OUT_DOCUMENTS
 
 GRAPHS_FOLDER = "graphs"
+DOCUMENTS_AT_ONCE = 10_000  # that are counted between two reports of progress
 
 
 def prepare_tokenizers(
@@ -42,20 +50,25 @@ def prepare_tokenizers(
     trial_folder: Path,
     held_out: Iterable[str] = (),
     allow_code: bool = False,
+    bpe_trainer: BPETrainer = FAST,
+    train_ids: dict[str, IdStream] | None = None,
 ) -> dict[str, str]:
     """Makes what is missing of the tracks' tokenizers and pair graphs. Returns each track's tokenizer fingerprint.
 
     held_out: the validation documents; each tokenizer's README.md says for how many of them other programs get other ids.
     allow_code: whether a score may be imported; otherwise raises TrialError where that is necessary.
+    bpe_trainer: who learns BPE's merges; see `BPETokenizer.train`.
+    train_ids: if given, takes the ids of all documents where making a tokenizer has left them, by its fingerprint. They are
+    memory-mapped from files without a name.
     """
     held_out = list(itertools.islice(held_out, HELD_OUT_DOCUMENTS))
-    stage = _Stage(vocab_size, documents, corpus_fingerprint, trial_folder, held_out, allow_code)
+    stage = _Stage(vocab_size, documents, corpus_fingerprint, trial_folder, held_out, allow_code, bpe_trainer, train_ids)
     names, primitives = tokenizer_names(tracks), primitive_names(tracks)
     jobs: dict[str, BPEJob] = {}
     for track, recipe in tracks.items():
         if isinstance(recipe, BPERecipe):
             jobs[names[track]] = BPEJob(vocab_size, recipe.min_frequency)
-        elif isinstance(recipe, BTMRecipe):
+        elif isinstance(recipe, PrimitiveRecipe):
             jobs[primitives[track]] = BPEJob(recipe.primitive_vocab_size, recipe.min_frequency)
     bpe_fingerprints = stage.prepare_bpe(jobs)
     fingerprints: dict[str, str] = {}
@@ -64,6 +77,9 @@ def prepare_tokenizers(
             fingerprints[track] = bpe_fingerprints[names[track]]
         elif isinstance(recipe, FileRecipe):
             fingerprints[track] = stage.prepare_file(names[track], recipe)
+        elif isinstance(recipe, TKNRecipe):
+            primitive = primitives[track]
+            fingerprints[track] = stage.prepare_tkn(names[track], recipe, primitive, bpe_fingerprints[primitive])
         else:
             primitive, primitive_fingerprint = primitives[track], bpe_fingerprints[primitives[track]]
             stage.prepare_graph(primitive, primitive_fingerprint)
@@ -89,6 +105,9 @@ class _Stage:
     trial_folder: Path
     held_out: Sequence[str]
     allow_code: bool
+    bpe_trainer: BPETrainer
+    train_ids: dict[str, IdStream] | None
+    _primitive_ids: dict[str, IdStream] = field(default_factory=dict)
 
     def folder(self, name: str) -> Path:
         return self.trial_folder / TOKENIZERS_FOLDER / name
@@ -98,7 +117,8 @@ class _Stage:
         larger: dict[int, str] = {}
         fingerprints: dict[str, str] = {}
         for name, job in sorted(jobs.items(), key=lambda item: -item[1].vocab_size):
-            fingerprint = artifact.fingerprint("bpe tokenizer", {"corpus": self.corpus_fingerprint, **asdict(job)})
+            by_hf = {} if self.bpe_trainer == FAST else {"trainer": self.bpe_trainer}
+            fingerprint = artifact.fingerprint("bpe tokenizer", {"corpus": self.corpus_fingerprint, **asdict(job), **by_hf})
             if not artifact.is_finished(self.folder(name), fingerprint):
                 started = time.monotonic()
                 tokenizer = self._make_bpe(job, larger.get(job.min_frequency))
@@ -111,12 +131,20 @@ class _Stage:
         if larger is not None:
             return self._load_bpe(larger).cut(job.vocab_size)
         with progress.progress("training BPE", self.documents.bytes, "B") as shown:
-            return BPETokenizer.train(self.documents, job.vocab_size, job.min_frequency, on_progress=shown)
+            return BPETokenizer.train(self.documents, job.vocab_size, job.min_frequency, shown, self.bpe_trainer)
 
     def _load_bpe(self, name: str) -> BPETokenizer:
         tokenizer = load_tokenizer(self.folder(name))
         assert isinstance(tokenizer, BPETokenizer)
         return tokenizer
+
+    def _ids_of_primitive(self, name: str) -> IdStream:
+        """Encodes all documents once for the graph and the merges; remembers the last primitive tokenizer's ids alone."""
+        if name not in self._primitive_ids:
+            self._primitive_ids.clear()
+            with progress.progress("encoding primitives", self.documents.bytes, "B") as shown:
+                self._primitive_ids[name] = encode_documents(self._load_bpe(name), self.documents, self.trial_folder, shown)
+        return self._primitive_ids[name]
 
     def prepare_graph(self, primitive_name: str, primitive_fingerprint: str) -> None:
         """Reads the corpus's primitives through TknMiner and SyncStream into the pair graph, in chunks."""
@@ -125,20 +153,24 @@ class _Stage:
         if artifact.is_finished(folder, fingerprint):
             return
         started = time.monotonic()
-        primitive = self._load_bpe(primitive_name)
-        miner = TknMiner(first_free_id=primitive.vocab_size)
+        miner = TknMiner(first_free_id=self._load_bpe(primitive_name).vocab_size)
         stream = SyncStream(PairGraph())
-        with progress.progress("building the pair graph", self.documents.bytes, "B") as shown:
-            for batch in read_batches(self.documents, shown):
-                stream.feed(*miner.mine(*primitive.encode_arrow(batch)))
+        ids, offsets = self._ids_of_primitive(primitive_name)
+        with progress.progress("building the pair graph", ids.size, "token") as shown:
+            for first in range(0, offsets.size - 1, DOCUMENTS_AT_ONCE):
+                stream.feed(*miner.mine(ids, offsets[first : first + DOCUMENTS_AT_ONCE + 1]))
+                shown.update(stream.tokens)
         manifest: dict[str, Any] = {"pairs": len(stream.graph), "documents": stream.documents, "tokens": stream.tokens}
         with artifact.publish(folder, fingerprint, manifest) as partial:
             stream.graph.save(partial)
             manifest["seconds"] = time.monotonic() - started
 
-    def prepare_btm(self, track: str, name: str, recipe: BTMRecipe, primitive_name: str, primitive_fingerprint: str) -> str:
-        inputs = {"primitive": primitive_fingerprint, "vocab_size": self.vocab_size, "recipe": asdict(recipe)}
-        fingerprint = artifact.fingerprint("btm tokenizer", inputs)
+    def prepare_btm(
+        self, track: str, name: str, recipe: BTMRecipe | SuperBPERecipe, primitive_name: str, primitive_fingerprint: str
+    ) -> str:
+        kind = BTMTokenizer if isinstance(recipe, BTMRecipe) else SuperBPETokenizer
+        inputs = {"primitive": primitive_fingerprint, "vocab_size": self.vocab_size, "recipe": recipe.btm.settings}
+        fingerprint = artifact.fingerprint(f"{kind.recipe} tokenizer", inputs)
         folder = self.folder(name)
         if artifact.is_finished(folder, fingerprint):
             return fingerprint
@@ -146,16 +178,21 @@ class _Stage:
         started = time.monotonic()
         primitive = self._load_bpe(primitive_name)
         checkpoint = MergeCheckpoint(folder.with_name(f".{folder.name}.merges.npz"), fingerprint)
-        learned = self._learn_merges(primitive, recipe, checkpoint)
-        tokenizer = BTMTokenizer(primitive, learned.merges, recipe.scope)
+        learned = self._learn_merges(primitive, primitive_name, recipe.btm, checkpoint)
+        dropout = Dropout(recipe.btm.dropout, recipe.btm.dropout_seed) if recipe.btm.dropout else None
+        if self.train_ids is not None and not dropout and not learned.pruned.size:
+            self.train_ids[fingerprint] = spool([learned.ids], learned.ids.dtype, self.trial_folder), learned.offsets
+        tokenizer = kind(primitive, learned.merges, recipe.btm.scope, learned.pruned, dropout)
         about = {"passed_over": len(learned.passed_over), "recounts": learned.recounts, "seconds": time.monotonic() - started}
         self._publish(name, fingerprint, tokenizer, self.vocab_size, **about)
         checkpoint.remove()
         return fingerprint
 
-    def _learn_merges(self, primitive: BPETokenizer, recipe: BTMRecipe, checkpoint: MergeCheckpoint) -> LearnedMerges:
+    def _learn_merges(
+        self, primitive: BPETokenizer, primitive_name: str, recipe: BTMRecipe, checkpoint: MergeCheckpoint
+    ) -> LearnedMerges:
         """Learns the merges with progress, and says how many pairs were passed over."""
-        ids, offsets = encode_documents(primitive, self.documents, spool_folder=self.trial_folder)
+        ids, offsets = self._ids_of_primitive(primitive_name)
         first = primitive.vocab_size
         with progress.progress("merging tokens", self.vocab_size - first, "merge") as shown:
             learned = learn_merges_of_stream(
@@ -163,15 +200,27 @@ class _Stage:
                 offsets,
                 primitive.token_bytes,
                 self.vocab_size,
-                recipe.min_frequency,
-                on_merge=lambda entries, count: shown.update(entries - first, f"count {count:,}"),
-                score=recipe.score,
-                scope=recipe.scope,
+                on_merge=lambda entries, count: shown.update(min(entries, self.vocab_size) - first, f"count {count:,}"),
+                prunable=primitive.parts[:, 0] >= 0,
                 checkpoint=checkpoint,
+                **recipe.rule,
             )
         if learned.passed_over:
             progress.print_line(f"{len(learned.passed_over)} pairs passed over: joined, they spell an entry that exists")
         return learned
+
+    def prepare_tkn(self, name: str, recipe: TKNRecipe, primitive_name: str, primitive_fingerprint: str) -> str:
+        inputs = {"primitive": primitive_fingerprint, "vocab_size": self.vocab_size, "recipe": asdict(recipe)}
+        fingerprint = artifact.fingerprint("tkn tokenizer", inputs)
+        if artifact.is_finished(self.folder(name), fingerprint):
+            return fingerprint
+        started, primitive = time.monotonic(), self._load_bpe(primitive_name)
+        with progress.progress("mining sequences", self.documents.bytes, "B") as shown:
+            tokenizer = TKNTokenizer.train(
+                self.documents, self.vocab_size, primitive=primitive, on_progress=shown, **recipe.rule
+            )
+        self._publish(name, fingerprint, tokenizer, self.vocab_size, seconds=time.monotonic() - started)
+        return fingerprint
 
     def prepare_file(self, name: str, recipe: FileRecipe) -> str:
         folder = self.folder(name)
@@ -191,7 +240,7 @@ class _Stage:
         with artifact.publish(self.folder(name), fingerprint, manifest) as partial:
             tokenizer.write_files(partial, self.held_out)
         if tokenizer.vocab_size < requested:
-            why = "; the corpus is too small for more" if isinstance(tokenizer, BPETokenizer | BTMTokenizer) else ""
+            why = "" if isinstance(tokenizer, FileTokenizer) else "; the corpus is too small for more"
             progress.print_line(
                 f"{name}: {tokenizer.vocab_size:,} entries of the {requested:,} asked for{why}. "
                 "The trial goes on with these; the model's other rows stay unused."

@@ -102,6 +102,17 @@ def compact(cells: Cells, span: Spans, wall: int) -> int:
 
 
 @numba.njit(cache=True, nogil=True)
+def strip_walls(cells: Cells, wall: Any) -> int:
+    """Moves every token of a stream in which each is one cell to the front, in order; returns how many there are."""
+    target = 0
+    for cell in range(cells.size):
+        if cells[cell] != wall:
+            cells[target] = cells[cell]
+            target += 1
+    return target
+
+
+@numba.njit(cache=True, nogil=True)
 def count_tokens(cells: Cells, wall: Any, counts: Longs) -> None:
     """Counts every token of a stream in which each is one cell."""
     for cell in range(cells.size):

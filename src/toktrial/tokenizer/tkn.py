@@ -6,9 +6,7 @@ All three work on chunks of whole documents, so that a corpus need not fit in me
 the offsets (documents + 1,) at which its documents begin and end.
 """
 
-import itertools
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +16,19 @@ import numpy.typing as npt
 
 from toktrial import artifact
 from toktrial.errors import TrialError
+from toktrial.tokenizer.mine_kernels import (
+    DOCUMENT,
+    EMITTED,
+    LAST,
+    NAMED,
+    NONE,
+    PARENT,
+    POSITION,
+    WINDOW,
+    larger,
+    mine_until_full,
+    new_tree,
+)
 from toktrial.tokenizer.pairs import (
     EMPTY,
     HALF,
@@ -51,8 +62,8 @@ class TknMiner:
     limited size). A document's end flushes the window, not the bank. With `max_window` 1, BTM's version 1, every
     primitive is its own TKN token.
 
-    A TKN token of one id has that id. A longer one gets the next free id when it is first emitted; `sequences` says what
-    each stands for.
+    A TKN token of one id has that id, below `first_free_id`. A longer one gets the next free id when it is first emitted;
+    `sequences` says what each stands for. It takes about 100 bytes of memory for each different sequence that it has met.
     """
 
     def __init__(self, first_free_id: int, max_window: int = 1, bank_size: int = 65_536) -> None:
@@ -61,58 +72,42 @@ class TknMiner:
             raise TrialError(f"max_window and bank_size must be at least 1, but are {max_window} and {bank_size}")
         self.max_window = max_window
         self.bank_size = bank_size
-        self.sequences: dict[int, Window] = {}
         self._first_free_id = first_free_id
-        self._bank: OrderedDict[Window, None] = OrderedDict()
-        self._ids: dict[Window, int] = {}
+        self._tree, self._state = new_tree(first_free_id)
+
+    @property
+    def sequences(self) -> dict[int, Window]:
+        """What every token of more than one id stands for, by its id."""
+        named = int(self._state[NAMED])
+        return {token: self.sequence(token) for token in range(self._first_free_id, self._first_free_id + named)}
+
+    def sequence(self, token: int) -> Window:
+        """Returns the ids that a token emitted so far stands for."""
+        node = token if token < self._first_free_id else int(self._tree.named[token - self._first_free_id])
+        ids: list[int] = []
+        while node >= 0:
+            ids.append(int(self._tree.nodes[node, LAST]))
+            node = int(self._tree.nodes[node, PARENT])
+        return tuple(reversed(ids))
 
     def mine(self, ids: IntArray, offsets: IntArray) -> tuple[IntArray, IntArray]:
         """Returns the TKN tokens of a chunk, flat, and the offsets of its documents in them."""
         if self.max_window == 1:
             return ids, offsets
-        tokens: list[int] = []
-        token_offsets = [0]
-        for start, end in itertools.pairwise(offsets.tolist()):
-            tokens.extend(self._token_id(window) for window in self.windows(ids[start:end].tolist()))
-            token_offsets.append(len(tokens))
-        return np.array(tokens, dtype=np.int64), np.array(token_offsets, dtype=np.int64)
+        return self._mine(ids, np.ascontiguousarray(offsets, dtype=np.int64))
 
-    def windows(self, document: list[int]) -> Iterator[Window]:
-        """Yields the windows that a document of primitive ids is cut into."""
-        window: Window = ()
-        for new in document:
-            extension = (*window, new)
-            if len(extension) == 1 or self._knows(extension):
-                window = extension
-                continue
-            self._remember(window)
-            self._remember(extension)
-            yield window
-            window = (new,)
-        if window:
-            yield window
+    def _mine(self, ids: IntArray, offsets: Longs) -> tuple[Longs, Longs]:
+        tokens, token_offsets = np.empty(int(offsets[-1] - offsets[0]), dtype=np.int64), np.zeros_like(offsets)
+        self._state[[DOCUMENT, POSITION, WINDOW, EMITTED]] = 0, 0, NONE, 0
+        limits = self.max_window, self.bank_size, self._first_free_id
+        while not mine_until_full(self._tree, self._state, ids, offsets, tokens, token_offsets, *limits):
+            self._tree = larger(self._tree)
+        return tokens[: self._state[EMITTED]], token_offsets
 
-    def _knows(self, sequence: Window) -> bool:
-        if sequence not in self._bank:
-            return False
-        self._bank.move_to_end(sequence)
-        return True
-
-    def _remember(self, sequence: Window) -> None:
-        if len(sequence) > self.max_window:
-            return
-        self._bank[sequence] = None
-        self._bank.move_to_end(sequence)
-        if len(self._bank) > self.bank_size:
-            self._bank.popitem(last=False)
-
-    def _token_id(self, window: Window) -> int:
-        if len(window) == 1:
-            return window[0]
-        if window not in self._ids:
-            self._ids[window] = self._first_free_id + len(self._ids)
-            self.sequences[self._ids[window]] = window
-        return self._ids[window]
+    def windows(self, document: list[int]) -> list[Window]:
+        """Returns the windows that a document of primitive ids is cut into."""
+        tokens, _ = self._mine(np.array(document, dtype=np.int64), np.array([0, len(document)]))
+        return [self.sequence(token) for token in tokens.tolist()]
 
 
 class PairGraph:

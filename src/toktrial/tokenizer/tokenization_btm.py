@@ -18,7 +18,7 @@ PRIMITIVE_FILE = "primitive/tokenizer.json"
 MERGES_FILE = "btm_merges.json"
 FLAT_FILE = "tokenizer.json"
 CONFIG_FILE = "tokenizer_config.json"
-SCOPES = ("any", "words")
+SCOPES = ("any", "words", "superbpe")
 
 
 class ExactBTMTokenizer(PreTrainedTokenizer):
@@ -51,14 +51,21 @@ class ExactBTMTokenizer(PreTrainedTokenizer):
         self._primitive = Tokenizer.from_str(self._texts[PRIMITIVE_FILE])
         content = json.loads(self._texts[MERGES_FILE])
         vocabulary: dict[str, int] = self._primitive.get_vocab(with_added_tokens=False)
-        self._spellings = sorted(vocabulary, key=vocabulary.__getitem__)
-        entries = [_bytes_of(spelling) for spelling in self._spellings]
+        spellings = sorted(vocabulary, key=vocabulary.__getitem__)
+        entries = [_bytes_of(spelling) for spelling in spellings]
         self._merges: dict[tuple[int, int], int] = {}
         for left, right in content["merges"]:
             self._merges[left, right] = len(entries)
             entries.append(entries[left] + entries[right])
-            self._spellings.append(self._spellings[left] + self._spellings[right])
-        self._entries = entries
+            spellings.append(spellings[left] + spellings[right])
+        # Entries that were given back arise on the way to longer ones; what is left of them is cut into their parts.
+        pruned = {token: (left, right) for token, left, right in content.get("pruned", [])}
+        self._cut: list[list[str]] = []  # of every id of the merges, the entries that it becomes
+        for token, spelling in enumerate(spellings):
+            left, right = pruned.get(token, (0, 0))
+            self._cut.append([spelling] if token not in pruned else self._cut[left] + self._cut[right])
+        self._entries = [entry for token, entry in enumerate(entries) if token not in pruned]
+        self._spellings = [spelling for token, spelling in enumerate(spellings) if token not in pruned]
         self._ids = {spelling: token for token, spelling in enumerate(self._spellings)}
         self._scope = _Scope(content["scope"], entries)
         super().__init__(  # type: ignore[no-untyped-call]
@@ -79,7 +86,7 @@ class ExactBTMTokenizer(PreTrainedTokenizer):
     def _tokenize(self, text: str, **_: Any) -> list[str]:
         self._primitive.encode_special_tokens = True  # a pickled Tokenizer forgets it
         primitives = self._primitive.encode(text, add_special_tokens=False).ids
-        return [self._spellings[token] for token in self._merge(primitives)]
+        return [spelling for token in self._merge(primitives) for spelling in self._cut[token]]
 
     def _merge(self, primitives: Sequence[int]) -> list[int]:
         """Applies the merges in order of rank, each leftmost first.
@@ -146,7 +153,7 @@ class ExactBTMTokenizer(PreTrainedTokenizer):
 
 
 class _Scope:
-    """Which positions may merge: `any`, or `words`, the parts of a word, and superwords of whole words.
+    """Which positions may merge: any in `any` and `superbpe`; in `words`, the parts of a word, and superwords of whole words.
 
     In `words`, the junction of two tokens is inside a word when the bytes on both its sides are word bytes: ASCII letters
     and digits, and all bytes of 128 and above. A merge there needs each token to lie within one word (a leading space
@@ -156,15 +163,15 @@ class _Scope:
     def __init__(self, name: str, entries: Sequence[bytes]) -> None:
         if name not in SCOPES:
             raise ValueError(f"{MERGES_FILE} has the scope {name!r}, but this {Path(__file__).name} knows {', '.join(SCOPES)}")
-        self._is_any = name == "any"
-        if not self._is_any:
+        self._is_words = name == "words"
+        if self._is_words:
             self._starts = [_is_word(entry[:1]) for entry in entries]
             self._ends = [_is_word(entry[-1:]) for entry in entries]
             self._within = [_is_word(entry.removeprefix(b" ")) for entry in entries]
 
     def may_merge(self, before: int | None, left: int, right: int, after: int | None) -> bool:
         """Whether `left` and `right` may merge between `before` and `after`; None: the text begins or ends there."""
-        if self._is_any:
+        if not self._is_words:
             return True
         if self._is_inside_word(left, right):
             return self._within[left] and self._within[right]

@@ -141,18 +141,20 @@ def write_transformers_files(tokenizer: Tokenizer, folder: Path, held_out: Itera
 
 
 def write_transformers_files_of_btm(tokenizer: Tokenizer, scope: str, folder: Path, held_out: Iterable[str]) -> None:
-    """Does the same for a flat tokenizer.json, whose ids can differ, and for the exact class beside it."""
+    """Does the same for a flat tokenizer.json, if there is one, whose ids can differ, and for the exact class beside it."""
     shutil.copyfile(Path(__file__).with_name(EXACT_CLASS_FILE), folder / EXACT_CLASS_FILE)
     reference = f"{EXACT_CLASS_FILE.removesuffix('.py')}.{EXACT_CLASS}"
     _write_config(folder, {"auto_map": {"AutoTokenizer": [reference, None]}})
+    if not (folder / TOKENIZER_FILE).is_file():
+        return _write_readme(folder, tokenizer, _EXACT.format(class_file=EXACT_CLASS_FILE) + _NO_FLAT_FORM)
     documents, differing = measure_difference(tokenizer, folder / TOKENIZER_FILE, held_out)
     if documents:
         share = f"{differing / documents:.2%}"
         measured = f"**Measured on {documents:,} held-out documents: {differing:,} got other ids ({share}).**"
     else:
         measured = "**How often its ids differ was not measured here**: no held-out documents were given when this was saved."
-    how = _EXACT_AND_FLAT.format(class_file=EXACT_CLASS_FILE, why_ids_differ=_WHY_IDS_DIFFER[scope], measured=measured)
-    _write_readme(folder, tokenizer, how)
+    flat = _FLAT.format(why_ids_differ=_WHY_IDS_DIFFER[scope], measured=measured)
+    return _write_readme(folder, tokenizer, "There are two ways. " + _EXACT.format(class_file=EXACT_CLASS_FILE) + flat)
 
 
 def measure_difference(tokenizer: Tokenizer, tokenizer_json: Path, held_out: Iterable[str]) -> tuple[int, int]:
@@ -214,14 +216,21 @@ It gives the same ids as toktrial. Only characters that are new in Unicode can b
 split the text know different versions of Unicode.
 """
 
-_EXACT_AND_FLAT = """\
-There are two ways. This one gives the same ids as toktrial (except for characters that are new in Unicode, which the libraries
+_EXACT = """\
+This one gives the same ids as toktrial (except for characters that are new in Unicode, which the libraries
 that split the text may not know). It runs `{class_file}` of this folder, which needs only `transformers` and `tokenizers`:
 
 ```python
 tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
 ```
+"""
 
+_NO_FLAT_FORM = """
+There is no tokenizer.json, which would need no code of this folder: it cannot say that entries were given back, which arise on
+the way to longer ones and are cut in two at the end.
+"""
+
+_FLAT = """
 This one is several times as fast and runs no code of this folder. It decodes every id exactly, but its ids can differ:
 
 ```python
@@ -235,10 +244,12 @@ It is a flat form of the same tokenizer: one BPE whose merges are the primitives
 Use the first where ids must be those that a model was trained on.
 """
 
-_WHY_IDS_DIFFER = {
-    "any": """Now
+_NOW_AND_THEN = """Now
 and then a merge of primitives crosses a border of pre-tokens that the two steps never cross: beside a contraction that is
-not a primitive, in white space beyond ASCII, or within a character.""",
+not a primitive, in white space beyond ASCII, or within a character."""
+_WHY_IDS_DIFFER = {
+    "any": _NOW_AND_THEN,
+    "superbpe": _NOW_AND_THEN,
     "words": """It
 cannot say that superwords are made of whole words, as this tokenizer's scope `words` demands (it may merge the beginning
 of ` of them` as ` of the`), so **ids differ often**.""",

@@ -5,8 +5,9 @@ document begins in it (uint64, one more than documents); SPLIT_bytes.bin each do
 holds the length of every entry in bytes (uint32). All little-endian. After this file nothing asks which track it is.
 """
 
+import functools
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,10 @@ from toktrial import artifact, progress
 from toktrial.errors import TrialError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from toktrial.corpus.documents import Documents
-    from toktrial.tokenizer.base import Tokenizer
+    from toktrial.tokenizer.base import IdStream, Tokenizer
 
 END_ID = 0  # closes a document; `<|endoftext|>`
 FILE_PREFIX = {"train": "train", "validation": "val"}  # of each split's files
@@ -103,11 +106,19 @@ def tokens_fingerprint(tokenizer_fingerprint: str) -> str:
 
 
 def write_tokens(
-    folder: Path, tokenizer: "Tokenizer", tokenizer_fingerprint: str, splits: "dict[str, Documents]", name: str
+    folder: Path,
+    tokenizer: "Tokenizer",
+    tokenizer_fingerprint: str,
+    splits: "dict[str, Documents]",
+    name: str,
+    train_ids: "IdStream | None" = None,
+    map_in_order: Callable[[Callable[[Any], Piece], Iterable[Any]], Iterable[Piece]] = map,
 ) -> str:
     """Encodes the documents of every split into `folder`, unless that is done. Returns the stage's fingerprint.
 
-    `name` is what the tokenizer is called. Asserts for every document that its entries' bytes add up to its length.
+    `name` is what the tokenizer is called; `train_ids`: the ids of the training documents, where they are known already.
+    `map_in_order` works as `map` does, and may have batches encoded elsewhere. Asserts for every document that its entries'
+    bytes add up to its length.
     """
     fingerprint = tokens_fingerprint(tokenizer_fingerprint)
     if artifact.is_finished(folder, fingerprint):
@@ -121,7 +132,13 @@ def write_tokens(
         for split, documents in splits.items():
             title = f"encoding {tokenizer.recipe} {FILE_PREFIX[split]}"
             with progress.progress(title, documents.bytes, "B") as shown:
-                pieces = _encode(documents, tokenizer, dtype, entry_bytes)
+                if split == "train" and train_ids is not None:
+                    pieces = map(
+                        functools.partial(_close, dtype, entry_bytes), documents.batches(), _parts(*train_ids, documents)
+                    )
+                else:
+                    encode = tokenizer.encode_training if split == "train" else tokenizer.encode_arrow
+                    pieces = map_in_order(functools.partial(_encode, encode, dtype, entry_bytes), documents.batches())
                 manifest[split] = _write_split(partial, split, pieces, shown)
         manifest["seconds"] = time.monotonic() - started
     return fingerprint
@@ -170,17 +187,35 @@ def _write_split(folder: Path, split: str, pieces: Iterable[Piece], shown: progr
 
 
 def _encode(
-    documents: "Documents", tokenizer: "Tokenizer", dtype: np.dtype[Any], entry_bytes: npt.NDArray[np.uint32]
-) -> Iterator[Piece]:
+    encode: "Callable[[pa.LargeStringArray], IdStream]",
+    dtype: np.dtype[Any],
+    entry_bytes: npt.NDArray[np.uint32],
+    texts: "pa.LargeStringArray",
+) -> Piece:
+    return _close(dtype, entry_bytes, texts, encode(texts))
+
+
+def _close(
+    dtype: np.dtype[Any], entry_bytes: npt.NDArray[np.uint32], texts: "pa.LargeStringArray", encoded: "IdStream"
+) -> Piece:
+    """Returns a batch of documents with closing ids, once it is checked."""
     from toktrial.corpus.documents import flat_buffers
 
+    ids, offsets = encoded
+    byte_lengths = np.diff(flat_buffers(texts)[0])
+    byte_ends = np.concatenate([[0], np.cumsum(entry_bytes[ids], dtype=np.int64)])[offsets]
+    wrong = np.flatnonzero(np.diff(byte_ends) != byte_lengths)
+    assert not wrong.size, f"entries of document {wrong[0]} of a batch do not add up to its bytes"
+    return np.insert(ids.astype(dtype), offsets[1:], END_ID), np.diff(offsets) + 1, byte_lengths
+
+
+def _parts(ids: npt.NDArray[np.integer[Any]], offsets: npt.NDArray[np.int64], documents: "Documents") -> "Iterator[IdStream]":
+    """Yields the ids of all documents batch by batch."""
+    first = 0
     for texts in documents.batches():
-        ids, offsets = tokenizer.encode_arrow(texts)
-        byte_lengths = np.diff(flat_buffers(texts)[0])
-        byte_ends = np.concatenate([[0], np.cumsum(entry_bytes[ids], dtype=np.int64)])[offsets]
-        wrong = np.flatnonzero(np.diff(byte_ends) != byte_lengths)
-        assert not wrong.size, f"entries of document {wrong[0]} of a batch do not add up to its bytes"
-        yield np.insert(ids.astype(dtype), offsets[1:], END_ID), np.diff(offsets) + 1, byte_lengths
+        walls = offsets[first : first + len(texts) + 1]
+        yield ids[walls[0] : walls[-1]], walls - walls[0]
+        first += len(texts)
 
 
 def _copy(split: TokenSplit, documents: npt.NDArray[np.int64]) -> Iterator[Piece]:

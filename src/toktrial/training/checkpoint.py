@@ -13,7 +13,11 @@ from toktrial.training.metrics import METRICS_FILE, RECORD_FILE
 from toktrial.training.run import CHECKPOINTS, WEIGHTS_FILE, Run, checkpoint_step, kept_weights_file
 
 KEPT = 2
-UNRECORDED = {"compiled": False, "waited_seconds": 0.0}  # what checkpoints of earlier versions do not hold
+UNRECORDED = {
+    "compiled": False,
+    "waited_seconds": 0.0,
+    "shared_device": False,
+}  # what checkpoints of earlier versions do not hold
 
 
 def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> None:

@@ -72,8 +72,9 @@ class TrainingConfig:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train. `auto`: CUDA if there is one, else MPS, else the CPU."""
     threads: int = 0
-    """CPU threads that train. 0: as many as torch chooses, one a core. Fewer are faster where other work uses the cores; they
-    change only the last bits of a result."""
+    """CPU threads that train a run and evaluate it. 0: as many as torch chooses, one a core; `--parallel` then chooses so many
+    that its runs share the cores. Fewer are faster where other work uses the cores; they change only the last bits of a
+    result."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of the training step. `auto`: bfloat16 if the device has it, else float32."""
     compile: Literal["auto", "on", "off"] = "auto"

@@ -14,9 +14,18 @@ import torch
 from toktrial import artifact, progress
 from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
+from toktrial.training.calibration import Calibration
 from toktrial.training.checkpoint import lasting_files, remove_checkpoints, save_checkpoint, state_to_go_on_from, tidy
 from toktrial.training.config import learning_rate, steps_of
-from toktrial.training.device import determinism, limited_threads, make_feed, resolve_compile, resolve_device, resolve_precision
+from toktrial.training.device import (
+    determinism,
+    device_name,
+    limited_threads,
+    make_feed,
+    resolve_compile,
+    resolve_device,
+    resolve_precision,
+)
 from toktrial.training.distributed import Processes, local_device, processes
 from toktrial.training.divergence import DivergedError, DocumentText, FailedStepError, LossWatch, describe_failure
 from toktrial.training.interrupt import Interruption, interruption
@@ -39,14 +48,17 @@ class Evaluation(Protocol):
 
 Evaluator = Callable[[GPT], Evaluation]
 SECONDS_OF_A_LAP = 10.0  # long enough that what another program does for a moment does not count
+SECONDS_OF_TIMING = 10.0
+UNCOUNTED_STEPS, LEAST_TIMED_STEPS = 3, 10
 BEFORE_ANY = -1  # a run that starts from scratch keeps no line, not even that of step 0
 
 
-def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None) -> None:
+def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None, is_alone: bool = True) -> None:
     """Trains a run into its folder, from where it was interrupted. `evaluate` is called for every line of metrics.
 
     Under torchrun (`distributed.joined`) every process calls this: they share each batch, and only the first one evaluates
-    and writes. `text_of` returns a training document's text by its index, for the error that names stories.
+    and writes. `text_of` returns a training document's text by its index, for the error that names stories. `is_alone`: whether
+    no other run is trained beside this one; the run's record says so, because it bears on its seconds.
 
     Raises TrialError if the loss is no longer finite or has diverged. When told to stop, writes a checkpoint and raises
     RunStopped (a KeyboardInterrupt) or SystemExit(143).
@@ -61,7 +73,7 @@ def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None) ->
         return
     device = local_device(resolve_device(run.training.device))
     with limited_threads(run.training.threads), determinism(run.training.deterministic, device) as is_deterministic:
-        trainer = _Trainer(run, identity, tokens, evaluate, device, together)
+        trainer = _Trainer(run, identity, tokens, evaluate, device, together, is_alone)
         trainer.start(is_deterministic)
         with interruption(repeats_count=together.count == 1) as stop, _progress(run, trainer.steps, together) as shown:
             try:
@@ -71,6 +83,20 @@ def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None) ->
     trainer.finish()
     if trainer.is_asked_to_stop(stop):  # during the last step
         stop.leave()
+
+
+def time_steps(run: Run, tokens: TokenStore) -> Calibration:
+    """Returns how long a step of the run takes on this machine as it is: of its first steps, which are then forgotten.
+
+    Times a tenth of its steps, and for no longer than SECONDS_OF_TIMING. Raises TrialError if the machine lacks the device.
+    """
+    device = resolve_device(run.training.device)
+    with limited_threads(run.training.threads), determinism(run.training.deterministic, device):
+        return _Trainer(run, {}, tokens, _never, device, processes(), is_alone=True).time_steps()
+
+
+def _never(_model: GPT) -> Evaluation:
+    raise AssertionError("nothing is evaluated while steps are timed")
 
 
 def _progress(run: Run, steps: int, together: Processes) -> AbstractContextManager[progress.Progress | None]:
@@ -89,8 +115,9 @@ class _Trainer:
         evaluate: Evaluator,
         device: torch.device,
         together: Processes,
+        is_alone: bool,
     ) -> None:
-        config = run.training
+        config, self._was_alone = run.training, is_alone
         self._run, self._identity, self._evaluate, self._device, self._together = run, identity, evaluate, device, together
         self._precision = resolve_precision(config.precision, device)
         self._batches = Batches(tokens.train, run.seed, config.batch_size, run.model.context)
@@ -107,6 +134,10 @@ class _Trainer:
         self._step = 0
         self._bytes_seen = torch.zeros((), dtype=torch.int64, device=device)  # of this process's rows
         self._evaluation_seconds = 0.0
+
+    @property
+    def _precision_name(self) -> str:
+        return str(self._precision).removeprefix("torch.")
 
     def start(self, is_deterministic: bool) -> None:
         """Begins the run's folder, or goes on from what is there."""
@@ -152,6 +183,29 @@ class _Trainer:
                 shown.update(self._step)
         self._clock.stop()
 
+    def time_steps(self) -> Calibration:
+        """Takes steps, first some that do not count, and returns how long they took. Waits for the device now and then."""
+        start_up, clock = self._start_up(), Clock(self._device)
+        while self._step < UNCOUNTED_STEPS:
+            self._train_step()
+        while clock.seconds < SECONDS_OF_TIMING and self._step < UNCOUNTED_STEPS + max(LEAST_TIMED_STEPS, self.steps // 10):
+            clock.start()
+            for _ in range(LEAST_TIMED_STEPS):
+                self._train_step()
+            clock.stop()
+        steps, is_gpu = self._step - UNCOUNTED_STEPS, self._device.type == "cuda"
+        return Calibration(
+            step_seconds=clock.seconds / steps,
+            steps=steps,
+            shared_device=clock.has_waited,
+            device=self._device.type,
+            device_name=device_name(self._device),
+            threads=torch.get_num_threads(),
+            precision=self._precision_name,
+            compiled=start_up.is_compiled,
+            peak_bytes=torch.cuda.max_memory_reserved(self._device) if is_gpu else 0,
+        )
+
     def _advise_on_threads(self) -> None:
         """Says once where other work keeps this run's threads waiting: at each step, every thread waits for the last one.
 
@@ -181,7 +235,7 @@ class _Trainer:
             return
         folder = self._run.folder
         save_weights(folder / WEIGHTS_FILE, self._model)
-        finish_record(folder, self._clock)
+        finish_record(folder, self._clock, self._was_alone)
         artifact.seal(folder, self._identity["fingerprint"], lasting_files(self._run), {"steps": self._step})
         tidy(self._run)
 
@@ -252,6 +306,7 @@ class _Trainer:
             "training_seconds": self._clock.seconds,
             "waited_seconds": self._clock.waited_seconds,
             "evaluation_seconds": self._evaluation_seconds,
+            "shared_device": not self._was_alone,
         }
         if self._together.is_first:
             save_checkpoint(self._run.folder, self._step, state)
@@ -265,6 +320,7 @@ class _Trainer:
         self._bytes_seen.fill_(state["bytes_seen"] if self._together.is_first else 0)  # a sum over the processes
         self._clock.seconds, self._clock.waited_seconds = state["training_seconds"], state["waited_seconds"]
         self._evaluation_seconds = state["evaluation_seconds"]
+        self._was_alone = self._was_alone and not state["shared_device"]
         self._say(f"going on from step {self._step}")
 
     def _say(self, text: str) -> None:
@@ -277,7 +333,7 @@ class _Trainer:
             "track": self._run.track,
             "seed": self._run.seed,
             "steps": self.steps,
-            "precision": str(self._precision).removeprefix("torch."),
+            "precision": self._precision_name,
             "compiled": start_up.is_compiled,
             "deterministic": is_deterministic,
             "processes": self._together.count,

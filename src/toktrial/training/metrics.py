@@ -147,6 +147,11 @@ class Clock:
             return None
         return self.waited_seconds / (self.seconds * self._threads) if self.seconds else 0.0
 
+    @property
+    def has_waited(self) -> bool:
+        """Whether the threads waited for so long that other work must have been in the way."""
+        return (self.waited_share() or 0.0) > LARGEST_WAITED_SHARE
+
 
 def _waited_seconds() -> float | None:
     """Returns how long this process's threads together have waited for a core so far; None if nothing tells.
@@ -190,10 +195,10 @@ def write_record(folder: Path, run: dict[str, Any], model: "GPT", device: "torch
     artifact.write_json(folder / RECORD_FILE, record)
 
 
-def finish_record(folder: Path, clock: Clock) -> None:
-    """Adds to the record what only the end of a run tells."""
-    path, share = folder / RECORD_FILE, clock.waited_share()
-    facts = {"waited_share": share, "shared_device": share is not None and share > LARGEST_WAITED_SHARE}
+def finish_record(folder: Path, clock: Clock, was_alone: bool) -> None:
+    """Adds to the record what only the end of a run tells; `was_alone`: whether no other run was trained beside it."""
+    path = folder / RECORD_FILE
+    facts = {"waited_share": clock.waited_share(), "shared_device": clock.has_waited or not was_alone}
     artifact.write_json(path, artifact.read_json(path) | facts)
 
 

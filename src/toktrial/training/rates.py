@@ -6,7 +6,7 @@ trains by the file and the report tells of it, so nothing heavy is imported befo
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -28,6 +28,8 @@ DIVERGED_FILE = "diverged.json"
 FIRST_SEED = 1_000_001  # of the tuning runs: beyond any seed of a verdict or its control
 
 Policy = Literal["own", "shared"]
+Place = tuple[str, float, int]
+"""A tuning run's track, rate and seed."""
 BitsPerByte = dict[str, dict[str, list[float | None]]]
 """Of the documents set aside: by track and by rate (as text, which JSON needs), a value per seed; None if the run diverged."""
 
@@ -72,13 +74,12 @@ def tune(
     config: TuningConfig,
     tracks: Sequence[str],
     run_of: "Callable[[str, float, int], Run]",
-    evaluators: "Mapping[str, Evaluator]",
-    judges: "Mapping[str, Evaluator]",
+    try_rates: Callable[[Sequence[Place]], Sequence[float | None]],
 ) -> None:
     """Trains every track at every rate and writes tuning/rates/rates.json, unless that is done.
 
-    `run_of` returns the run of a track, a rate and a seed. `evaluators` measure some of the documents set aside along the way,
-    and `judges` measure all of them at the end. Raises TrialError if no rate serves all tracks.
+    `run_of` returns the run of a place; `try_rates` has `try_rate` called for each. Raises TrialError if no rate serves all
+    tracks.
     """
     from toktrial.tokens.store import TokenStore
     from toktrial.training.metrics import read_metrics
@@ -90,10 +91,7 @@ def tune(
     fingerprint = artifact.fingerprint("rates", {" ".join(map(str, place)): of_run for place, of_run in fingerprints.items()})
     if artifact.is_finished(trial_folder / RATES_FOLDER, fingerprint):
         return
-    judged = {
-        place: _bits_per_byte(run, fingerprints[place], stores[run.track].entries, evaluators[run.track], judges[run.track])
-        for place, run in runs.items()
-    }
+    judged = dict(zip(runs, try_rates(list(runs)), strict=True))
     values = {track: {repr(rate): [judged[track, rate, seed] for seed in seeds] for rate in rates} for track in tracks}
     steps = {run.track: steps_of(run.training, stores[run.track].train.ids.size, run.model.context) for run in runs.values()}
     found = choose(values, steps, stores[tracks[0]].validation.documents)
@@ -103,22 +101,27 @@ def tune(
         artifact.write_json(partial / RATES_FILE, asdict(found))
 
 
-def _bits_per_byte(run: "Run", fingerprint: str, entries: int, evaluate: "Evaluator", judge: "Evaluator") -> float | None:
-    """Trains a tuning run, unless that is done. Returns its bits per byte of all documents set aside; None if it diverged."""
+def try_rate(run: "Run", evaluate: "Evaluator", judge: "Evaluator", is_alone: bool = True) -> float | None:
+    """Trains a tuning run, unless that is done. Returns its bits per byte of all documents set aside; None if it diverged.
+
+    `evaluate` measures some of the documents set aside along the way, and `judge` measures all of them at the end.
+    """
+    from toktrial.tokens.store import TokenStore
     from toktrial.training.device import resolve_device
     from toktrial.training.divergence import DivergedError
     from toktrial.training.loop import train
     from toktrial.training.run import load_model
 
-    diverged = run.folder / DIVERGED_FILE
+    store, diverged = TokenStore.open(run.tokens_folder), run.folder / DIVERGED_FILE
+    fingerprint = run.fingerprint(store.manifest["fingerprint"])
     if diverged.is_file() and artifact.read_json(diverged)["fingerprint"] == fingerprint:
         return None
     try:
-        train(run, evaluate)
+        train(run, evaluate, is_alone=is_alone)
     except DivergedError as error:
         artifact.write_json(diverged, {"fingerprint": fingerprint, "error": str(error)})
         return None
-    return judge(load_model(run, entries).to(resolve_device(run.training.device))).bits_per_byte
+    return judge(load_model(run, store.entries).to(resolve_device(run.training.device))).bits_per_byte
 
 
 def choose(values: BitsPerByte, steps: dict[str, int], documents: int) -> TunedRates:

@@ -34,7 +34,7 @@ async function draw(name, measure, choice) {
   figure.querySelector("figcaption strong").textContent = heading;
   figure.querySelector("figcaption .caption").textContent = choice.upward === "linear" ? captions.linear : captions.log;
   views.get(name)?.finalize();
-  views.set(name, await vegaEmbed(place, specificationOf(name, measure, choice), { actions: false, renderer: "svg" }));
+  views.set(name, await vegaEmbed(place, specificationOf(name, measure, choice), { actions: false, renderer: "svg", ast: true }));
 }
 
 async function drawAll(choice) {

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from toktrial.report.amendments import describe_amendment
-from toktrial.report.blocks import Bullets, CodeBlock, Paragraph, Section, Table
+from toktrial.report.blocks import Bullets, CodeBlock, Details, Paragraph, Section, Table
 from toktrial.report.result import TrialResult
 from toktrial.report.wording import count, joined, seconds
 
@@ -26,10 +26,10 @@ def protocol_section(result: TrialResult) -> Section:
     """Returns how much text there was, and every field of the protocol."""
     sizes = {"train": result.corpus.train, "validation": result.corpus.validation}
     parts = [[part, count(size.documents), count(size.bytes)] for part, size in sizes.items()]
-    fields = [[name, _field_text(value)] for name, value in _flat(result.protocol, "")]
+    fields = [[name, field_text(value)] for name, value in flat(result.protocol)]
     corpus = Table("The corpus", ("", "documents", "bytes of text"), parts)
     protocol = Table("Every field of protocol.toml", ("field", "value"), fields, ("text", "code"))
-    return Section(id="protocol", title="Protocol", blocks=(corpus, protocol))
+    return Section(id="protocol", title="Protocol", blocks=(corpus, Details(f"All {len(fields)} fields", (protocol,))))
 
 
 def environment_section(result: TrialResult) -> Section:
@@ -38,7 +38,8 @@ def environment_section(result: TrialResult) -> Section:
     stages = [[stage, seconds(value)] for stage, value in result.seconds_by_stage.items()]
     ran_on = Table("What the runs ran on", ("", "value"), values, ("text", "text"))
     took = Table("Seconds by stage, summed over the runs of a track", ("stage", "seconds"), stages)
-    return Section(id="environment", title="Environment", blocks=(ran_on, took))
+    blocks = (took, Details("Machines and versions", (ran_on,)))
+    return Section(id="environment", title="Environment", blocks=blocks)
 
 
 def repeat_section(result: TrialResult) -> Section:
@@ -57,15 +58,17 @@ def repeat_section(result: TrialResult) -> Section:
     )
 
 
-def _field_text(value: Any) -> str:
+def field_text(value: Any) -> str:
+    """Returns the value of a protocol's field as a table shows it."""
     if isinstance(value, list):
         return "\n".join(map(str, value))
     return '""' if value == "" else str(value)
 
 
-def _flat(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields every field of nested tables by its dotted name, with its value."""
     for name, value in table.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value

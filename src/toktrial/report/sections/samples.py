@@ -37,6 +37,7 @@ BITS_MEANING = (
     "temperature makes texts that are easier to predict than real documents, so lower is not better here: the closer to real "
     "documents, the more alike."
 )
+PROMPTS_SHOWN = 3  # the others are there for a reader who asks for them
 CAVEAT = (
     "These are weak proxies: none of them understands a text. They depend on the sampling temperature and top-k. A "
     "text that is close to real documents in all of them may still make no sense. They decide nothing."
@@ -60,20 +61,20 @@ def _continuations(result: TrialResult) -> list[Block]:
     if not prompts:
         return [Paragraph("There are no samples.")]
     lead = f"Every track's model of seed {seed} continues the same prompts. A single sample shows style, not quality."
-    return [
-        Paragraph(lead, "small"),
-        *(
-            Quotations(
-                label=f"Prompt {number} of {len(prompts)}",
-                lead=prompt.prompt,
-                texts={
-                    track if each.ended else f"{track}, cut at the limit": each.continuation
-                    for track, each in prompt.tracks.items()
-                },
-            )
-            for number, prompt in enumerate(prompts, start=1)
-        ),
+    continuations = [
+        Quotations(
+            label=f"Prompt {number} of {len(prompts)}",
+            lead=prompt.prompt,
+            texts={
+                track if each.ended else f"{track}, cut at the limit": each.continuation
+                for track, each in prompt.tracks.items()
+            },
+        )
+        for number, prompt in enumerate(prompts, start=1)
     ]
+    shown, further = continuations[:PROMPTS_SHOWN], continuations[PROMPTS_SHOWN:]
+    folded = [Details(f"{plural(len(further), 'further prompt')}", tuple(further))] if further else []
+    return [Paragraph(lead, "small"), *shown, *folded]
 
 
 def measures_table(found: SampleMeasures) -> Table:

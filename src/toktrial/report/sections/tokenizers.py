@@ -148,9 +148,7 @@ def _vocabularies(result: TrialResult) -> Vocabularies:
 
 def _track(name: str, vocabulary: Vocabulary) -> list[blocks.Block]:
     parts: list[blocks.Block] = [
-        blocks.Heading(name),
         blocks.Paragraph(f"A space is shown as {OPEN_BOX}.", "small"),
-        class_examples_table(name, vocabulary),
         blocks.Group("pair", tuple(entry_tables(name, vocabulary))),
     ]
     if vocabulary.trees:
@@ -163,7 +161,8 @@ def _track(name: str, vocabulary: Vocabulary) -> list[blocks.Block]:
         parts.append(blocks.Paragraph(NO_MERGES_NOTE, "small"))
     if vocabulary.never_used:
         parts.append(blocks.Paragraph("Never used, among others:", "small", quoted=tuple(map(visible, vocabulary.never_used))))
-    return parts
+    details = blocks.Details(f"Entries of {name}: the longest, the most used, and how they were built", tuple(parts))
+    return [blocks.Heading(name), class_examples_table(name, vocabulary), details]
 
 
 def _efficiency_row(vocabularies: list[Vocabulary]) -> list[list[str]]:

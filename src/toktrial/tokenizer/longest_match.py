@@ -1,0 +1,187 @@
+"""The recipe `tkn`: TknMiner's most frequent sequences of primitives as entries, each used wherever it is the longest.
+
+Encoding takes two steps, text to primitives, and then from left to right the longest sequence of them that is an entry. That is
+not how the miner cut the text, for its bank forgets; but it depends on nothing but the text and the vocabulary.
+"""
+
+import functools
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import pyarrow as pa
+
+from toktrial.corpus.documents import Documents
+from toktrial.errors import TrialError
+from toktrial.progress import Progress
+from toktrial.tokenizer.base import Ids, Offsets, Tokenizer, write_vocabulary
+from toktrial.tokenizer.bpe import BPETokenizer, read_batches
+from toktrial.tokenizer.pairs import EMPTY, Keys, Longs, empty_table, find_slot, pair_key
+from toktrial.tokenizer.tkn import TknMiner, Window
+
+SEQUENCES_FILE = "sequences.parquet"
+PRIMITIVE_FOLDER = "primitive"
+
+
+class TKNTokenizer(Tokenizer):
+    """Primitives and sequences of them. Entries: those of the primitive tokenizer, then one for each sequence."""
+
+    recipe = "tkn"
+
+    def __init__(self, primitive: BPETokenizer, sequences: Sequence[Window]) -> None:
+        """`sequences`: two primitive ids or more each, most frequent first.
+
+        Raises TrialError if a sequence is shorter or holds another id, or two entries spell the same bytes.
+        """
+        self.primitive, self.sequences = primitive, [tuple(sequence) for sequence in sequences]
+        entries = list(primitive.token_bytes)
+        for sequence in self.sequences:
+            if len(sequence) < 2 or not all(0 < token < primitive.vocab_size for token in sequence):
+                raise TrialError(f"the sequence {sequence} is not one of two or more entries of this primitive tokenizer")
+            entries.append(b"".join([entries[token] for token in sequence]))
+        if len(set(entries)) < len(entries):
+            raise TrialError("the sequences do not belong to this primitive tokenizer: they spell an entry twice")
+        super().__init__(entries)
+
+    @classmethod
+    def train(
+        cls,
+        documents: Iterable[str],
+        vocab_size: int,
+        primitive_vocab_size: int = 4096,
+        min_frequency: int = 2,
+        primitive: BPETokenizer | None = None,
+        max_window: int = 8,
+        bank_size: int = 65_536,
+        on_progress: Progress | None = None,
+    ) -> "TKNTokenizer":
+        """Learns a primitive tokenizer (or takes a ready one), mines its tokens, and takes the windows met most often.
+
+        Of windows met equally often, the one met first goes first; one whose bytes are an entry already is passed over. Stops
+        with fewer entries than `vocab_size` when no window is left that was met `min_frequency` times. max_window, bank_size:
+        as for TknMiner; on_progress is told the bytes read.
+        """
+        documents = Documents.of(documents)
+        if primitive is None:
+            primitive = BPETokenizer.train(documents, primitive_vocab_size, min_frequency)
+        miner = TknMiner(primitive.vocab_size, max_window, bank_size)
+        counts = np.zeros(0, dtype=np.int64)
+        for batch in read_batches(documents, on_progress):
+            tokens, _ = miner.mine(*primitive.encode_arrow(batch))
+            met = np.bincount(tokens, minlength=counts.size)
+            met[: counts.size] += counts
+            counts = met
+        counts[: primitive.vocab_size] = 0
+        return cls(primitive, _most_frequent(miner, counts, primitive.token_bytes, vocab_size, min_frequency))
+
+    def encode(self, text: str) -> list[int]:
+        primitives = np.array(self.primitive.encode(text), dtype=np.uint32)
+        ids, _ = self._cut(primitives, np.array([0, primitives.size]))
+        encoded: list[int] = ids.tolist()
+        return encoded
+
+    def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
+        return self._cut(*self.primitive.encode_arrow(texts))
+
+    def _cut(self, primitives: Ids, offsets: Offsets) -> tuple[Ids, Offsets]:
+        ids, ids_offsets = np.empty(primitives.size, dtype=np.uint32), np.zeros_like(offsets)
+        return ids[: _cut_documents(primitives, offsets, self._tree, ids, ids_offsets)], ids_offsets
+
+    @functools.cached_property
+    def _tree(self) -> "_Tree":
+        return _tree_of(self.sequences, self.primitive.vocab_size)
+
+    @property
+    def parts(self) -> Longs:
+        parts = super().parts
+        parts[: self.primitive.vocab_size] = self.primitive.parts
+        return parts
+
+    def manifest(self) -> dict[str, Any]:
+        return super().manifest() | {"primitives": self.primitive.vocab_size, "sequences": len(self.sequences)}
+
+    def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:
+        import pyarrow.parquet as pq
+
+        (folder / PRIMITIVE_FOLDER).mkdir()
+        self.primitive.write_files(folder / PRIMITIVE_FOLDER, held_out)
+        column = pa.array([list(sequence) for sequence in self.sequences], type=pa.list_(pa.uint32()))
+        pq.write_table(pa.table({"primitives": column}), folder / SEQUENCES_FILE, compression="zstd")
+        write_vocabulary(self.token_bytes, folder)
+
+    @classmethod
+    def read_files(cls, folder: Path) -> "TKNTokenizer":
+        import pyarrow.parquet as pq
+
+        sequences = pq.read_table(folder / SEQUENCES_FILE).column("primitives").to_pylist()
+        return cls(BPETokenizer.read_files(folder / PRIMITIVE_FOLDER), sequences)
+
+
+def _most_frequent(
+    miner: TknMiner, counts: Longs, primitives: Sequence[bytes], vocab_size: int, min_frequency: int
+) -> list[Window]:
+    """Returns the sequences of the tokens with the highest counts (tokens,), as many as there is room for."""
+    known = set(primitives)
+    chosen: list[Window] = []
+    for token in np.argsort(-counts, kind="stable").tolist():
+        if counts[token] < min_frequency or len(known) == vocab_size:
+            break
+        sequence = miner.sequence(token)
+        entry = b"".join([primitives[primitive] for primitive in sequence])
+        if entry not in known:
+            known.add(entry)
+            chosen.append(sequence)
+    return chosen
+
+
+class _Tree(NamedTuple):
+    """The beginnings of all sequences. The first nodes are the primitives."""
+
+    keys: Keys
+    """(slots,) uint64: node in the upper half, next primitive in the lower."""
+    longer: Longs
+    """(slots, 1) int64: the node of the longer beginning."""
+    entry: Longs
+    """(nodes,) int64: the entry that ends at a node, -1 for none."""
+
+
+def _tree_of(sequences: Sequence[Window], primitives: int) -> _Tree:
+    node_of: dict[Window, int] = {}
+    for sequence in sequences:
+        for end in range(2, len(sequence) + 1):
+            node_of.setdefault(sequence[:end], primitives + len(node_of))
+    keys, longer = empty_table(len(node_of), 1)
+    entry = np.concatenate([np.arange(primitives), np.full(len(node_of), -1)])
+    for beginning, node in node_of.items():
+        key = pair_key(node_of.get(beginning[:-1], beginning[0]), beginning[-1])
+        slot = find_slot(keys, key)
+        keys[slot], longer[slot, 0] = key, node
+    entry[[node_of[sequence] for sequence in sequences]] = primitives + np.arange(len(sequences))
+    return _Tree(keys, longer, entry)
+
+
+@numba.njit(cache=True, nogil=True)
+def _cut_documents(ids: Ids, offsets: Longs, tree: _Tree, cut: Ids, cut_offsets: Longs) -> int:
+    """Writes the longest entries of documents of primitives into `cut`; returns how many there are."""
+    keys, longer, entry_of = tree
+    length = 0
+    for document in range(offsets.size - 1):
+        position, end = offsets[document], offsets[document + 1]
+        while position < end:
+            node = np.int64(ids[position])
+            entry, behind, place = node, position + 1, position + 1
+            while place < end:
+                slot = find_slot(keys, pair_key(node, ids[place]))
+                if keys[slot] == EMPTY:
+                    break
+                node = longer[slot, 0]
+                place += 1
+                if entry_of[node] >= 0:
+                    entry, behind = entry_of[node], place
+            cut[length] = entry
+            length += 1
+            position = behind
+        cut_offsets[document + 1] = length
+    return length

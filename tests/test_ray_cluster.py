@@ -1,0 +1,251 @@
+"""A trial on a real Ray cluster, of nodes on this machine, comes to the files of one machine, whatever is killed."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toktrial import cli
+from toktrial.errors import TrialError
+from toktrial.jobs import Job
+from toktrial.protocol import Protocol
+from toktrial.ray_cluster import connected
+from toktrial.ray_tasks import Setting, Task, attempt
+from toktrial.storage import Storage
+from toktrial.trial import Trial
+from toktrial.trial_folder import TrialFolder
+
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+LONGEST_SECONDS = 300.0  # on however busy a machine
+STORE_BYTES = 80_000_000  # of objects, on each node
+
+
+@dataclass
+class Nodes:
+    """A cluster of a head that does no tasks and two nodes of one core, each with a folder of its own for temporary files."""
+
+    address: str
+    temporary: dict[str, Path]
+    kill: Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False},
+    )
+    temporary = {name: tmp_path_factory.mktemp(name) for name in ("one", "other")}
+    started = {
+        name: cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES, env_vars={"TMPDIR": str(folder)})
+        for name, folder in temporary.items()
+    }
+    yield Nodes(cluster.address, temporary, lambda name: cluster.remove_node(started[name], allow_graceful=False))
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def plan(tiny_protocol: Protocol) -> Protocol:
+    """A trial with tuning runs, trainings and evaluations."""
+    training = replace(tiny_protocol.training, steps=150, log_every=10, checkpoint_every=10, device="cpu", threads=1)
+    tuning = replace(tiny_protocol.tuning, rates=(1e-3, 2e-3), steps=5, documents=20)
+    return replace(tiny_protocol, seeds=1, training=training, tuning=tuning)
+
+
+@pytest.fixture(scope="module")
+def of_one_machine(tmp_path_factory: pytest.TempPathFactory, plan: Protocol) -> Trial:
+    trial = Trial(tmp_path_factory.mktemp("trials") / "of_one_machine", plan)
+    trial.evaluate()
+    return trial
+
+
+def differing_files(one: Path, other: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Of two trials, apart from times, locks, and the timings that only runs beside others need."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from faults.tiny_trial import TinyTrial
+
+    differing = TinyTrial(one).differing_files(TinyTrial(other))
+    return [name for name in differing if not name.startswith("calibration/") and not name.endswith(".lock")]
+
+
+def wait_until(is_so: Callable[[], Any], while_alive: "subprocess.Popen[str] | None" = None) -> None:
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, "waited in vain"
+        assert while_alive is None or while_alive.poll() is None, "it ended too soon"
+        time.sleep(0.02)
+
+
+def once(is_so: Callable[[], Any], then: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=lambda: (wait_until(is_so), then()), daemon=True)
+    thread.start()
+    return thread
+
+
+def checkpoints(trial: Path) -> list[Path]:
+    """Of the runs that are being trained for the verdict."""
+    return list(trial.glob(".attempts/train/runs/*/*/*/runs/*/*/checkpoint-*.pt"))
+
+
+def test_stopped_and_killed_the_driver_goes_on(
+    nodes: Nodes, plan: Protocol, of_one_machine: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "trial"
+    shutil.copytree(of_one_machine.folder, folder)
+    for name in ("runs", "tuning", "evaluation"):
+        shutil.rmtree(folder / name)
+
+    watcher = once(lambda: checkpoints(folder), lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt), connected(nodes.address) as cluster:
+        Trial(folder, plan, executor=cluster).train()
+    watcher.join()
+    assert not list(folder.glob("runs/*/*/manifest.json")), "so early that no run has finished"
+    assert checkpoints(folder)
+    furthest = max(path.name for path in checkpoints(folder))
+
+    command = [sys.executable, "-m", "toktrial", "evaluate", str(folder), "--ray", nodes.address, "--yes"]
+    killed = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: any(path.name > furthest for path in checkpoints(folder)), killed)
+    killed.kill()
+    killed.wait()
+
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS)
+    assert finished.returncode == 0, finished.stderr
+    assert "seed 1: going on from step" in finished.stderr
+    assert differing_files(folder, of_one_machine.folder, monkeypatch) == []
+    assert not (folder / ".attempts").exists()
+
+
+def test_a_run_goes_on_elsewhere_when_its_node_dies_even_where_nodes_share_no_path(
+    nodes: Nodes,
+    plan: Protocol,
+    of_one_machine: Trial,
+    s3_bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    storage = Storage(s3_bucket)
+
+    def node_with_a_kept_checkpoint() -> str | None:
+        for file in storage.files("attempts/train"):
+            for name, folder in nodes.temporary.items():
+                if "/checkpoint-" in file and list(folder.glob(f"toktrial-*/.attempts/train/{Path(file).parent}")):
+                    return name
+        return None
+
+    watcher = once(node_with_a_kept_checkpoint, lambda: nodes.kill(node_with_a_kept_checkpoint() or ""))
+    with connected(nodes.address, s3_bucket) as cluster:
+        trial = Trial(tmp_path / "trial", plan, executor=cluster)
+        trial.evaluate()
+    watcher.join()
+    assert "seed 1: going on from step" in capsys.readouterr().err
+    assert differing_files(trial.folder, of_one_machine.folder, monkeypatch) == []
+    assert not storage.files("attempts")
+
+    with connected(nodes.address, s3_bucket) as cluster:
+        cluster.restore(tmp_path / "restored")  # as a driver on another machine would
+        restored = Trial(tmp_path / "restored", plan, executor=cluster)
+        restored.train()
+    assert differing_files(restored.folder, trial.folder, monkeypatch) == []
+
+
+def test_what_the_stages_before_make_is_the_same_too(
+    nodes: Nodes, plan: Protocol, of_one_machine: Trial, tmp_path: Path
+) -> None:
+    with connected(nodes.address) as cluster:
+        Trial(tmp_path / "trial", plan, executor=cluster).make_tokens()
+        assert list(cluster.map(str.upper, iter("abcdefgh"))) == list("ABCDEFGH")
+    for stage in ("corpus", "tokens/bpe", "tokens/btm"):
+        for path in (of_one_machine.folder / stage).iterdir():
+            if path.name != "manifest.json":  # which says how long it took
+                assert (tmp_path / "trial" / stage / path.name).read_bytes() == path.read_bytes()
+
+
+def test_what_goes_wrong_in_a_task_is_said_as_on_one_machine(
+    nodes: Nodes, of_one_machine: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toktrial.ray_cluster.MOST_LOST_ATTEMPTS", 1)
+    folder = tmp_path / "trial"
+    shutil.copytree(of_one_machine.folder, folder)
+    shutil.rmtree(folder / "runs")
+    trial = TrialFolder.open(folder)
+    with connected(nodes.address) as cluster:
+        with pytest.raises(TrialError, match="holds no finished stage"):
+            cluster.do(trial, [Job("evaluate", "bpe", 1)])
+        with pytest.raises(TrialError, match="lost dying 2 times, the last time so: The worker died"):
+            cluster.do_tasks(trial, [Task("dying", "dying", "dying", die)], {"CPU": 1})
+        once = partial(end_once, tmp_path / "marker")
+        found = cluster.do_tasks(trial, [Task("ending", "ending", "ending", once)], {"CPU": 1})
+    assert found == {"ending": "done by another process"}, "SIGTERM is how a machine that is taken away says so"
+
+
+def die(_: TrialFolder) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def end_once(marker: Path, _: TrialFolder) -> str:
+    if not marker.exists():
+        marker.touch()
+        signal.raise_signal(signal.SIGTERM)
+    return "done by another process"
+
+
+def board() -> Any:
+    """What stands for the actor where nothing is told to it."""
+    return None
+
+
+def test_a_machine_with_another_version_or_another_folder_is_told_apart(
+    of_one_machine: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = Task("a test", "a test", "a test", die)
+    older = attempt(task, Setting(of_one_machine.folder, [], False, None, version="0.0.1"), board())
+    assert isinstance(older.error, TrialError) and "not 0.0.1: install the same everywhere" in str(older.error)
+    monkeypatch.setattr("toktrial.ray_tasks.SECONDS_TO_SEE", 0.1)
+    elsewhere = attempt(task, Setting(tmp_path, ["corpus"], False, None), board())
+    assert isinstance(elsewhere.error, TrialError) and "--storage" in str(elsewhere.error)
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (["--ray", "127.0.0.1:1"], 1, "no Ray cluster answers at 127.0.0.1:1"),
+        (["--ray", "ray://127.0.0.1:10001"], 1, "is no address"),
+        (["--ray", "local", "--parallel", "2"], 2, "without --parallel"),
+        (["--storage", "s3://somewhere/x"], 2, "name that with --ray"),
+        (["--ray", "local", "--storage", "s4://x"], 1, "s4://x is no storage"),
+    ],
+)
+def test_a_wrong_call_says_what_to_do(
+    options: list[str], status: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["run", "demo", "--trial", str(tmp_path / "trial"), *options])
+    assert (ended.value.code, message in capsys.readouterr().err) == (status, True)
+
+
+def test_without_ray_the_command_says_what_to_install(tmp_path: Path) -> None:
+    """In a process where nobody can import it: all other modules must not need it either."""
+    code = "import sys; sys.modules['ray'] = None; from toktrial.cli import main; main(sys.argv[1:])"
+    call = [sys.executable, "-c", code, "tokens", "demo", "--corpus.max-megabytes", "0.05", "--vocab-size", "400"]
+    call += ["--tracks.btm.primitive-vocab-size", "300", "--trial", str(tmp_path / "trial")]
+    with_ray = subprocess.run([*call, "--ray", "auto"], capture_output=True, text=True)
+    assert (with_ray.returncode, with_ray.stderr.strip()) == (
+        1,
+        "toktrial: --ray needs Ray, which is not installed: `pip install 'toktrial[ray]'` on every machine of the cluster",
+    )
+    without = subprocess.run(call, capture_output=True, text=True)
+    assert without.returncode == 0, without.stderr
