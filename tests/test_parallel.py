@@ -10,16 +10,19 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from toktrial import artifact, protocol
+from toktrial.commands.stages import Stage
 from toktrial.commands.status import _runs as states_of_runs
 from toktrial.errors import TrialError
 from toktrial.jobs import InTurn, Job, Worker
 from toktrial.lock import is_held
 from toktrial.parallel import SideBySide, cores, with_threads
 from toktrial.protocol import Protocol
+from toktrial.training.calibration import Calibration
 from toktrial.trial import Trial
 from toktrial.trial_folder import TrialFolder
 
@@ -187,6 +190,35 @@ def test_threads_that_are_left_open_are_chosen_so_that_the_runs_share_the_cores(
     for at_once, share in ((1, cores()), (2, max(1, cores() // 2)), (1000, 1)):
         assert with_threads(auto, at_once).training.threads == share
     assert with_threads(auto, 0).training.threads == max(1, cores() // min(4, cores())), "two tracks, two seeds each"
+
+
+@pytest.mark.parametrize(("asked", "kept"), [([], 1), (["--training.threads", "2"], 2)])
+def test_a_trial_keeps_the_threads_that_were_chosen(one_after_another: Trial, asked: list[str], kept: int) -> None:
+    call = Stage.parse("train", ["demo", "--trial", str(one_after_another.folder), *asked])
+    assert call._asked_protocol().training.threads == kept
+
+
+def test_every_gpu_has_as_many_places_as_its_memory_has_room_for(
+    plan: Protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is asked of the device is made up: without a GPU, that is all there is to try."""
+    trial = TrialFolder(tmp_path, replace(plan, training=replace(plan.training, device="auto")))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda _gpu: SimpleNamespace(total_memory=10e9))
+
+    def gpus(executor: SideBySide) -> list[str]:
+        return [place["CUDA_VISIBLE_DEVICES"] for place in executor.places(trial)]
+
+    assert gpus(SideBySide()) == ["4", "6"], "nobody knows yet what a run takes"
+    assert gpus(SideBySide(3)) == ["4", "6", "4"]
+    assert gpus(SideBySide(runs_per_gpu=2)) == ["4", "6"] * 2
+    for peak, runs in ((0.1e9, 4), (1e9, 3), (9e9, 1)):
+        (tmp_path / "calibration" / "bpe").mkdir(parents=True, exist_ok=True)
+        found = Calibration(0.1, 10, False, "cuda", "a GPU", 1, "bfloat16", False, int(peak))
+        artifact.write_json(tmp_path / "calibration" / "bpe" / "calibration.json", asdict(found))
+        assert gpus(SideBySide()) == ["4", "6"] * runs
 
 
 def test_as_many_places_as_the_cores_have_room_for(one_after_another: Trial, plan: Protocol) -> None:

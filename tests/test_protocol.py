@@ -19,7 +19,7 @@ from toktrial.evaluation.config import EvaluationConfig
 from toktrial.presets import PRESETS, demo, laptop, preset, tinystories
 from toktrial.protocol import Protocol, differences, from_dict, is_amendable, load, save, to_dict
 from toktrial.report.config import VerdictConfig
-from toktrial.tokenizer.config import BPERecipe, BTMRecipe, SuperBPERecipe, TKNRecipe
+from toktrial.tokenizer.config import BoundlessBPERecipe, BPERecipe, BTMRecipe, SuperBPERecipe, TKNRecipe
 from toktrial.training.config import ModelConfig, TrainingConfig
 
 # Text that TOML can hold: any but surrogates, line ends and quotes among it.
@@ -41,6 +41,7 @@ recipes = st.one_of(
         dropout=shares,
         dropout_seed=st.integers(-(2**31), 2**31),
     ),
+    st.builds(BoundlessBPERecipe, min_frequency=positive, tau=st.floats(0, 9, exclude_min=True)),
     st.builds(SuperBPERecipe, transition=st.integers(257, 1000), min_frequency=positive, max_words=st.integers(0, 9)),
     st.builds(
         TKNRecipe,

@@ -20,6 +20,7 @@ from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import TrialError
 from toktrial.evaluation.bits_per_byte import DocumentScorer
 from toktrial.finished_run import open_finished_run
+from toktrial.integrity import find_damage
 from toktrial.plan import curve_positions, describe_plan, make_plan
 from toktrial.protocol import Protocol
 from toktrial.report.inputs import INPUT_FILES
@@ -108,6 +109,36 @@ def test_a_finished_trial_is_known_and_not_done_again(finished: Trial, tiny_prot
     assert again.finished_result() is not None
     again.evaluate()
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_trial_of_an_earlier_version_gets_its_intrinsic_measures_and_nothing_else_is_done(
+    finished: Trial, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(finished.folder, tmp_path / "tiny")
+    shutil.rmtree(folder / "evaluation" / "intrinsic")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and "report" not in path.parts}
+    trial = Trial.open(folder)
+    assert trial.finished_result() is None
+    assert trial.report().intrinsic == Trial.open(finished.folder).report().intrinsic
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert trial.finished_result() is not None
+
+
+def test_a_trial_that_asks_for_marginals_later_measures_them_and_nothing_else(finished: Trial, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished.folder, tmp_path / "tiny")
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/*/*") if path.name != "manifest.json"}
+    trial = Trial(folder, replace(finished.protocol, evaluation=replace(finished.protocol.evaluation, marginal=1)))
+    assert trial.finished_result() is None
+    found = trial.report().marginal
+    assert found is not None
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    for track, gap in found.tracks.items():
+        files = [trial.run_of(track, seed).folder / "document_nats.npy" for seed in (1, 2)]
+        own = np.mean([np.load(file)[0] for file in files]) / np.log(2) / found.bytes
+        assert gap.own_bits_per_byte == pytest.approx(own, rel=1e-6)
+        assert gap.bits_per_byte < gap.own_bits_per_byte
+    assert not find_damage(folder)
+    assert trial.finished_result() is not None
 
 
 def test_stage_by_stage_gives_the_same_as_all_at_once(finished: Trial, tmp_path: Path, tiny_protocol: Protocol) -> None:

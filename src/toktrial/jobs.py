@@ -132,10 +132,14 @@ class Worker:
         return job.what == "train" or self._is_evaluated(job, run, tokens)
 
     def _is_evaluated(self, job: Job, run: "Run", tokens: str) -> bool:
+        from toktrial.evaluation.marginal import is_measured
         from toktrial.evaluation.minimal_pairs import is_scored
         from toktrial.evaluation.stage import run_evaluation_fingerprint
 
-        if not is_evaluated(run.folder, run_evaluation_fingerprint(run, tokens, self._trial.protocol.evaluation)):
+        config = self._trial.protocol.evaluation
+        if not is_evaluated(run.folder, run_evaluation_fingerprint(run, tokens, config)):
+            return False
+        if config.marginal and not is_measured(run, tokens, config.marginal):
             return False
         return not self._judges_pairs(job) or is_scored(run, self._trial.folder)
 

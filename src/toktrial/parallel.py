@@ -36,8 +36,8 @@ START = "import sys; sys.path.append(sys.argv[1]); from toktrial.parallel import
 COMPILE_THREADS = "TORCHINDUCTOR_COMPILE_THREADS"  # processes that compile; by default each run would start one a core
 SECONDS_TO_STOP = 10.0  # that a process takes for its checkpoint when the trial's is gone; then it ends without one
 SECONDS_BETWEEN_LOOKS = 0.2  # for a signal
-# Every process on a GPU holds a context there, beside what torch reserves.
-BYTES_OF_A_CONTEXT, USED_SHARE = 700e6, 0.9
+BYTES_BESIDE_STEPS = 1.5e9  # of a GPU: the context of a process, and what its evaluations take
+USED_SHARE = 0.9
 MOST_RUNS_PER_GPU = 4  # by default; they take turns on the GPU, so more help only where each leaves it idle most of the time
 TITLES = {"calibrate": "timing", "tune": "tuning", "train": "training", "evaluate": "final evaluation"}
 
@@ -123,7 +123,7 @@ def _fitting_a_gpu(trial: TrialFolder) -> int:
 
     there = min(torch.cuda.get_device_properties(gpu).total_memory for gpu in range(torch.cuda.device_count()))
     peak = max((each.peak_bytes for each in read_calibrations(trial.folder).values()), default=0)
-    return max(1, min(MOST_RUNS_PER_GPU, int(USED_SHARE * there / (peak + BYTES_OF_A_CONTEXT)))) if peak else 1
+    return max(1, min(MOST_RUNS_PER_GPU, int(USED_SHARE * there / (peak + BYTES_BESIDE_STEPS)))) if peak else 1
 
 
 def _have_done(trial: TrialFolder, jobs: Sequence[Job], places: Sequence[Place]) -> list[Any]:
@@ -140,6 +140,7 @@ def _have_done(trial: TrialFolder, jobs: Sequence[Job], places: Sequence[Place])
         crew.work(trial.folder, places)
     if stop.signal_number:
         signal.raise_signal(stop.signal_number)  # what it does to this process, it does now that all others are gone
+        stop.leave()
     if crew.failure:
         raise TrialError(crew.failure)
     return [crew.found[number] for number in range(len(jobs))]
@@ -230,6 +231,9 @@ class _Process:
     def kill(self) -> None:
         self._child.kill()
         self._child.wait()
+        assert self._child.stdin
+        with suppress(BrokenPipeError):
+            self._child.stdin.close()
 
     def last_words(self) -> str:
         """Returns what to say of a process that ended while it had a job, and did not say why."""
@@ -242,9 +246,10 @@ class _Process:
 
     def _listen(self, events: "queue.Queue[Any]") -> None:
         assert self._child.stdout
-        for line in self._child.stdout:
-            with suppress(json.JSONDecodeError):  # cut short, as the process was killed
-                events.put((self, json.loads(line)))
+        with self._child.stdout as lines:
+            for line in lines:
+                with suppress(json.JSONDecodeError):  # cut short, as the process was killed
+                    events.put((self, json.loads(line)))
         events.put((self, None))
 
 

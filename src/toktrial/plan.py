@@ -14,7 +14,7 @@ from toktrial.corpus.config import HUB_PREFIX
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
 from toktrial.report.wording import plural
-from toktrial.tokenizer.config import BPERecipe, FileRecipe, TKNRecipe
+from toktrial.tokenizer.config import BoundlessBPERecipe, BPERecipe, FileRecipe, TKNRecipe
 from toktrial.training.config import ModelConfig, TrainingConfig, matched_shape, steps_of
 from toktrial.training.rates import tuning_settings
 from toktrial.trial_folder import TrialFolder
@@ -238,6 +238,7 @@ def _sampled_text(trial: TrialFolder) -> TextPlan:
 
 def sampled_tokens(protocol: Protocol, documents: "Documents") -> dict[str, int]:
     """Returns how many tokens each track makes of documents, closing ids included, with a tokenizer learned from them alone."""
+    from toktrial.tokenizer.boundless import BoundlessBPETokenizer
     from toktrial.tokenizer.bpe import BPETokenizer
     from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
     from toktrial.tokenizer.file import load_file_track
@@ -249,6 +250,8 @@ def sampled_tokens(protocol: Protocol, documents: "Documents") -> dict[str, int]
         tokenizer: Tokenizer
         if isinstance(recipe, BPERecipe):
             tokenizer = full
+        elif isinstance(recipe, BoundlessBPERecipe):
+            tokenizer = BoundlessBPETokenizer.train(documents, protocol.vocab_size, recipe.min_frequency, recipe.tau)
         elif isinstance(recipe, FileRecipe):
             tokenizer = load_file_track(recipe.path, protocol.vocab_size)
         else:

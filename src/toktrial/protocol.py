@@ -39,7 +39,7 @@ LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")  # Python also reads undecodable
 AMENDABLE = (
     "most_seeds", "control", "training.threads", "verdict.confidence", "verdict.budget", "verdict.floor",
     "evaluation.prompts", "evaluation.max_new_bytes", "evaluation.temperature", "evaluation.top_k", "evaluation.top_p",
-    "evaluation.sample_seed", "evaluation.minimal_pairs",
+    "evaluation.sample_seed", "evaluation.minimal_pairs", "evaluation.marginal",
 )  # fmt: skip
 ALWAYS_SAVED = ("name", "seeds", "vocab_size", "corpus", "tracks", "model", "training", "evaluation", "verdict")
 KINDS = {

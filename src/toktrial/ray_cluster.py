@@ -20,6 +20,7 @@ from toktrial import artifact, attempts, progress
 from toktrial.artifact import MANIFEST
 from toktrial.corpus.stage import corpus_fingerprint
 from toktrial.errors import TrialError
+from toktrial.integrity import ASIDE
 from toktrial.jobs import Executor, Job, Worker, calibrations
 from toktrial.parallel import TITLES, with_threads
 from toktrial.protocol import Protocol
@@ -53,12 +54,11 @@ SECONDS_TO_CONNECT = 10.0
 class RayCluster(Executor):
     """Has jobs done by the cluster that this process is connected to (see `connected`)."""
 
-    def __init__(self, storage: str | None, runs_per_gpu: int) -> None:
+    def __init__(self, storage: Storage | None, runs_per_gpu: int) -> None:
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        self._storage_address, self._runs_per_gpu = storage, runs_per_gpu
-        self._storage = Storage(storage) if storage else None
+        self._storage, self._runs_per_gpu = storage, runs_per_gpu
         self._attempt = ray.remote(max_retries=MOST_LOST_ATTEMPTS)(attempt)
         # max_calls: in a process of its own, because one that has used a GPU keeps some of its memory, and stays with that GPU.
         self._gpu_attempt = ray.remote(max_calls=1, max_retries=MOST_LOST_ATTEMPTS)(attempt)
@@ -157,9 +157,9 @@ class RayCluster(Executor):
             return {}
         setting = self._share(trial)
         _say_if_none_has(needed)
-        attempt = self._gpu_attempt if "GPU" in needed else self._attempt
-        attempt = attempt.options(num_cpus=needed["CPU"], num_gpus=needed.get("GPU", 0))
-        refs = {attempt.remote(task, setting, self._board): task for task in tasks}
+        made = self._gpu_attempt if "GPU" in needed else self._attempt
+        made = made.options(num_cpus=needed["CPU"], num_gpus=needed.get("GPU", 0))
+        refs = {made.remote(task, setting, self._board): task for task in tasks}
         numbers, results = {task.name: number for number, task in enumerate(tasks)}, {}
         with progress.progress_of_jobs(tasks[0].title, len(tasks)) as shown:
             try:
@@ -177,13 +177,13 @@ class RayCluster(Executor):
 
     def _share(self, trial: TrialFolder) -> Setting:
         """Lets the machines see what is finished of the trial, and returns what they must know of it."""
-        paths = [path.relative_to(trial.folder).parent for path in sorted(trial.folder.rglob(MANIFEST))]
-        finished = [path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)]
-        finished = [name for name in finished if artifact.is_finished(trial.folder / name)]
+        folders = [path.parent for path in sorted(trial.folder.rglob(MANIFEST)) if artifact.is_finished(path.parent)]
+        names = [folder.relative_to(trial.folder) for folder in folders]
+        finished = [name.as_posix() for name in names if not any(part.startswith((".", ASIDE)) for part in name.parts)]
         if self._storage:
             for name in finished:
                 self._storage.upload(trial.folder / name, name)
-        return Setting(trial.folder.absolute(), finished, trial.allow_code, self._storage_address)
+        return Setting(trial.folder.absolute(), finished, trial.allow_code, self._storage and self._storage.address)
 
     def _accept(self, trial: TrialFolder, task: Task, outcome: Outcome) -> Any:
         """Moves what a task has left into the trial, also where it failed, and returns its result, or raises its error."""
@@ -231,8 +231,7 @@ def connected(address: str, storage: str | None = None, runs_per_gpu: int = 1) -
         import ray
     except ImportError:
         raise TrialError(f"--ray needs Ray, which is not installed: {INSTALL}") from None
-    if runs_per_gpu < 1:
-        raise TrialError(f"--runs-per-gpu must be 1 or more, but is {runs_per_gpu}")
+    kept_in = Storage(storage) if storage else None
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # what Ray warns will be its default
     _check_address(address)
     try:
@@ -242,7 +241,7 @@ def connected(address: str, storage: str | None = None, runs_per_gpu: int = 1) -
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise TrialError(f"cannot use the Ray cluster at {address} ({error}): see `ray status --address {address}`") from None
     try:
-        executor = RayCluster(storage, runs_per_gpu)
+        executor = RayCluster(kept_in, runs_per_gpu)
         yield executor
         executor.finish()
     finally:

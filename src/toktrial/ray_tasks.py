@@ -145,7 +145,7 @@ def _workplace(task: Task, setting: Setting, attempt: str) -> Iterator[TrialFold
         with storage.keeping(own / task.place, f"{ATTEMPTS_IN_STORAGE}/{task.name}/{attempt}"):
             yield TrialFolder.open(own, setting.allow_code)
     finally:
-        shutil.rmtree(own, ignore_errors=True)
+        shutil.rmtree(own.parent, ignore_errors=True)  # with the earlier attempt that it went on from
 
 
 def _shared(setting: Setting) -> Path:

@@ -18,7 +18,7 @@ from toktrial.errors import TrialError
 from toktrial.training.run import CHECKPOINTS
 
 WITHOUT_FOLDERS = ("s3", "gcs", "abfs")  # by pyarrow's names: there a name may hold slashes, and nothing needs to be made first
-SECONDS_BETWEEN_UPLOADS = 1.0  # of what a run has written meanwhile
+SECONDS_BETWEEN_UPLOADS = 0.5  # of what a run has written meanwhile, if anything
 
 
 class Storage:
@@ -29,6 +29,7 @@ class Storage:
         import pyarrow as pa
         from pyarrow import fs
 
+        self.address = address
         self._shown = re.sub(r"(?<=://)[^/]*@", "", address)  # without a key and its secret, which an address may hold
         try:
             self._remote, root = fs.FileSystem.from_uri(address)

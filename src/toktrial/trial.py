@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from toktrial import artifact, progress
 from toktrial.errors import TrialError
-from toktrial.evaluation.run_files import FINAL_FILE, is_evaluated
+from toktrial.evaluation.run_files import FINAL_FILE, has_marginal, is_evaluated
 from toktrial.integrity import (
     check_protocol,
     find_damage,
@@ -142,7 +142,7 @@ class Trial(TrialFolder):
     def make_corpus(self) -> dict[str, Any]:
         """Reads and splits the corpus, after the minimal pairs. Returns its manifest."""
         self.make_minimal_pairs()
-        self._executor.make_corpus(self)
+        self.executor.make_corpus(self)
         return artifact.read_manifest(self.corpus_folder)
 
     @writes
@@ -182,7 +182,7 @@ class Trial(TrialFolder):
                 splits,
                 folder.name,
                 train_ids.get(fingerprints[track]),
-                self._executor.map,
+                self.executor.map,
             )
             for track, folder in self.tokenizer_folders.items()
         }
@@ -237,11 +237,13 @@ class Trial(TrialFolder):
     def _evaluate_runs(self, runs: Sequence[tuple[str, int]]) -> None:
         self.train()
         from toktrial.evaluation.count_models import measure_floors
+        from toktrial.evaluation.intrinsic import measure_intrinsics
         from toktrial.evaluation.overlap import account_overlap
         from toktrial.evaluation.vocabulary import describe_vocabularies
 
         describe_vocabularies(self.folder, self.tokenizer_folders, self.tokens_folders, self.protocol.vocab_size)
         measure_floors(self.folder, self.tokens_folders, self.protocol.evaluation.eval_documents)
+        measure_intrinsics(self.folder, self.tokenizer_folders, self.tokens_folders)
         contexts = {track: self.shape_of(track)[0].context for track in self.protocol.tracks}
         account_overlap(self.folder, self._splits(), self._corpus_fingerprint(), self.tokens_folders, contexts)
         if self.protocol.evaluation.minimal_pairs:
@@ -294,12 +296,14 @@ class Trial(TrialFolder):
 
     def _is_evaluated(self) -> bool:
         """Whether the evaluate stage is finished, by its own files. It writes the measures of the samples last."""
-        from toktrial.report.inputs import SAMPLE_MEASURES_FILE
+        from toktrial.report.inputs import INTRINSIC_FILE, SAMPLE_MEASURES_FILE
 
-        if not self.is_tuned or not (self.folder / SAMPLE_MEASURES_FILE).is_file():
+        accounts = (INTRINSIC_FILE, SAMPLE_MEASURES_FILE)  # earlier versions did not write the first
+        if not self.is_tuned or not all((self.folder / name).is_file() for name in accounts):
             return False
         folders = [self.run_folder(*place) for place in self.all_runs()]
-        if not all(map(is_evaluated, folders)):
+        marginal = self.protocol.evaluation.marginal
+        if not all(is_evaluated(folder) and has_marginal(folder, marginal) for folder in folders):
             return False
         finals = [artifact.read_json(folder / FINAL_FILE) for folder in folders]
         training, at_equal_bytes = self.protocol.training, self.protocol.verdict.budget == "bytes"  # as amended since, maybe

@@ -10,7 +10,7 @@ from toktrial import artifact
 from toktrial.evaluation.bits_per_byte import DocumentScorer
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.evaluation.run_files import DOCUMENT_NATS_FILE, FINAL_FILE, SAMPLES_FILE
-from toktrial.evaluation.stage import evaluate_run
+from toktrial.evaluation.stage import evaluate_run, run_evaluation_fingerprint
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokens.store import TokenStore
 from toktrial.training.config import ModelConfig, TrainingConfig
@@ -71,6 +71,11 @@ def test_the_final_evaluation_is_that_of_the_runs_weights(run: Run, tokenizer_fo
     assert final["bits_per_byte"] == expected.bits_per_byte
     assert (final["step"], final["training_loss"], final["training_seconds"]) == (20, 5.5, 1.5)
     assert [sample["prompt"] for sample in artifact.read_json(run.folder / SAMPLES_FILE)] == list(CONFIG.prompts)
+
+
+def test_what_has_files_of_its_own_is_no_part_of_the_final_evaluations_fingerprint(run: Run) -> None:
+    asked = replace(CONFIG, marginal=5, minimal_pairs="pairs")
+    assert run_evaluation_fingerprint(run, "tokens", asked) == run_evaluation_fingerprint(run, "tokens", CONFIG)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -91,7 +91,11 @@ def whole_trial(tmp_path_factory: pytest.TempPathFactory, shared_data: Path, tin
         training=replace(tiny_protocol.training, steps=30, log_every=5),
         tuning=TuningConfig(rates=(1e-3, 3e-3), steps=10, documents=9),
         evaluation=replace(
-            tiny_protocol.evaluation, prompts=("Once upon a time",), max_new_bytes=60, minimal_pairs=str(folder / "pairs")
+            tiny_protocol.evaluation,
+            prompts=("Once upon a time",),
+            max_new_bytes=60,
+            minimal_pairs=str(folder / "pairs"),
+            marginal=2,
         ),
     )
     trial = Trial(folder / "trial", plan)

@@ -1,5 +1,6 @@
 """The changes that docs/how_to_add.md shows: each is applied to a copy of the source and used, in a process of its own."""
 
+import csv
 import json
 import os
 import re
@@ -51,7 +52,13 @@ def python_with(tmp_path: Path) -> Callable[[str], Python]:
 
 
 def test_every_change_is_tried_here_and_touches_two_files_at_most() -> None:
-    assert list(CHANGES) == ["A number of every run", "A section of the report", "An axis of the charts", "A command"]
+    assert list(CHANGES) == [
+        "A number of every run",
+        "A section of the report",
+        "An axis of the charts",
+        "A command",
+        "A tracker",
+    ]
     for heading, change in CHANGES.items():
         assert len(re.findall(r"^\+\+\+ b/src/", change, re.MULTILINE)) <= 2, heading
 
@@ -110,3 +117,17 @@ def test_a_command_runs_and_is_listed_and_explained(
     refused = python("-m", "toktrial", "disk", "nowhere")
     assert refused.returncode == 1
     assert "nowhere is not a trial" in refused.stderr
+
+
+def test_a_tracker_gets_every_line_of_a_trial(python_with: Callable[[str], Python], write_trial: Callable[..., Path]) -> None:
+    folder = write_trial()
+    done = python_with("A tracker")("-m", "toktrial", "send", "trial", "--to", "csv")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "sent to csv; to see it: open the tables in trial/trackers/csv\n"
+    for metrics in folder.glob("runs/*/*/metrics.jsonl"):
+        lines = map(json.loads, metrics.read_text(encoding="utf-8").splitlines())
+        table = folder / "trackers/csv" / metrics.parent.relative_to(folder / "runs").with_suffix(".csv")
+        with table.open(encoding="utf-8", newline="") as file:
+            rows = [(int(row["step"]), float(row["value"])) for row in csv.DictReader(file) if row["name"] == "bits_per_byte"]
+        assert rows == [(line["step"], line["bits_per_byte"]) for line in lines]
+    assert not (folder / "trackers/csv/report.csv").exists(), "the trial has no report yet"

@@ -217,9 +217,10 @@ def test_the_seconds_of_every_stage_are_told(whole_trial: Path) -> None:
         "corpus", "tokenizer bpe_baseline_tokenizer", "tokenizer btm_experimental_tokenizer",
         "tokenizer btm_primitive_tokenizer", "pair graph of btm_primitive_tokenizer", "tokens of bpe", "tokens of btm",
         "tuning of rates",
-        *(f"{stage}, {track}" for track in ("bpe", "btm") for stage in (*of_runs, "minimal pairs")),
-        *(f"{stage}, A/A control" for stage in of_runs),
-        "account of the vocabularies", "floors", "overlap", "measures of the samples", "known words of the minimal pairs",
+        *(f"{stage}, {track}" for track in ("bpe", "btm") for stage in (*of_runs, "minimal pairs", "sums over cuts")),
+        *(f"{stage}, A/A control" for stage in (*of_runs, "sums over cuts")),
+        "account of the vocabularies", "floors", "intrinsic measures", "overlap", "measures of the samples",
+        "known words of the minimal pairs",
     ]  # fmt: skip
     assert all(seconds and seconds > 0 for stage, seconds in taken.items() if not stage.startswith("compilation"))
     runs = [whole_trial / f"runs/btm/seed-{seed}" for seed in (1, 2)]

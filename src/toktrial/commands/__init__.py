@@ -61,6 +61,11 @@ COMMANDS = (
         "generate.Generate",
         'trials/demo/runs/bpe/seed-1 --prompt "Once upon a time"',
     ),
+    Command(
+        "send", "metrics, verdict and charts in TensorBoard, W&B, trackio or MLflow", "send.Send", "trials/demo --to wandb"
+    ),
+    Command("submit", "a folder to publish: protocol, results, curves, audit", "submit.Submit", "trials/demo"),
+    Command("leaderboard", "a page that ranks the tracks of published trials", "leaderboard.Leaderboard", "submissions"),
     Command("rate", "a page that asks which of two unnamed texts is better", "rate.Rate", "trials/demo"),
     Command("power", "how many seeds it takes to see a difference of 1%", "power.Power", "trials/demo --effect 1"),
 )

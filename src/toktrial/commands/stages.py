@@ -8,7 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
@@ -23,6 +23,7 @@ from toktrial.jobs import Executor, InTurn
 from toktrial.lock import writing
 from toktrial.protocol import Protocol, differences
 from toktrial.tokenizer.config import named_code
+from toktrial.trackers import check_tracker
 from toktrial.trial import Trial
 from toktrial.trial_folder import PROTOCOL_FILE, TRIALS, TrialFolder, check_place
 
@@ -63,6 +64,8 @@ class Stage(Call):
     """Import the code that a protocol's file names (a score), because you trust it."""
     show: bool = False
     """`report` prints the whole report at the terminal too, but for its pictures."""
+    send_to: tuple[str, ...] = ()
+    """Show the trial, as it goes on, in one or more of tensorboard, wandb, trackio and mlflow."""
     command: tyro.conf.Suppress[str] = ""
     """The stage, or `run`."""
 
@@ -88,6 +91,8 @@ class Stage(Call):
         )
         if call.target is not None and not 0 < call.target < math.inf:
             raise TrialError(f"--target must be bits per byte, a number above 0, but is {call.target}")
+        for tracker in call.send_to:
+            check_tracker(tracker)
         if call.target is not None and name not in ("report", "run"):
             raise CallError(f"--target is an option of `report` and `run`, not of `{name}`")
         if call.show and name != "report":
@@ -139,6 +144,8 @@ class Stage(Call):
                 f"`toktrial report {trial.folder}` reports it as it is, and `toktrial run` can change some fields"
             )
         result = write_report(trial.folder, self.target)
+        with self._sending():
+            pass
         if self.show:
             for section in document_of(result).sections:
                 print_section(section)
@@ -156,9 +163,12 @@ class Stage(Call):
 
     @contextmanager
     def writing_trial(self) -> Iterator[Trial]:
-        """Opens or begins the trial, and holds its lock. Raises TrialError as `Trial` and `lock.writing` do."""
+        """Opens or begins the trial, and holds its lock, while trackers are sent what it writes.
+
+        Raises TrialError as `Trial` and `lock.writing` do.
+        """
         check_place(self.trial_folder)
-        with writing(self.trial_folder, self.wait), self._executor() as executor:
+        with ExitStack() as until_sent, writing(self.trial_folder, self.wait), self._executor() as executor:
             asked = self._asked_protocol()
             plan = executor.with_threads(asked)
             if plan != asked:
@@ -166,7 +176,20 @@ class Stage(Call):
                     f"training.threads is {plan.training.threads} from now on, so that runs share the cores. The protocol says "
                     "so: one after another, they would come to the same"
                 )
-            yield Trial(self.trial_folder, plan, self.allow_code, executor)
+            trial = Trial(self.trial_folder, plan, self.allow_code, executor)
+            until_sent.enter_context(self._sending())
+            yield trial
+
+    @contextmanager
+    def _sending(self) -> Iterator[None]:
+        """Sends the trial to the trackers that were named, while the block runs; see `sending.sending_from_a_process`."""
+        with ExitStack() as senders:
+            if self.send_to:
+                from toktrial.sending import sending_from_a_process
+
+                for name in self.send_to:
+                    senders.enter_context(sending_from_a_process(self.trial_folder, name))
+            yield
 
     @contextmanager
     def _executor(self) -> Iterator[Executor]:
@@ -206,7 +229,8 @@ class Stage(Call):
                     raise TrialError(
                         f"learning rates are tuned without torchrun: first `toktrial tune {trial.folder}`, then this again"
                     )
-            trial.train()
+            with self._sending() if together.is_first else nullcontext():
+                trial.train()
 
 
 @dataclass(frozen=True)

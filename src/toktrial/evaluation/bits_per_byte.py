@@ -6,7 +6,7 @@ that each token is scored once. Forward and softmax are in float32.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -112,9 +112,7 @@ class DocumentScorer:
         """
         device = model.wte.weight.device
         nats = np.zeros(self._tokens, dtype=np.float64)
-        if device.type not in self._batches:
-            self._batches[device.type] = self._make_batches(device.type)
-        batches = self._batches[device.type]
+        batches = self._batches_for(device.type)
         with torch.inference_mode():
             for done, batch in enumerate(batches, 1):
                 losses = model.target_nats(batch.inputs.to(device), batch.scored.to(device), batch.targets.to(device))
@@ -122,6 +120,19 @@ class DocumentScorer:
                 if on_progress:
                     on_progress(done / len(batches))
         return nats
+
+    def log_probabilities(self, model: GPT) -> Iterator[tuple[npt.NDArray[np.int64], torch.Tensor]]:
+        """Yields, batch by batch, places in the split's flat ids (n,) and the log-probability of every entry there (n, V)."""
+        device = model.wte.weight.device
+        for batch in self._batches_for(device.type):
+            with torch.inference_mode():
+                found = model.log_probabilities(batch.inputs.to(device), batch.scored.to(device))
+            yield batch.ids, found
+
+    def _batches_for(self, device_type: str) -> list[_Batch]:
+        if device_type not in self._batches:
+            self._batches[device_type] = self._make_batches(device_type)
+        return self._batches[device_type]
 
     def _make_batches(self, device_type: str) -> list[_Batch]:
         offsets = self._split.offsets[: self.documents + 1].tolist()

@@ -11,6 +11,7 @@ SAMPLES_FILE = "samples.json"
 DOCUMENT_NATS_FILE = "document_nats.npy"
 FINAL_FILE = "final.json"  # written last
 RUN_PAIRS_FILE = "minimal_pairs.json"  # only where the protocol names minimal pairs
+MARGINAL_FILE = "marginal.json"  # only where the protocol asks for the gap of one cut
 EVALUATION_FILES = (SAMPLES_FILE, DOCUMENT_NATS_FILE, FINAL_FILE)
 
 
@@ -19,3 +20,9 @@ def is_evaluated(run_folder: Path, fingerprint: str | None = None) -> bool:
     if not all((run_folder / name).is_file() for name in EVALUATION_FILES):
         return False
     return fingerprint is None or artifact.read_json(run_folder / FINAL_FILE).get("fingerprint") == fingerprint
+
+
+def has_marginal(run_folder: Path, documents: int) -> bool:
+    """Whether `run_folder` holds the marginals that a protocol asks for: those of so many documents, none if 0."""
+    path = run_folder / MARGINAL_FILE
+    return not documents or (path.is_file() and artifact.read_json(path).get("documents_asked_for") == documents)

@@ -14,6 +14,7 @@ from toktrial.errors import TrialError
 from toktrial.evaluation.bits_per_byte import DocumentScorer, Score
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.evaluation.generation import sample_continuations
+from toktrial.evaluation.marginal import measure_marginal
 from toktrial.evaluation.run_files import DOCUMENT_NATS_FILE, EVALUATION_FILES, FINAL_FILE, SAMPLES_FILE, is_evaluated
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.batches import Batches
@@ -25,8 +26,8 @@ from toktrial.training.run import Run, kept_weights_file, load_model
 
 def run_evaluation_fingerprint(run: Run, tokens_fingerprint: str, config: EvaluationConfig) -> str:
     """Returns the fingerprint of a run's final evaluation."""
-    # Minimal pairs have a file of their own, which records what it was made from.
-    settings = {name: value for name, value in asdict(config).items() if name != "minimal_pairs"}
+    # Minimal pairs and marginals have files of their own, which record what they were made from.
+    settings = {name: value for name, value in asdict(config).items() if name not in ("minimal_pairs", "marginal")}
     inputs: dict[str, Any] = {"run": run.fingerprint(tokens_fingerprint), "evaluation": settings}
     if (run.folder / kept_weights_file(run.keep_weights_at)).is_file():
         inputs["weights kept at"] = run.keep_weights_at
@@ -36,10 +37,19 @@ def run_evaluation_fingerprint(run: Run, tokens_fingerprint: str, config: Evalua
 def evaluate_run(
     run: Run, tokenizer_folder: Path, config: EvaluationConfig, on_progress: Callable[[float], None] | None = None
 ) -> None:
-    """Writes a finished run's final.json, document_nats.npy and samples.json, unless all are there for these settings.
+    """Writes all that the protocol asks for of a finished run's model, unless it is there for these settings.
 
+    That is final.json, document_nats.npy and samples.json, and marginal.json where `config.marginal` asks for it.
     on_progress: called after each batch of validation documents with the share that is done.
     """
+    _evaluate_whole_documents(run, tokenizer_folder, config, on_progress)
+    if config.marginal:
+        measure_marginal(run, tokenizer_folder, config.marginal)
+
+
+def _evaluate_whole_documents(
+    run: Run, tokenizer_folder: Path, config: EvaluationConfig, on_progress: Callable[[float], None] | None
+) -> None:
     store = TokenStore.open(run.tokens_folder)
     fingerprint = run_evaluation_fingerprint(run, store.manifest["fingerprint"], config)
     if is_evaluated(run.folder, fingerprint):

@@ -19,6 +19,7 @@ from toktrial.tokens.store import END_ID, TokenSplit
 if TYPE_CHECKING:
     from toktrial.corpus.documents import Documents
 
+LONGEST_WORD_BYTES = 63  # whose cuts are counted: the edges in a word, both ends among them, are the bits of one number
 WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 """Letters and digits, with an apostrophe inside: "don't" is one word."""
 DOCUMENT_END = b"\n"  # stands for the closing id 0, so that no word reaches from one document into the next
@@ -134,6 +135,34 @@ def word_cuts(text: MarkedText, edges: TokenEdges, occurrences: Mapping[str, Pla
     are the different sequences of entries that hold the word: there, ` the` and ` of the` are two.
     """
     return [{"word": word, "uses": len(places)} | _ways(text, edges, places) for word, places in occurrences.items()]
+
+
+def number_words(text: MarkedText) -> Places:
+    """Returns a number for each word of the text (words,), the same for equal words."""
+    numbers = {word: number for number, word in enumerate(dict.fromkeys(text.words))}
+    return np.fromiter((numbers[word] for word in text.words), dtype=np.int64, count=len(text.words))
+
+
+def cuts_per_word(text: MarkedText, edges: TokenEdges, numbers: Places) -> float | None:
+    """Returns in how many ways (`cuts`, as `word_cuts` has them) a word is cut: the mean over all words in running text.
+
+    So a word counts as often as it is used. `numbers`: those of `number_words`. Words of more than 63 bytes are left out. None
+    where there is no word.
+    """
+    short = text.ends - text.starts <= LONGEST_WORD_BYTES
+    starts, lengths, numbers = text.starts[short], (text.ends - text.starts)[short], numbers[short]
+    if not len(numbers):
+        return None
+    is_edge = np.zeros(len(text.inside), dtype=np.uint64)
+    is_edge[edges.starts] = is_edge[edges.ends] = 1
+    cuts = np.zeros(len(starts), dtype=np.uint64)
+    for place in range(int(lengths.max()) + 1):
+        reached = np.flatnonzero(lengths >= place)
+        cuts[reached] |= is_edge[starts[reached] + place] << np.uint64(place)
+    order = np.lexsort((cuts, numbers))
+    cuts, numbers = cuts[order], numbers[order]
+    is_new = np.append(True, (numbers[1:] != numbers[:-1]) | (cuts[1:] != cuts[:-1]))
+    return float((np.bincount(numbers) * np.bincount(numbers[is_new])).sum() / len(numbers))
 
 
 def _ways(text: MarkedText, edges: TokenEdges, places: Places) -> dict[str, Any]:

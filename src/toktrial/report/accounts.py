@@ -158,6 +158,36 @@ class FloorsAccount:
 
 
 @dataclass(frozen=True)
+class NgramModel:
+    """What an n-gram model of a track's ids reaches on every validation document."""
+
+    bits_per_byte: float
+    loss_per_token: float
+
+
+@dataclass(frozen=True)
+class TrackIntrinsics:
+    """Measures of one track that need no training. `cuts_per_word`: in how many ways a word is cut, by how often it is used."""
+
+    ngram: NgramModel
+    cuts_per_word: float | None
+
+
+@dataclass(frozen=True)
+class IntrinsicAccount:
+    """What counting says of the tracks: intrinsic.json. `documents`, `bytes`: the training text that n-grams were counted on.
+
+    `order`: the n of the n-grams. `marked_text`: the training text whose words were looked at.
+    """
+
+    order: int
+    documents: int
+    bytes: int
+    marked_text: TextSize
+    tracks: dict[str, TrackIntrinsics]
+
+
+@dataclass(frozen=True)
 class Entry:
     """An entry of a vocabulary and its uses (`count`), with what its list adds: its share of all uses, its uses within entries
     that were built from it, or the two entries that it was merged from.

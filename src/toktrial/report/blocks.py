@@ -12,7 +12,8 @@ from typing import Any, Literal
 from toktrial.report.accounts import Cuts, Entry
 from toktrial.report.wording import decimal, plural
 
-Kind = Literal["text", "number", "code"]  # how a column of a table is set: `code` is quoted letter by letter
+# How a column of a table is set: `code` is quoted letter by letter, `link` is an address relative to the page.
+Kind = Literal["text", "number", "code", "link"]
 Tone = Literal["plain", "small", "trial", "numbers", "criterion", "rule"]  # how a paragraph is set
 
 

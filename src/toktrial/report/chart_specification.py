@@ -34,7 +34,7 @@ FRAME: Specification = {
         },
         "legend": {
             "orient": "top", "direction": "horizontal", "labelFontSize": 13, "labelColor": "#222222", "labelLimit": 400,
-            "symbolSize": 90, "symbolOpacity": 1, "symbolStrokeWidth": 0, "columnPadding": 24,
+            "symbolSize": 90, "symbolOpacity": 1, "symbolStrokeWidth": 0, "columnPadding": 24, "columns": 6,
         },
         "concat": {"spacing": 50},
     },
@@ -153,12 +153,15 @@ def with_values_under_the_pointer(chart: Specification, measure: str, height: in
 
 
 def by_track(channel: str, names: Sequence[str], control: str | None = None, first: int = 0) -> Specification:
-    """Returns the encoding that gives each track its `color`, `strokeDash` or `shape`; the styles repeat after the last.
+    """Returns the encoding that gives each track its `color`, `strokeDash` or `shape`.
 
-    `first`: place of the first name among all tracks.
+    Where colours repeat, dashes and shapes are shifted by one, so that the first 36 tracks look different. `first`: place of
+    the first name among all tracks.
     """
     values, of_control = STYLES[channel]
-    of_tracks = [values[(first + place) % len(values)] for place in range(len(names))]
+    places = range(first, first + len(names))
+    shifts = [0 if channel == "color" else place // len(values) for place in places]
+    of_tracks = [values[(place + shift) % len(values)] for place, shift in zip(places, shifts, strict=True)]
     domain, styles = ([*names, control], [*of_tracks, of_control]) if control else (list(names), of_tracks)
     return {"field": "name", "title": None, "scale": {"domain": domain, "range": styles}}
 

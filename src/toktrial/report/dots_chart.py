@@ -1,18 +1,21 @@
-"""Pictures of single runs as dots: the one beside the verdict, and the one of the learning rates that were tried.
+"""Pictures of dots: every run beside the verdict, the learning rates that were tried, measures of tokenizers by the outcome.
 
 Result -> dots charts -> sections: noise is seen sooner than it is read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toktrial.report.blocks import Figure
 from toktrial.report.chart_specification import FRAME, HEIGHT, WIDTH, ZERO_LINE, Specification, by_track
 from toktrial.report.comparisons import Tuning
+from toktrial.report.intrinsic import Intrinsic
 from toktrial.report.result import TrialResult
 from toktrial.report.wording import decimal, joined, signed
 
 PANEL_HEIGHT, COLUMN_WIDTH = 210, 84  # pixels
+SMALL_PANEL = {"width": 176, "height": 150}
+SMALL_PANELS_IN_A_ROW = 4
 DOT = {"type": "point", "size": 64, "filled": True, "opacity": 0.85, "stroke": "white", "strokeWidth": 1}
 DIAMOND = {"type": "point", "shape": "diamond", "opacity": 1}
 BESIDE = {"xOffset": 18}  # pixels to the right of the dots
@@ -69,6 +72,41 @@ def rates_figure(tuning: Tuning) -> Figure:
         caption="Each dot is a run, a line joins a track's means, and a diamond marks its own best rate. Lower is better.",
         title="Bits per byte by learning rate",
     )
+
+
+def measures_figure(found: Intrinsic, names: Mapping[str, str], verdicts: Mapping[str, str]) -> Figure:
+    """Returns a panel for each measure: every track's value against its final bits per byte.
+
+    names: of the measures, for readers; verdicts: what each panel says above itself.
+    """
+    tracks = list(found.tracks)
+    panels = []
+    for measure in found.foretelling:
+        rows: list[dict[str, Any]] = [
+            {"name": track, "measure": values[measure], "value": found.outcome[track]} for track, values in found.tracks.items()
+        ]
+        x = {
+            "field": "measure", "type": "quantitative", "title": names[measure],
+            "scale": {"zero": False, **FITTED}, "axis": {"tickCount": 4, "grid": False},
+        }  # fmt: skip
+        y = {"title": "bits per byte" if len(panels) % SMALL_PANELS_IN_A_ROW == 0 else None, "scale": {"zero": False, **FITTED}}
+        title = {"text": verdicts[measure], "fontSize": 12, "fontWeight": "normal", "anchor": "start"}
+        panels.append({**_panel(rows, tracks, (x, y), beneath=[]), **SMALL_PANEL, "title": title})
+    shared = {"color": "shared", "shape": "shared"}
+    spoken = [f"{names[measure]}: {verdicts[measure]}" for measure in found.foretelling]
+    return Figure(
+        name="measures",
+        specification={
+            **FRAME, "concat": panels, "columns": SMALL_PANELS_IN_A_ROW, "spacing": {"row": 26, "column": 26},
+            "resolve": {"scale": shared, "legend": shared},
+        },
+        description=f"Final bits per byte of every track against each measure of its tokenizer. {'; '.join(spoken)}.",
+        caption=(
+            "Each dot is a track: a measure of its tokenizer, and the mean final bits per byte of its runs. Each panel says "
+            "Spearman's rank correlation and how many pairs of tracks the measure orders rightly."
+        ),
+        title="Measures of the tokenizers against final bits per byte",
+    )  # fmt: skip
 
 
 def _judged_values(result: TrialResult, track: str) -> list[float | None]:

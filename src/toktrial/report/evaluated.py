@@ -16,6 +16,7 @@ from toktrial.report.accounts import (
     Corpus,
     CountFloors,
     Design,
+    IntrinsicAccount,
     KnownPairs,
     Overlap,
     TokensManifest,
@@ -113,6 +114,22 @@ class JudgedPairs:
 
 
 @dataclass(frozen=True)
+class MarginalNats:
+    """The first validation documents by the tokenizer's own cut (`own_nats`) and over all cuts (`nats`): marginal.json.
+
+    `errors`: standard errors of `nats`, of the sampling. `exact`: documents all of whose cuts were scored.
+    """
+
+    documents_asked_for: int
+    own_nats: list[float]
+    nats: list[float]
+    errors: list[float]
+    exact: int
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class EvaluatedRun:
     """One finished and evaluated training. `document_nats`: of each validation document (documents,) float64."""
 
@@ -123,6 +140,7 @@ class EvaluatedRun:
     document_nats: Floats
     samples: list[Sample]
     minimal_pairs: JudgedPairs | None
+    marginal: MarginalNats | None
 
 
 RunPairs = Sequence[tuple[EvaluatedRun, EvaluatedRun]]  # (baseline, other) of one seed each
@@ -156,6 +174,7 @@ class TrialInputs:
     votes: list[Vote]
     known_pairs: KnownPairs | None
     floors: dict[str, CountFloors]
+    intrinsic: IntrinsicAccount | None
     overlap: Overlap | None
     document_bytes: NDArray[np.uint32]
     amendments: list[Amendment]

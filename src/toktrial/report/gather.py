@@ -8,6 +8,8 @@ from dataclasses import replace
 from toktrial.report.comparisons import gather_comparisons, gather_targets, gather_tuning
 from toktrial.report.differences import gather_differences
 from toktrial.report.evaluated import TrialInputs
+from toktrial.report.intrinsic import gather_intrinsic
+from toktrial.report.marginal import gather_marginal
 from toktrial.report.minimal_pairs import gather_minimal_pairs
 from toktrial.report.noise import gather_control, gather_noise
 from toktrial.report.notes import notes
@@ -48,5 +50,7 @@ def gather(inputs: TrialInputs, target: float | None = None) -> TrialResult:
         environment=environment(inputs),
         seconds_by_stage=seconds_by_stage(inputs),
         tuning=gather_tuning(inputs, comparisons),
+        intrinsic=gather_intrinsic(inputs),
+        marginal=gather_marginal(inputs),
     )
     return typed(plain(replace(result, notes=notes(result, inputs.seeds_left_out))))

@@ -19,6 +19,7 @@ from toktrial.evaluation.run_files import (
     DOCUMENT_NATS_FILE,
     EVALUATION_FILES,
     FINAL_FILE,
+    MARGINAL_FILE,
     RUN_PAIRS_FILE,
     SAMPLES_FILE,
     is_evaluated,
@@ -28,6 +29,7 @@ from toktrial.report.accounts import (
     Corpus,
     Design,
     FloorsAccount,
+    IntrinsicAccount,
     KnownPairs,
     Overlap,
     TokensManifest,
@@ -37,7 +39,15 @@ from toktrial.report.accounts import (
 from toktrial.report.amendments import AMENDMENTS_FILE, read_amendments
 from toktrial.report.axes import CURVE_COLUMNS
 from toktrial.report.curves import Curve
-from toktrial.report.evaluated import EvaluatedRun, FinalMeasures, JudgedPairs, RunRecord, Sample, TrialInputs
+from toktrial.report.evaluated import (
+    EvaluatedRun,
+    FinalMeasures,
+    JudgedPairs,
+    MarginalNats,
+    RunRecord,
+    Sample,
+    TrialInputs,
+)
 from toktrial.report.verdict import Floats
 from toktrial.training.calibration import CALIBRATION_FILE, CALIBRATION_FOLDER, Calibration, read_calibrations
 from toktrial.training.metrics import METRICS_FILE, RECORD_FILE
@@ -46,14 +56,15 @@ from toktrial.training.rates import OTHER_RATE_FOLDER, RATES_FILE, RATES_FOLDER,
 RUN_FILES = (RECORD_FILE, METRICS_FILE, *EVALUATION_FILES)
 SAMPLE_MEASURES_FILE = "evaluation/samples/measures.json"
 FLOORS_FILE = "evaluation/floors/floors.json"
+INTRINSIC_FILE = "evaluation/intrinsic/intrinsic.json"
 OVERLAP_FILE = "evaluation/overlap/overlap.json"
 KNOWN_PAIRS_FILE = "evaluation/known_pairs/known_pairs.json"
 VOCABULARY_FILE = "evaluation/vocabulary/vocabulary.json"
 INPUT_FILES = (
     "protocol.toml", "corpus/manifest.json", "tokenizers/*/manifest.json", "graphs/*/manifest.json",
     "tokens/*/manifest.json", "tokens/*/val_bytes.bin", "evaluation/*/manifest.json", VOCABULARY_FILE,
-    SAMPLE_MEASURES_FILE, FLOORS_FILE, OVERLAP_FILE, KNOWN_PAIRS_FILE, AMENDMENTS_FILE, VOTES_FILE,
-    f"runs/*/seed-*/{RUN_PAIRS_FILE}",
+    SAMPLE_MEASURES_FILE, FLOORS_FILE, INTRINSIC_FILE, OVERLAP_FILE, KNOWN_PAIRS_FILE, AMENDMENTS_FILE, VOTES_FILE,
+    f"runs/*/seed-*/{RUN_PAIRS_FILE}", f"runs/*/seed-*/{MARGINAL_FILE}",
     f"{RATES_FOLDER}/{RATES_FILE}", f"{CALIBRATION_FOLDER}/*/{CALIBRATION_FILE}",
     *(f"{folder}/*/seed-*/{name}" for folder in ("runs", OTHER_RATE_FOLDER) for name in RUN_FILES),
 )  # fmt: skip
@@ -110,6 +121,7 @@ def read_trial(trial_folder: Path) -> TrialInputs:
         votes=read_votes(trial_folder / VOTES_FILE),
         known_pairs=_read_if_there(trial_folder / KNOWN_PAIRS_FILE, KnownPairs),
         floors=(_read_if_there(trial_folder / FLOORS_FILE, FloorsAccount) or FloorsAccount()).tracks,
+        intrinsic=_read_if_there(trial_folder / INTRINSIC_FILE, IntrinsicAccount),
         overlap=_read_if_there(trial_folder / OVERLAP_FILE, Overlap),
         document_bytes=document_bytes,
         amendments=read_amendments(trial_folder),
@@ -193,6 +205,7 @@ def _read_run(folder: Path, seed: int, documents: int, alone: Calibration | None
         document_nats=document_nats,
         samples=_read(folder / SAMPLES_FILE, list[Sample]),
         minimal_pairs=_read_if_there(folder / RUN_PAIRS_FILE, JudgedPairs),
+        marginal=_read_if_there(folder / MARGINAL_FILE, MarginalNats),
     )
 
 

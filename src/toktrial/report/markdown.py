@@ -6,6 +6,7 @@ Blocks -> report.md.
 import re
 from collections.abc import Iterable, Iterator
 from typing import assert_never
+from urllib.parse import quote
 
 from toktrial.report import blocks
 from toktrial.report.accounts import Entry, TrackCut
@@ -100,13 +101,15 @@ def _figure(figure: blocks.Figure) -> str:
 
 def _table(table: blocks.Table) -> str:
     rulers = ["---:" if table.kind(column) == "number" else ":---" for column in range(len(table.headers))]
-    rows = [[_cell(cell, table.kind(column) == "code") for column, cell in enumerate(row)] for row in table.rows]
+    rows = [[_cell(cell, table.kind(column)) for column, cell in enumerate(row)] for row in table.rows]
     written = "\n".join(f"| {' | '.join(cells)} |" for cells in [list(map(escaped, table.headers)), rulers, *rows])
     return f"{written}\n\n*{escaped(table.caption)}*"
 
 
-def _cell(text: str, is_code: bool) -> str:
-    return code_span(text).replace("|", "\\|") if is_code and text else escaped(text)
+def _cell(text: str, kind: blocks.Kind) -> str:
+    if kind == "link":
+        return f"[{escaped(text)}](<./{quote(text, safe='/%')}>)"
+    return code_span(text).replace("|", "\\|") if kind == "code" and text else escaped(text)
 
 
 def cut_lines(cut: TrackCut) -> str:

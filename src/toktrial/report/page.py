@@ -21,6 +21,8 @@ from toktrial.report.sections import (
     beside,
     control,
     curves,
+    intrinsic,
+    marginal,
     minimal_pairs,
     opening,
     ratings,
@@ -44,6 +46,7 @@ OPENING: tuple[SectionOf, ...] = (
 )  # fmt: skip
 BODY: tuple[SectionOf, ...] = (
     tracks.tracks_section, beside.beside_section, tuning.tuning_section, control.control_section, tokenizers.tokenizers_section,
+    intrinsic.intrinsic_section, marginal.marginal_section,
     samples.samples_section, ratings.ratings_section, minimal_pairs.minimal_pairs_section, curves.loss_section,
     record.amendments_section, record.protocol_section, record.environment_section, record.repeat_section,
 )  # fmt: skip
@@ -93,7 +96,7 @@ def draw(figure: Figure) -> str:
 
 
 def render_page(document: Document, drawn: Mapping[str, str]) -> str:
-    """Returns the page as one HTML text, with the chart library inside it.
+    """Returns the page as one HTML text, with the chart library inside it where it has charts that change.
 
     `drawn` holds figures as SVG, by name: what the page shows until its script draws, and where scripts do not run.
     """
@@ -104,8 +107,8 @@ def render_page(document: Document, drawn: Mapping[str, str]) -> str:
         document=document,
         style=Markup((PAGE_FILES / "style.css").read_text(encoding="utf-8")),
         report=Markup(render_blocks(document, drawn)),
-        charts=_interactive_charts(document),
-        chart_library=Markup(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")),
+        charts=(charts := _interactive_charts(document)),
+        chart_library=Markup(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;") if charts["measures"] else ""),
         script=Markup((PAGE_FILES / "charts.js").read_text(encoding="utf-8")),
     )  # fmt: skip
 

@@ -15,6 +15,8 @@ from toktrial.report.accounts import Corpus, Cuts, Design, Overlap, SharedEntrie
 from toktrial.report.amendments import Amendment
 from toktrial.report.comparisons import Comparison, Targets, Tuning
 from toktrial.report.differences import Differences
+from toktrial.report.intrinsic import Intrinsic
+from toktrial.report.marginal import MarginalGaps
 from toktrial.report.minimal_pairs import MinimalPairs
 from toktrial.report.noise import Control, NoiseResult
 from toktrial.report.outcome import Verdict
@@ -60,6 +62,8 @@ class TrialResult:
     environment: dict[str, list[str]]
     seconds_by_stage: dict[str, float | None]
     tuning: Tuning | None = None
+    intrinsic: Intrinsic | None = None
+    marginal: MarginalGaps | None = None
     version: int = VERSION
 
     @property

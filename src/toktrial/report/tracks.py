@@ -16,6 +16,7 @@ from toktrial.report.evaluated import EqualBytes, EvaluatedRun, ModelFacts, Tria
 ACCOUNTS = {
     "vocabulary": "account of the vocabularies",
     "floors": "floors",
+    "intrinsic": "intrinsic measures",
     "overlap": "overlap",
     "samples": "measures of the samples",
     "known_pairs": "known words of the minimal pairs",
@@ -246,6 +247,7 @@ def _seconds_of_runs(runs: Sequence[EvaluatedRun]) -> dict[str, float | None]:
     sampling = [run.final.sampling_seconds for run in runs]
     known = [taken for taken in sampling if taken is not None]
     judging = [run.minimal_pairs.seconds for run in runs if run.minimal_pairs]
+    summing = [run.marginal.seconds for run in runs if run.marginal]
     return {
         "compilation and warm-up": sum(run.record.compile_seconds + run.record.warm_up_seconds for run in runs),
         "training": sum(run.final.training_seconds for run in runs),
@@ -253,4 +255,5 @@ def _seconds_of_runs(runs: Sequence[EvaluatedRun]) -> dict[str, float | None]:
         "final evaluation": sum(run.final.seconds for run in runs),
         "samples": sum(known) if len(known) == len(sampling) else None,
         **({"minimal pairs": sum(judging)} if judging else {}),
+        **({"sums over cuts": sum(summing)} if summing else {}),
     }

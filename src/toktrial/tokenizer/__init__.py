@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toktrial.tokenizer.base import Tokenizer as Tokenizer
+    from toktrial.tokenizer.boundless import BoundlessBPETokenizer as BoundlessBPETokenizer
     from toktrial.tokenizer.bpe import BPETokenizer as BPETokenizer
     from toktrial.tokenizer.btm import BTMTokenizer as BTMTokenizer
     from toktrial.tokenizer.btm import SuperBPETokenizer as SuperBPETokenizer
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _HOME = {
     "BPETokenizer": "bpe",
     "BTMTokenizer": "btm",
+    "BoundlessBPETokenizer": "boundless",
     "FileTokenizer": "file",
     "LearnedMerges": "merge",
     "PairGraph": "tkn",

@@ -52,10 +52,9 @@ class BestPairs:
         """Whether a recount now changes no merge: it refreshes scores other than frequency."""
         return self._rule.by_frequency or self._merges_done % self._rule.refresh_every == 0
 
-    @property
-    def may_be_rarer(self) -> bool:
-        """Whether pairs of `min_frequency` may be missing here, so that a recount may find more."""
-        return self.threshold > self._rule.min_frequency
+    def may_be_rarer(self, at_least: int = 0) -> bool:
+        """Whether pairs of `min_frequency`, and of `at_least`, may be missing here, so that a recount may find more."""
+        return self.threshold > max(self._rule.min_frequency, at_least)
 
     def choose(self, counts: Longs, merges_left: int) -> npt.NDArray[np.bool_]:
         """Lowers the threshold, so far that enough pairs of these counts are kept, and returns which are."""
@@ -90,9 +89,14 @@ class BestPairs:
             score = self._score.of_pair(int(count), int(counts[left]), int(counts[right]), self._tokens)
             pairs.rescore_first(self._heap, self._heap_size, self.keys, self.pairs, score)
 
-    def put_back(self, left: int, right: int, count: int) -> None:
-        """Puts back the pair just taken, scored by its count."""
+    def put_back(self, left: int, right: int) -> None:
+        """Makes a pair that was taken, and not merged, one of those that may be taken. By frequency alone."""
         key = np.array([left << 32 | right], dtype=np.uint64)
+        slot = pairs.find_slot(self.keys, key[0])
+        if self.keys[slot] != key[0] or self.pairs[slot, COUNT] < self.threshold:
+            return  # until it is counted again
+        count = self.pairs[slot, SCORED_COUNT] = self.pairs[slot, COUNT]
+        self.make_room(1)
         self._heap_size = pairs.push_all(self._heap, self._heap_size, np.array([count], dtype=np.float64), key)
 
     def make_room(self, new_pairs: int) -> None:

@@ -139,6 +139,24 @@ class TKNRecipe:
         return {name: getattr(self, name) for name in ("min_frequency", "max_window", "bank_size")}
 
 
+@dataclass(frozen=True)
+class BoundlessBPERecipe:
+    """Boundless BPE: BPE that may also merge whole words from the start, and deletes entries that a merge has used up."""
+
+    recipe: ClassVar[str] = "boundlessbpe"
+    tokenizer_name: ClassVar[str] = "boundlessbpe_tokenizer"
+
+    min_frequency: int = 2
+    """Pairs rarer than this are not merged."""
+    tau: float = 0.9
+    """An entry is deleted where so large a share of its uses goes into one merge; above 1, none is."""
+
+    def __post_init__(self) -> None:
+        check_numbers("", self, {"min_frequency": 1})
+        if self.tau <= 0:
+            raise TrialError(f"tau must be above 0, but is {self.tau}: a share of an entry's uses, or above 1 to delete none")
+
+
 def _check_primitives(name: str, entries: int) -> None:
     if entries < SMALLEST_VOCAB_SIZE:
         raise TrialError(f"{name} must be at least {SMALLEST_VOCAB_SIZE} (`<|endoftext|>` and every byte), but is {entries}")
@@ -160,7 +178,7 @@ class FileRecipe:
 
 
 PrimitiveRecipe = BTMRecipe | SuperBPERecipe | TKNRecipe  # those that start from a small BPE
-Recipe = BPERecipe | PrimitiveRecipe | FileRecipe
+Recipe = BPERecipe | PrimitiveRecipe | BoundlessBPERecipe | FileRecipe
 RECIPES: dict[str, type[Recipe]] = {kind.recipe: kind for kind in get_args(Recipe)}
 
 

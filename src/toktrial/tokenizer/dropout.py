@@ -56,7 +56,7 @@ def hash_of(primitives: npt.NDArray[Any], key: np.uint64) -> np.uint64:
 @numba.njit(cache=True, nogil=True, inline="always")
 def is_left_out(draw: Draw, place: int, merged: Token) -> bool:
     """Whether the merge into the entry `merged` that would begin at the primitive in `place` is left out."""
-    return draw.limit > 0 and _mixed(_mixed(draw.document + np.uint64(place)) + np.uint64(merged)) < draw.limit
+    return bool(draw.limit > 0 and _mixed(_mixed(draw.document + np.uint64(place)) + np.uint64(merged)) < draw.limit)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

@@ -5,6 +5,7 @@ from pathlib import Path
 from toktrial import artifact
 from toktrial.errors import TrialError, nearest_name
 from toktrial.tokenizer.base import Tokenizer
+from toktrial.tokenizer.boundless import BoundlessBPETokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer, SuperBPETokenizer
 from toktrial.tokenizer.file import FileTokenizer
@@ -15,6 +16,7 @@ _CLASSES: tuple[type[Tokenizer], ...] = (
     BTMTokenizer,
     SuperBPETokenizer,
     TKNTokenizer,
+    BoundlessBPETokenizer,
     FileTokenizer,
 )
 KINDS = {kind.recipe: kind for kind in _CLASSES}

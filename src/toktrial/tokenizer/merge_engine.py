@@ -39,13 +39,17 @@ class MergeEngine:
         self._entries = len(entries)
         self.recounts = -1  # the first count is not a recount
 
-    def take_best(self, merges_left: int) -> tuple[int, int, int] | None:
-        """Takes the best pair: left id, right id, count. None if no pair of `min_frequency` is left."""
+    def take_best(self, merges_left: int, at_least: int = 0) -> tuple[int, int, int] | None:
+        """Takes the best pair: left id, right id, count. None if no pair of `min_frequency`, or of `at_least`, is left."""
         if not self._best.threshold:
             self.recount(merges_left)
-        while (best := self._best.take()) is None and self._best.may_be_rarer:
+        while (best := self._best.take()) is None and self._best.may_be_rarer(at_least):
             self.recount(merges_left)
         return best
+
+    def put_back(self, left: int, right: int) -> None:
+        """Makes a pair that was taken, and not merged, one of those that may be taken. By frequency alone."""
+        self._best.put_back(left, right)
 
     @property
     def may_recount(self) -> bool:

@@ -20,14 +20,14 @@ count that it had:
 
 Three kinds of pairs therefore end a round, as its last merge:
 - A pair of a token with itself: of three in a row, two merge, and q is the pair itself for the new token and the third.
-- A pair that touches one that was passed over. That one may be q, more frequent than p(k+1), and yet not be chosen. (Where q
-  may not arise because of its bytes, (u, v), whose bytes hold them, may not either.)
+- A pair that touches one that was passed over. That one may be q, more frequent than p(k+1), and yet not be chosen.
 - In the scope `words`, a pair whose merge is inside a word. After any other, q could merge where (u, v) can. If their
   junction is inside a word, the parts lie within that word because u and v do. If it is not, the junctions around q are those
   around (u, v), or they are within u or v, where merges were across words. A merge inside a word removes a junction that had
   kept q from merging.
 
-A score other than `frequency` may rise as other pairs merge, so there every round is one merge.
+Pairs that may not arise because of their bytes are left out of all this: where q is one, (u, v), whose bytes hold those of q,
+is one too. A score other than `frequency` may rise as other pairs merge, so there every round is one merge.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -160,29 +160,25 @@ class ShardedMergeEngine:
     def take_best(self, merges_left: int) -> tuple[int, int, int] | None:
         """Takes the best pair once the waiting merges are made: left id, right id, count. None if no frequent one is left."""
         if self._taken:
-            self._pass_over(*self._taken)
+            self._passed_over.add(*self._taken)
         self._taken = None
         if not self._best.threshold:
             self.recount(merges_left)
         while True:
             best = self._best.take()
+            if best is not None and not self._may_arise(*best[:2]):
+                continue
             if best is not None and not self._waiting.touch(*best[:2]):
                 self._taken = best[:2]
                 return best
             if best is not None:
-                self._best.put_back(*best)
+                self._best.put_back(*best[:2])
             if self._batch:
                 self._run_round()
-            elif self._best.may_be_rarer:
+            elif self._best.may_be_rarer():
                 self.recount(merges_left)
             else:
                 return None
-
-    def _pass_over(self, left: int, right: int) -> None:
-        """Notes a pair that was the best one, and yet not merged, where a pair over the same junction may be merged."""
-        joined = self._entries[left] + self._entries[right]
-        if may_arise(joined, self._rule.scope, self._rule.max_words):
-            self._passed_over.add(left, right)
 
     def merge(self, left: int, right: int, new: int, entry: bytes, count: int) -> None:
         """Lets the merge of the pair just taken wait for others, or runs the round if no other may follow."""
@@ -194,6 +190,9 @@ class ShardedMergeEngine:
         ends_round = left == right or self._is_inside_word(left, right) or self._passed_over.touch(left, right)
         if ends_round or not self._rule.by_frequency:
             self._run_round()
+
+    def _may_arise(self, left: int, right: int) -> bool:
+        return may_arise(self._entries[left] + self._entries[right], self._rule.scope, self._rule.max_words)
 
     def _is_inside_word(self, left: int, right: int) -> bool:
         flags = flags_of(self._entries[left]) & ENDS, flags_of(self._entries[right]) & STARTS

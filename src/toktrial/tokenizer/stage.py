@@ -13,11 +13,14 @@ from typing import Any
 from toktrial import artifact, progress
 from toktrial.corpus.documents import Documents
 from toktrial.tokenizer.base import IdStream, Tokenizer
+from toktrial.tokenizer.boundless import BoundlessBPETokenizer
+from toktrial.tokenizer.boundless_learning import BoundlessRule, learn_boundless, words_of
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer, SuperBPETokenizer, encode_documents, spool
 from toktrial.tokenizer.config import (
     FAST,
     TOKENIZERS_FOLDER,
+    BoundlessBPERecipe,
     BPERecipe,
     BPETrainer,
     BTMRecipe,
@@ -77,6 +80,8 @@ def prepare_tokenizers(
             fingerprints[track] = bpe_fingerprints[names[track]]
         elif isinstance(recipe, FileRecipe):
             fingerprints[track] = stage.prepare_file(names[track], recipe)
+        elif isinstance(recipe, BoundlessBPERecipe):
+            fingerprints[track] = stage.prepare_boundless(names[track], recipe)
         elif isinstance(recipe, TKNRecipe):
             primitive = primitives[track]
             fingerprints[track] = stage.prepare_tkn(names[track], recipe, primitive, bpe_fingerprints[primitive])
@@ -220,6 +225,20 @@ class _Stage:
                 self.documents, self.vocab_size, primitive=primitive, on_progress=shown, **recipe.rule
             )
         self._publish(name, fingerprint, tokenizer, self.vocab_size, seconds=time.monotonic() - started)
+        return fingerprint
+
+    def prepare_boundless(self, name: str, recipe: BoundlessBPERecipe) -> str:
+        inputs = {"corpus": self.corpus_fingerprint, "vocab_size": self.vocab_size, "recipe": asdict(recipe)}
+        fingerprint = artifact.fingerprint("boundlessbpe tokenizer", inputs)
+        if artifact.is_finished(self.folder(name), fingerprint):
+            return fingerprint
+        started = time.monotonic()
+        with progress.progress("reading words", self.documents.bytes, "B") as shown:
+            words = words_of(self.documents, shown)
+        with progress.progress("merging letters and words", self.vocab_size, "entry") as shown:
+            rule = BoundlessRule(self.vocab_size, recipe.min_frequency, recipe.tau)
+            events = learn_boundless(*words, rule, lambda entries, count: shown.update(entries, f"count {count:,}"))
+        self._publish(name, fingerprint, BoundlessBPETokenizer(events), self.vocab_size, seconds=time.monotonic() - started)
         return fingerprint
 
     def prepare_file(self, name: str, recipe: FileRecipe) -> str:

@@ -61,22 +61,22 @@ def count_words(batches: Iterator[pa.LargeStringArray]) -> tuple[Bytes, Longs, L
 
     The order of the words depends on the number of cores; nothing else does. Memory: some 60 bytes and itself for a word.
     """
-    counters = [_WordCounter() for _ in range(min(USABLE_CORES, MOST_THREADS))]
+    counters = [WordCounter() for _ in range(min(USABLE_CORES, MOST_THREADS))]
     with ThreadPoolExecutor(len(counters)) as pool:
         while group := list(itertools.islice(batches, len(counters))):
-            list(pool.map(_WordCounter.add_texts, counters, group))
+            list(pool.map(WordCounter.add_texts, counters, group))
     first, *others = counters
     for other in others:
         first.add_words(*other.table.words())
     return first.table.words()
 
 
-class _WordCounter:
+class WordCounter:
     """A table of words, and what is known of characters. One thread uses it."""
 
     def __init__(self) -> None:
-        self._kinds = np.zeros(0x110000, dtype=np.uint8)
-        self._kinds[:128] = _ascii_kinds()
+        self.kinds = np.zeros(0x110000, dtype=np.uint8)
+        self.kinds[:128] = _ascii_kinds()
         self.table = _empty_table(FEWEST_WORDS, FEWEST_LETTERS)
 
     def add_texts(self, texts: pa.LargeStringArray) -> None:
@@ -91,13 +91,13 @@ class _WordCounter:
     def _add(self, data: Bytes, walls: Longs, weights: Longs) -> None:
         document, place, wanted = 0, int(walls[0]), -1
         while wanted:
-            document, place, wanted = _count_words(*self.table, self._kinds, data, walls, weights, document, place)
+            document, place, wanted = _count_words(*self.table, self.kinds, data, walls, weights, document, place)
             if wanted > 0:
                 self._make_room(wanted)
             elif wanted < 0:
-                _mark_unseen(self._kinds, data[walls[0] : walls[-1]])
-                for point in np.flatnonzero(self._kinds == ASKED).tolist():
-                    self._kinds[point] = _kind_of(chr(point))
+                _mark_unseen(self.kinds, data[walls[0] : walls[-1]])
+                for point in np.flatnonzero(self.kinds == ASKED).tolist():
+                    self.kinds[point] = _kind_of(chr(point))
 
     def _make_room(self, letters: int) -> None:
         """Makes room for a word of so many bytes, and for as many words and letters as there are."""
@@ -179,7 +179,7 @@ def _count_words(
     while document < walls.size - 1:
         end = walls[document + 1]
         while place < end:
-            word_end = end if weights.size else _end_of_word(kinds, data, place, end)
+            word_end = end if weights.size else end_of_word(kinds, data, place, end)
             if word_end < 0:
                 return document, place, -1
             code = np.uint64(0xCBF29CE484222325)  # FNV-1a
@@ -224,7 +224,7 @@ def _new_word(counts: Longs, offsets: Longs, letters: Bytes, used: Longs, data: 
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _end_of_word(kinds: Bytes, data: Bytes, start: int, end: int) -> int:
+def end_of_word(kinds: Bytes, data: Bytes, start: int, end: int) -> int:
     """Returns where the word that begins at `start` ends, -1 if that depends on a character that is not known yet."""
     if data[start] == ord("'"):
         length = _contraction(data, start, end)

@@ -64,6 +64,15 @@ class TokenSplit:
         """Returns the ids of a document, its closing id 0 included."""
         return self.ids[int(self.offsets[index]) : int(self.offsets[index + 1])]
 
+    def part(self, first: int, end: int) -> "TokenSplit":
+        """Returns the documents from `first` to before `end`, as a split of their own; nothing is copied but its offsets."""
+        offsets = self.offsets[first : end + 1]
+        return TokenSplit(self.ids[int(offsets[0]) : int(offsets[-1])], offsets - offsets[0], self.byte_lengths[first:end])
+
+    def documents_within(self, ids: int) -> int:
+        """Returns how many of the first documents hold at most so many ids together."""
+        return int(np.searchsorted(self.offsets, np.uint64(ids), side="right")) - 1
+
 
 @dataclass(frozen=True)
 class TokenStore:

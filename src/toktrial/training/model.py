@@ -248,9 +248,15 @@ class GPT(nn.Module):
 
         The head computes logits only at those places, not for context or padding. Softmax in float32.
         """
+        return F.cross_entropy(self._logits_at(ids_BT, places), targets, reduction="none")
+
+    def log_probabilities(self, ids_BT: Tensor, places: Tensor) -> Tensor:  # noqa: N803
+        """Returns the log-probability (n, V) of every entry at flat places (n,) of ids (B, T), in nats; softmax in float32."""
+        return F.log_softmax(self._logits_at(ids_BT, places), dim=1)
+
+    def _logits_at(self, ids_BT: Tensor, places: Tensor) -> Tensor:  # noqa: N803
         positions_T = torch.arange(ids_BT.shape[1], device=ids_BT.device)  # noqa: N806
-        hidden = self._hidden(ids_BT, positions_T, None).flatten(0, 1)[places]
-        return F.cross_entropy(self._logits(hidden).float(), targets, reduction="none")
+        return self._logits(self._hidden(ids_BT, positions_T, None).flatten(0, 1)[places]).float()
 
     def parameter_counts(self) -> ParameterCounts:
         total = sum(parameter.numel() for parameter in self.parameters())

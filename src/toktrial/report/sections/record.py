@@ -43,19 +43,23 @@ def environment_section(result: TrialResult) -> Section:
 
 
 def repeat_section(result: TrialResult) -> Section:
-    """Returns what to type to run the trial again: at the commit that its runs came from, where they came from one."""
-    commits = [commit for commit in result.environment["git commit"] if re.fullmatch(r"[0-9a-f]{40}", commit)]
-    checkout = [f"git checkout {commits[0]}"] if len(commits) == 1 else []
-    commands = [*checkout, "toktrial run protocol.toml --trial trials/again"]
+    """Returns how to run the trial again."""
     return Section(
         id="repeat",
         title="Repeat this trial",
         blocks=(
             Paragraph(REPEAT),
-            CodeBlock("\n".join(commands), "sh"),
+            CodeBlock("\n".join(repeat_commands(result)), "sh"),
             Paragraph("Every number in this report is in results.json beside it.", "small"),
         ),
     )
+
+
+def repeat_commands(result: TrialResult) -> list[str]:
+    """Returns what to type to run the trial again: at the commit that its runs came from, where they came from one."""
+    commits = [commit for commit in result.environment["git commit"] if re.fullmatch(r"[0-9a-f]{40}", commit)]
+    checkout = [f"git checkout {commits[0]}"] if len(commits) == 1 else []
+    return [*checkout, "toktrial run protocol.toml --trial trials/again"]
 
 
 def field_text(value: Any) -> str:
@@ -66,7 +70,11 @@ def field_text(value: Any) -> str:
 
 
 def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields every field of nested tables by its dotted name, with its value."""
+    """Yields (dotted name, value) of everything in nested tables.
+
+    >>> list(flat({"a": {"b": 1}, "c": [2]}))
+    [('a.b', 1), ('c', [2])]
+    """
     for name, value in table.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{name}.")
