@@ -151,6 +151,8 @@ def test_what_ends_a_round() -> None:
     # (e, a) spells an entry and is passed over: e + (a b) would be as frequent as (a, b), and goes before (c, d).
     passed_over = [[4, 0, 1]] * 5 + [[2, 3]] * 4
     assert rounds(passed_over, [*letters, b"ea"]) == [1, 1]
+    # (1, a) may not arise, so nothing that holds it may.
+    assert rounds(passed_over, [*letters[:4], b"1"], "superbpe") == [2]
 
 
 def test_shards_may_be_empty_or_know_only_some_of_the_pairs() -> None:

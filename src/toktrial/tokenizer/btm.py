@@ -113,7 +113,7 @@ class BTMTokenizer(Tokenizer):
             primitive = BPETokenizer.train(documents, primitive_vocab_size, min_frequency)
         ids, offsets = encode_documents(primitive, documents)
         rule: dict[str, Any] = {"min_frequency": min_frequency, "score": score, "scope": scope, "max_words": max_words}
-        if shards > 1:
+        if shards != 1:
             if prune:
                 raise TrialError("prune counts in the whole stream: take it with one shard")
             in_shards = ThreadShards(cut_documents(ids, offsets, shards))

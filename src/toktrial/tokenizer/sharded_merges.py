@@ -26,7 +26,8 @@ Three kinds of pairs therefore end a round, as its last merge:
   around (u, v), or they are within u or v, where merges were across words. A merge inside a word removes a junction that had
   kept q from merging.
 
-A score other than `frequency` may rise as other pairs merge, so there every round is one merge.
+Pairs that may not arise because of their bytes are left out of all this: where q is one, (u, v), whose bytes hold those of q,
+is one too. A score other than `frequency` may rise as other pairs merge, so there every round is one merge.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -48,7 +49,7 @@ from toktrial.tokenizer.merge import (
     OnMerge,
     merge_rule,
 )
-from toktrial.tokenizer.merge_rules import ANY, ENDS, FREQUENCY, STARTS, WORDS, flags_of
+from toktrial.tokenizer.merge_rules import ANY, ENDS, FREQUENCY, STARTS, WORDS, flags_of, may_arise
 from toktrial.tokenizer.merge_shard import Changes, MergeShard
 from toktrial.tokenizer.pairs import IntArray, Keys, Longs, PairCounts, add_counts, added_up, enter_pairs
 from toktrial.tokenizer.stream import USABLE_CORES, Cells, cell_type
@@ -143,7 +144,7 @@ class ShardedMergeEngine:
 
     def __init__(self, shards: Shards, entries: Sequence[bytes], vocab_size: int, merges_done: int, rule: MergeRule) -> None:
         self._shards, self._rule, self._vocab_size = shards, rule, vocab_size
-        self._flags = [flags_of(entry) for entry in entries]
+        self._entries = list(entries)
         token_counts = np.zeros(vocab_size, dtype=np.int64)
         if not rule.by_frequency:
             token_counts = sum(shards.call("count_tokens"), start=token_counts)
@@ -165,6 +166,8 @@ class ShardedMergeEngine:
             self.recount(merges_left)
         while True:
             best = self._best.take()
+            if best is not None and not self._may_arise(*best[:2]):
+                continue
             if best is not None and not self._waiting.touch(*best[:2]):
                 self._taken = best[:2]
                 return best
@@ -180,14 +183,20 @@ class ShardedMergeEngine:
     def merge(self, left: int, right: int, new: int, entry: bytes, count: int) -> None:
         """Lets the merge of the pair just taken wait for others, or runs the round if no other may follow."""
         self._taken = None
-        self._flags.append(flags_of(entry))
-        self._batch.append((left, right, new, self._flags[new]))
+        self._entries.append(entry)
+        self._batch.append((left, right, new, flags_of(entry)))
         self._counts.append(count)
         self._waiting.add(left, right)
-        inside_word = self._rule.scope == WORDS and self._flags[left] & ENDS and self._flags[right] & STARTS
-        ends_round = left == right or inside_word or self._passed_over.touch(left, right)
+        ends_round = left == right or self._is_inside_word(left, right) or self._passed_over.touch(left, right)
         if ends_round or not self._rule.by_frequency:
             self._run_round()
+
+    def _may_arise(self, left: int, right: int) -> bool:
+        return may_arise(self._entries[left] + self._entries[right], self._rule.scope, self._rule.max_words)
+
+    def _is_inside_word(self, left: int, right: int) -> bool:
+        flags = flags_of(self._entries[left]) & ENDS, flags_of(self._entries[right]) & STARTS
+        return self._rule.scope == WORDS and all(flags)
 
     def _run_round(self) -> None:
         """Sends the waiting merges to the shards and adds up what they changed."""
