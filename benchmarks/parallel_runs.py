@@ -166,7 +166,7 @@ def calculated(settings: Sequence[Setting], machine_cores: int, machine_gpus: in
     elif threads > 1:
         serial = max(0.0, (threads / gain - 1) / (threads - 1))  # Amdahl's law
         with_all = 1 / (serial + (1 - serial) / machine_cores)
-        yield f"one run with {machine_cores} threads: {with_all:.1f} times one thread (Amdahl's law, from {gain:.2f} for {threads})"
+        yield f"one run with {machine_cores} threads: {with_all:.1f} times one thread (Amdahl's law; {threads}: {gain:.2f})"
 
 
 def main() -> None:
