@@ -52,7 +52,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     cluster = Cluster(initialize_head=True, head_node_args={**options(temporary), "include_dashboard": False})
     other = cluster.add_node(**options(temporary_of_other))
     yield Nodes(cluster.address, temporary_of_other, lambda: cluster.remove_node(other, allow_graceful=False))
-    cluster.shutdown()
+    cluster.shutdown()  # type: ignore[no-untyped-call]  # Ray leaves it so
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,11 @@ def wait_until(is_so: Callable[[], Any], while_alive: "subprocess.Popen[str] | N
 
 
 def when(is_so: Callable[[], Any], then: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=lambda: (wait_until(is_so), then()), daemon=True)
+    def watch() -> None:
+        wait_until(is_so)
+        then()
+
+    thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     return thread
 
