@@ -25,7 +25,7 @@ from toktrial.trial import Trial
 from toktrial.trial_folder import TrialFolder
 
 ONE_CORE = {"CPU": 1.0}
-AT_ONCE = 50
+AT_ONCE = 20
 
 
 def leave_something(place: str, trial: TrialFolder) -> None:
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--ray", default="local", help="address of the cluster")
     parser.add_argument("--storage", help="address of the object storage")
     parser.add_argument("--at", type=Path, help="folder of the trial")
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     with connected(options.ray, options.storage) as cluster, empty_trial(cluster, options.at) as trial:
         kinds: dict[str, tuple[int, Callable[[], object]]] = {

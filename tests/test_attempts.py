@@ -39,11 +39,19 @@ def test_an_attempt_sees_the_trial_and_writes_beside_it(trial: Path) -> None:
     own = attempts.begin(trial, JOB, "one", RUN)
     assert (own / "protocol.toml").read_text() == "seeds = 2\n"
     assert (own / "tokens" / "bpe" / "file").read_text() == "tokens/bpe"
-    assert (own / "runs" / "bpe" / "seed-2" / "file").read_text() == "runs/bpe/seed-2"
-    assert not (own / RUN).exists()
+    assert (own / RUN).parent.is_dir() and not (own / RUN).exists()
+    assert not (own / "runs" / "bpe" / "seed-2").exists(), "no run reads another"
     assert not (own / ".lock").exists(), "each has a lock of its own"
     write(own / RUN, weights="trained")
     assert not (trial / RUN).exists()
+
+
+def test_a_tuning_run_sees_what_is_beside_the_tuning_runs(trial: Path) -> None:
+    write(trial / "tuning" / "tokens" / "bpe", file="parted")
+    place = "tuning/runs/bpe/rate-0.001/seed-1000001"
+    own = attempts.begin(trial, f"tune/{place}", "one", place)
+    assert (own / "tuning" / "tokens" / "bpe" / "file").read_text() == "parted"
+    assert (own / place).parent.is_dir() and (own / "runs" / "bpe" / "seed-2" / "file").exists()
 
 
 def test_it_begins_with_what_the_furthest_attempt_has_left(trial: Path) -> None:

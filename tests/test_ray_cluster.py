@@ -52,7 +52,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     cluster = Cluster(initialize_head=True, head_node_args={**options(temporary), "include_dashboard": False})
     other = cluster.add_node(**options(temporary_of_other))
     yield Nodes(cluster.address, temporary_of_other, lambda: cluster.remove_node(other, allow_graceful=False))
-    cluster.shutdown()
+    cluster.shutdown()  # type: ignore[no-untyped-call]  # Ray leaves it so
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +87,12 @@ def wait_until(is_so: Callable[[], Any], while_alive: "subprocess.Popen[str] | N
         time.sleep(0.05)
 
 
-def once(is_so: Callable[[], Any], then: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=lambda: (wait_until(is_so), then()), daemon=True)
+def when(is_so: Callable[[], Any], then: Callable[[], None]) -> threading.Thread:
+    def watch() -> None:
+        wait_until(is_so)
+        then()
+
+    thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     return thread
 
@@ -139,7 +143,7 @@ def test_a_run_goes_on_elsewhere_when_its_node_dies_even_where_nodes_share_no_pa
         kept = {str(Path(file).parent) for file in storage.files("attempts/train") if "/checkpoint-" in file}
         return any(list(nodes.temporary_of_other.glob(f"toktrial-*/.attempts/train/{attempt}")) for attempt in kept)
 
-    watcher = once(other_keeps_a_checkpoint, nodes.kill_other)
+    watcher = when(other_keeps_a_checkpoint, nodes.kill_other)
     with connected(nodes.address, s3_bucket) as cluster:
         trial = Trial(tmp_path / "trial", plan, executor=cluster)
         trial.evaluate()
@@ -169,10 +173,10 @@ def test_what_goes_wrong_in_a_task_is_said_as_on_one_machine(
             cluster.do(trial, [Job("evaluate", "bpe", 1)])
         with pytest.raises(TrialError, match="lost dying 2 times, the last time so: The worker died"):
             cluster.do_tasks(trial, [Task("dying", "dying", "dying", die)], {"CPU": 1})
-        once = partial(end_once, tmp_path / "marker")
-        found = cluster.do_tasks(trial, [Task("ending", "ending", "ending", once)], {"CPU": 1})
+        ending = Task("ending", "ending", "ending", partial(end_once, tmp_path / "marker"))
+        found = cluster.do_tasks(trial, [ending], {"CPU": 1})
         assert found == {"ending": "done by another process"}, "SIGTERM is how a machine that is taken away says so"
-        watcher = once((tmp_path / "begun").exists, lambda: os.kill(os.getpid(), signal.SIGINT))
+        watcher = when((tmp_path / "begun").exists, lambda: os.kill(os.getpid(), signal.SIGINT))
         waiting = partial(wait_to_be_stopped, tmp_path / "begun", tmp_path / "stopped")
         with pytest.raises(KeyboardInterrupt):
             cluster.do_tasks(trial, [Task("waiting", "waiting", "waiting", waiting)], {"CPU": 1})

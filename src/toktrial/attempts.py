@@ -89,10 +89,15 @@ def copy_by_links(source: Path, target: Path) -> None:
 
 
 def _link_all_but(place: Sequence[str], source: Path, target: Path) -> None:
-    """Links to everything in `source` except the folder `place`, of which only the folders above it are made."""
+    """Links to everything in `source` except the folder `place`, of which only the folders above it are made.
+
+    Other runs are left out: no job reads one, and there may be many.
+    """
     target.mkdir(parents=True)
     for path in source.iterdir() if source.is_dir() else ():
         if path.name != place[0] and not path.name.startswith("."):
             (target / path.name).symlink_to(path)
-    if len(place) > 1:
+    if len(place) > 1 and place[0].startswith("runs"):
+        (target / Path(*place[:-1])).mkdir(parents=True)
+    elif len(place) > 1:
         _link_all_but(place[1:], source / place[0], target / place[0])

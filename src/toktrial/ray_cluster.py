@@ -6,6 +6,7 @@ whole one, and CUDA_VISIBLE_DEVICES is left to Ray, because each of these has be
 52133 and 44821).
 """
 
+import logging
 import os
 import socket
 from collections import deque
@@ -20,7 +21,7 @@ from toktrial import artifact, attempts, progress
 from toktrial.artifact import MANIFEST
 from toktrial.corpus.stage import corpus_fingerprint
 from toktrial.errors import TrialError
-from toktrial.integrity import ASIDE
+from toktrial.integrity import ASIDE, RUNS
 from toktrial.jobs import Executor, Job, Worker, calibrations
 from toktrial.parallel import TITLES, with_threads
 from toktrial.protocol import Protocol
@@ -49,6 +50,7 @@ INSTALL = "`pip install 'toktrial[ray]'` on every machine of the cluster"
 MOST_LOST_ATTEMPTS = 20  # at a task, because its worker or its machine died, until it is given up
 SECONDS_TO_STOP = 120.0  # that runs get to write their checkpoints
 SECONDS_TO_CONNECT = 10.0
+UNREAD = ("graphs/*", "report", *RUNS)  # folders of a trial that no task reads, but for the run that it is about
 
 
 class RayCluster(Executor):
@@ -62,9 +64,9 @@ class RayCluster(Executor):
         self._attempt = ray.remote(max_retries=MOST_LOST_ATTEMPTS)(attempt)
         # max_calls: in a process of its own, because one that has used a GPU keeps some of its memory, and stays with that GPU.
         self._gpu_attempt = ray.remote(max_calls=1, max_retries=MOST_LOST_ATTEMPTS)(attempt)
-        self._call = ray.remote(num_cpus=1, max_retries=MOST_LOST_ATTEMPTS)(call)
+        self._call: Any = ray.remote(num_cpus=1, max_retries=MOST_LOST_ATTEMPTS)(call)
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._board = ray.remote(num_cpus=0)(Board).options(scheduling_strategy=here).remote()
+        self._board: Any = ray.remote(num_cpus=0)(Board).options(scheduling_strategy=here).remote()
         self._trials: dict[Path, TrialFolder] = {}
 
     def restore(self, folder: Path) -> None:
@@ -101,8 +103,8 @@ class RayCluster(Executor):
         """Calls a function for each item, on one core each; yields the results in order. Few items are held at a time."""
         import ray
 
-        shared, waiting = ray.put(function), deque()
-        most = 2 * int(ray.cluster_resources().get("CPU", 1))
+        shared, most = ray.put(function), 2 * int(sum(node.get("CPU", 0) for node in _nodes()))
+        waiting: deque[ray.ObjectRef[ResultT]] = deque()
         for item in items:
             waiting.append(self._call.remote(shared, item))
             if len(waiting) > most:
@@ -155,11 +157,11 @@ class RayCluster(Executor):
         self._trials[trial.folder] = trial
         if not tasks:
             return {}
-        setting = self._share(trial)
+        settings = self._share(trial, tasks)
         _say_if_none_has(needed)
         made = self._gpu_attempt if "GPU" in needed else self._attempt
         made = made.options(num_cpus=needed["CPU"], num_gpus=needed.get("GPU", 0))
-        refs = {made.remote(task, setting, self._board): task for task in tasks}
+        refs = {made.remote(task, setting, self._board): task for task, setting in zip(tasks, settings, strict=True)}
         numbers, results = {task.name: number for number, task in enumerate(tasks)}, {}
         with progress.progress_of_jobs(tasks[0].title, len(tasks)) as shown:
             try:
@@ -175,15 +177,22 @@ class RayCluster(Executor):
                 raise
         return results
 
-    def _share(self, trial: TrialFolder) -> Setting:
-        """Lets the machines see what is finished of the trial, and returns what they must know of it."""
+    def _share(self, trial: TrialFolder, tasks: Sequence[Task] = ()) -> list[Setting]:
+        """Lets the machines see what is finished of the trial, and returns what they must know of it for each task."""
         folders = [path.parent for path in sorted(trial.folder.rglob(MANIFEST)) if artifact.is_finished(path.parent)]
         names = [folder.relative_to(trial.folder) for folder in folders]
         finished = [name.as_posix() for name in names if not any(part.startswith((".", ASIDE)) for part in name.parts)]
         if self._storage:
             for name in finished:
                 self._storage.upload(trial.folder / name, name)
-        return Setting(trial.folder.absolute(), finished, trial.allow_code, self._storage and self._storage.address)
+        read = [name for name in finished if not any(map(PurePosixPath(name).match, UNREAD))]
+        address = self._storage.address if self._storage else None
+        return [
+            Setting(
+                trial.folder.absolute(), read + [name for name in finished if name == task.place], trial.allow_code, address
+            )
+            for task in tasks
+        ]
 
     def _accept(self, trial: TrialFolder, task: Task, outcome: Outcome) -> Any:
         """Moves what a task has left into the trial, also where it failed, and returns its result, or raises its error."""
@@ -236,7 +245,10 @@ def connected(address: str, storage: str | None = None, runs_per_gpu: int = 1) -
     _check_address(address)
     try:
         ray.init(
-            address=address, include_dashboard=False if address == "local" else None, log_to_driver=False, logging_level="ERROR"
+            address=address,
+            include_dashboard=False if address == "local" else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise TrialError(f"cannot use the Ray cluster at {address} ({error}): see `ray status --address {address}`") from None
@@ -275,7 +287,7 @@ def _nodes() -> list[dict[str, float]]:
     """Returns the resources of every machine of the cluster."""
     import ray
 
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]  # Ray leaves it so
 
 
 def _has(resources: dict[str, float], needed: dict[str, float]) -> bool:

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from toktrial import __version__, attempts, progress
 from toktrial.artifact import MANIFEST
 from toktrial.errors import TrialError
-from toktrial.integrity import ASIDE, RUNS
 from toktrial.jobs import Job, Worker
 from toktrial.lock import writing_run
 from toktrial.parallel import TITLES
@@ -37,8 +36,6 @@ ResultT = TypeVar("ResultT")
 SECONDS_TO_SEE = 120.0  # that a machine gets to see in a shared folder what was written elsewhere: NFS keeps listings a minute
 SECONDS_BETWEEN_LOOKS = 0.5
 ATTEMPTS_IN_STORAGE = "attempts"
-# Folders of a trial that no task reads, but for the run that it is about.
-UNREAD = ("graphs/*", "report", f"{ASIDE}/*", f"{ATTEMPTS_IN_STORAGE}/*", *RUNS)
 
 
 @dataclass(frozen=True)
@@ -63,11 +60,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a machine must know of the trial."""
+    """What a machine must know of the trial for a task."""
 
     trial: Path
     finished: list[str]
-    """The folders that it must see there, or in the storage."""
+    """The folders that the task may read: it must see them there, or fetches them from the storage."""
     allow_code: bool
     storage: str | None
     version: str = __version__
@@ -168,8 +165,7 @@ def _copy_from(storage: Storage, task: Task, setting: Setting) -> Path:
     trial = Path(tempfile.gettempdir()) / f"toktrial-{os.getuid()}-{name}"
     with writing_run(trial):  # other tasks of this machine fetch into it too
         for name in setting.finished:
-            if name == task.place or not any(map(PurePosixPath(name).match, UNREAD)):
-                storage.download(name, trial / name)
+            storage.download(name, trial / name)
         if task.goes_on and (attempt := _furthest_attempt(storage, task)):
             earlier = attempts.view(trial, task.name, attempt) / task.place
             storage.download(f"{ATTEMPTS_IN_STORAGE}/{task.name}/{attempt}", earlier)
