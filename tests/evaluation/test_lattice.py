@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toktrial.evaluation.healing import EntryTable
@@ -38,6 +38,7 @@ def weight(ids: tuple[int, ...]) -> float:
     return float(weights_of(np.array([0, *ids[:-1]]), np.array(ids)).sum())
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_its_cuts_are_all_there_are_each_once(text: bytes) -> None:
     lattice, expected = Lattice(text, ENTRIES), sorted(slow_cuts(text))
@@ -46,6 +47,7 @@ def test_its_cuts_are_all_there_are_each_once(text: bytes) -> None:
     assert sorted(ids_of(lattice, lattice.cut_of(ids)) for ids in expected) == expected
 
 
+@settings(deadline=None)
 @given(TEXTS, st.integers(0, 9))
 def test_a_drawn_cut_has_the_probability_that_its_weights_give_it(text: bytes, seed: int) -> None:
     lattice = Lattice(text, ENTRIES)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toktrial.evaluation import ngrams
@@ -77,6 +77,7 @@ class SlowModel:
         return -math.fsum(math.log(self.probability(gram)) for gram in grams)
 
 
+@settings(deadline=None)
 @given(DOCUMENTS, DOCUMENTS, st.integers(1, ORDER))
 def test_every_document_has_the_nats_of_the_slow_twin(train: Documents, scored: Documents, order: int) -> None:
     fast = NgramModel.of(split_of(train), ENTRIES, order).document_nats(split_of(scored))
@@ -84,6 +85,7 @@ def test_every_document_has_the_nats_of_the_slow_twin(train: Documents, scored: 
     assert fast.tolist() == pytest.approx([slow.document_nats(document) for document in scored], rel=1e-9)
 
 
+@settings(deadline=None)
 @given(DOCUMENTS, st.lists(st.integers(1, ENTRIES - 1), max_size=6))
 def test_what_may_follow_a_history_sums_to_one(train: Documents, history: list[int]) -> None:
     model = NgramModel.of(split_of(train), ENTRIES, ORDER)
@@ -92,6 +94,7 @@ def test_what_may_follow_a_history_sums_to_one(train: Documents, history: list[i
     assert np.isfinite(nats).all()
 
 
+@settings(deadline=None)
 @given(DOCUMENTS, DOCUMENTS, st.integers(1, 9))
 def test_chunks_change_nothing(train: Documents, scored: Documents, chunk: int) -> None:
     model, split = NgramModel.of(split_of(train), ENTRIES), split_of(scored)

@@ -59,7 +59,7 @@ def slow_share(scores: list[float], outcomes: list[float]) -> float:
     return sum(right) / len(pairs)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_correlation_and_pairs_are_those_of_scipy_and_of_a_plain_loop(data: st.DataObject) -> None:
     outcomes = data.draw(VALUES)

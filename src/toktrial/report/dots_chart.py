@@ -80,7 +80,7 @@ def measures_figure(found: Intrinsic, names: Mapping[str, str], verdicts: Mappin
     names: of the measures, for readers; verdicts: what each panel says above itself.
     """
     tracks = list(found.tracks)
-    panels = []
+    panels: list[Specification] = []
     for measure in found.foretelling:
         rows: list[dict[str, Any]] = [
             {"name": track, "measure": values[measure], "value": found.outcome[track]} for track, values in found.tracks.items()

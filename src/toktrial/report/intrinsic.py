@@ -99,11 +99,9 @@ def foretell(scores: Mapping[str, Floats], outcomes: Sequence[Sequence[float]]) 
     for name, score in scores.items():
         correlation, share = (float(of(score[all_tracks], means, all_tracks)[0]) for of in (_correlations, _shares))
         is_known = not np.isnan(correlation)
+        low, high = _interval(_correlations(score[drawn], drawn_means, drawn)) if is_known else (None, None)
         found[name] = Foretelling(
-            correlation if is_known else None,
-            *(_interval(_correlations(score[drawn], drawn_means, drawn)) if is_known else (None, None)),
-            share,
-            *_interval(_shares(score[drawn], drawn_means, drawn)),
+            correlation if is_known else None, low, high, share, *_interval(_shares(score[drawn], drawn_means, drawn))
         )
     return dict(sorted(found.items(), key=lambda item: (-item[1].share_of_pairs, -(item[1].rank_correlation or 0))))
 

@@ -1,6 +1,6 @@
 """The gap of one cut: whether a verdict about tokenizers is one about the single cut that each of them scores."""
 
-from toktrial.report.blocks import Section, Table, paragraphs
+from toktrial.report.blocks import Blocks, Section, Table, paragraphs
 from toktrial.report.marginal import MarginalGaps
 from toktrial.report.result import TrialResult
 from toktrial.report.wording import PLUS_MINUS, count, decimal, joined, percent, plural, signed
@@ -23,7 +23,7 @@ def marginal_section(result: TrialResult) -> Section | None:
     if not found:
         return None
     said = [WHAT_IT_IS, *gap_sentences(found, result.baseline)]
-    blocks = (
+    blocks: Blocks = (
         *paragraphs(said),
         gaps_table(found),
         changes_table(found, result.baseline),
