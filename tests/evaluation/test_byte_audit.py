@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from toktrial import artifact
 from toktrial.corpus.documents import Documents
-from toktrial.evaluation.byte_audit import ByteAudit, RunAudit, audit_runs, audit_split, text_sha256
+from toktrial.evaluation.byte_audit import ByteAudit, audit_runs, audit_split, text_sha256
 from toktrial.evaluation.run_files import DOCUMENT_NATS_FILE, FINAL_FILE
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokens.store import TokenSplit
@@ -56,7 +56,9 @@ def test_every_kind_of_wrong_count_is_a_fault(story_tokenizers: dict[str, Tokeni
 def test_bits_per_byte_are_computed_from_the_corpus_bytes(tmp_path: Path) -> None:
     np.save(tmp_path / DOCUMENT_NATS_FILE, np.array([2.0, 4.0]) * math.log(2))
     artifact.write_json(tmp_path / FINAL_FILE, {"bits_per_byte": 2.0})
-    assert audit_runs({"bpe/seed-1": tmp_path}, 3) == {"bpe/seed-1": RunAudit(2.0, pytest.approx(2.0))}
+    run = audit_runs({"bpe/seed-1": tmp_path}, 3)["bpe/seed-1"]
+    assert run.reported == 2.0
+    assert run.recomputed == pytest.approx(2.0)
     runs = audit_runs({"bpe/seed-1": tmp_path}, 4)
     (fault,) = ByteAudit({}, {}, runs).faults()
     assert fault == "run bpe/seed-1 reports 2.0 bits per byte, but its documents' nats give 1.5"

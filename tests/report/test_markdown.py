@@ -3,6 +3,7 @@
 import html
 import re
 import string
+from urllib.parse import quote
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -40,6 +41,14 @@ def test_names_are_shown_as_they_stand(name: str) -> None:
     for match in found:
         assert match is not None
         assert html.unescape(match[1]).split() == name.split()
+
+
+@given(name=NAMES)
+def test_a_link_leads_to_its_address(name: str) -> None:
+    address = f"{quote(name)}/report/index.html"
+    page = read(Table("", ("", "report"), [["of", address]], ("text", "link")))
+    (link,) = re.findall(r'<a href="(.*?)">(.*?)</a>', page)
+    assert [html.unescape(part) for part in link] == [f"./{address}", address]
 
 
 @given(text=st.text(string.punctuation + "ab \n", min_size=1, max_size=20))
