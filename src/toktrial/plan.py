@@ -14,7 +14,7 @@ from toktrial.corpus.config import HUB_PREFIX
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
 from toktrial.report.wording import plural
-from toktrial.tokenizer.config import BPERecipe, FileRecipe
+from toktrial.tokenizer.config import BPERecipe, BytesRecipe, FileRecipe
 from toktrial.training.config import ModelConfig, TrainingConfig, matched_shape, steps_of
 from toktrial.training.rates import tuning_settings
 from toktrial.trial_folder import TrialFolder
@@ -222,6 +222,7 @@ def sampled_tokens(protocol: Protocol, documents: "Documents") -> dict[str, int]
     from toktrial.tokenizer.bpe import BPETokenizer
     from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
     from toktrial.tokenizer.file import load_file_track
+    from toktrial.tokenizer.single_bytes import BytesTokenizer
 
     full = BPETokenizer.train(documents, protocol.vocab_size)
     found: dict[str, int] = {}
@@ -229,6 +230,8 @@ def sampled_tokens(protocol: Protocol, documents: "Documents") -> dict[str, int]
         tokenizer: Tokenizer
         if isinstance(recipe, BPERecipe):
             tokenizer = full
+        elif isinstance(recipe, BytesRecipe):
+            tokenizer = BytesTokenizer()
         elif isinstance(recipe, FileRecipe):
             tokenizer = load_file_track(recipe.path, protocol.vocab_size)
         else:

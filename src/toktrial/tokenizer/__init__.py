@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from toktrial.tokenizer.merge import LearnedMerges as LearnedMerges
     from toktrial.tokenizer.merge import learn_merges as learn_merges
     from toktrial.tokenizer.merge import learn_merges_of_stream as learn_merges_of_stream
+    from toktrial.tokenizer.single_bytes import BytesTokenizer as BytesTokenizer
     from toktrial.tokenizer.tkn import PairGraph as PairGraph
     from toktrial.tokenizer.tkn import SyncStream as SyncStream
     from toktrial.tokenizer.tkn import TknMiner as TknMiner
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HOME = {
     "BPETokenizer": "bpe",
     "BTMTokenizer": "btm",
+    "BytesTokenizer": "single_bytes",
     "FileTokenizer": "file",
     "LearnedMerges": "merge",
     "PairGraph": "tkn",

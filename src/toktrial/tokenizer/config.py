@@ -72,8 +72,16 @@ class FileRecipe:
             raise TrialError('the recipe `file` needs a path: name the tokenizer.json, as in path = "tokenizer.json"')
 
 
-Recipe = BPERecipe | BTMRecipe | FileRecipe
-RECIPES: dict[str, type[Recipe]] = {kind.recipe: kind for kind in (BPERecipe, BTMRecipe, FileRecipe)}
+@dataclass(frozen=True)
+class BytesRecipe:
+    """No merges at all: every byte is an entry."""
+
+    recipe: ClassVar[str] = "bytes"
+    tokenizer_name: ClassVar[str] = "bytes_tokenizer"
+
+
+Recipe = BPERecipe | BTMRecipe | BytesRecipe | FileRecipe
+RECIPES: dict[str, type[Recipe]] = {kind.recipe: kind for kind in (BPERecipe, BTMRecipe, BytesRecipe, FileRecipe)}
 
 
 def named_code(tracks: Mapping[str, Recipe]) -> dict[str, str]:

@@ -8,8 +8,9 @@ from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
 from toktrial.tokenizer.file import FileTokenizer
+from toktrial.tokenizer.single_bytes import BytesTokenizer
 
-KINDS: dict[str, type[Tokenizer]] = {kind.recipe: kind for kind in (BPETokenizer, BTMTokenizer, FileTokenizer)}
+KINDS: dict[str, type[Tokenizer]] = {kind.recipe: kind for kind in (BPETokenizer, BTMTokenizer, BytesTokenizer, FileTokenizer)}
 
 
 def load_tokenizer(folder: Path | str) -> Tokenizer:

@@ -16,9 +16,11 @@ from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer, read_batches
 from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
 from toktrial.tokenizer.config import (
+    SMALLEST_VOCAB_SIZE,
     TOKENIZERS_FOLDER,
     BPERecipe,
     BTMRecipe,
+    BytesRecipe,
     FileRecipe,
     Recipe,
     check_code,
@@ -28,6 +30,7 @@ from toktrial.tokenizer.config import (
 from toktrial.tokenizer.file import file_fingerprint, load_file_track
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, learn_merges_of_stream
+from toktrial.tokenizer.single_bytes import BytesTokenizer
 from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
 from toktrial.tokenizer.transformers_files import HELD_OUT_DOCUMENTS
 
@@ -62,6 +65,8 @@ def prepare_tokenizers(
     for track, recipe in tracks.items():
         if isinstance(recipe, BPERecipe):
             fingerprints[track] = bpe_fingerprints[names[track]]
+        elif isinstance(recipe, BytesRecipe):
+            fingerprints[track] = stage.prepare_bytes(names[track])
         elif isinstance(recipe, FileRecipe):
             fingerprints[track] = stage.prepare_file(names[track], recipe)
         else:
@@ -172,6 +177,12 @@ class _Stage:
         if learned.passed_over:
             progress.print_line(f"{len(learned.passed_over)} pairs passed over: joined, they spell an entry that exists")
         return learned
+
+    def prepare_bytes(self, name: str) -> str:
+        fingerprint = artifact.fingerprint("bytes tokenizer", {})
+        if not artifact.is_finished(self.folder(name), fingerprint):
+            self._publish(name, fingerprint, BytesTokenizer(), SMALLEST_VOCAB_SIZE)
+        return fingerprint
 
     def prepare_file(self, name: str, recipe: FileRecipe) -> str:
         folder = self.folder(name)
