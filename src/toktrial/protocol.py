@@ -7,7 +7,7 @@ import re
 import tomllib
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,18 +16,18 @@ from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import MOST_SEEDS, TrialError, check_numbers, nearest_name
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.report.config import VerdictConfig
-from toktrial.tokenizer.config import RECIPES, SMALLEST_VOCAB_SIZE, BPERecipe, BTMRecipe, Recipe
-from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
+from toktrial.tokenizer.config import RECIPES, SMALLEST_VOCAB_SIZE, BPERecipe, BTMRecipe, Recipe, with_sizes
+from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig, flops_per_step, matched_shape
 
 ConfigT = TypeVar("ConfigT")
 FEWEST_SEEDS_OF_A_LOOK = 2  # a single difference has no interval
 LONGEST_NAME = 200  # bytes; file systems allow 255, and names of tokenizers and partial folders add to a track's
 MOST = {"seeds": MOST_SEEDS, "most_seeds": MOST_SEEDS, "vocab_size": (1 << 20, "four times the largest vocabularies in use")}
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")  # Python also reads undecodable bytes of a file name as these
-# What a trial may change after it has begun, as no finished stage becomes wrong; `is_amendable` knows two more. Finished curves
-# were measured on evaluation.eval_documents, so that is not one of them.
+# What a trial may change after it has begun, as no finished stage becomes wrong; `is_amendable` knows three more. Finished
+# curves were measured on evaluation.eval_documents, so that is not one of them.
 AMENDABLE = (
-    "most_seeds", "control", "training.threads", "verdict.confidence", "verdict.budget", "verdict.floor",
+    "most_seeds", "control", "training.threads", "verdict.confidence", "verdict.floor",
     "evaluation.prompts", "evaluation.max_new_bytes", "evaluation.temperature", "evaluation.top_k", "evaluation.top_p",
     "evaluation.sample_seed", "evaluation.minimal_pairs",
 )  # fmt: skip
@@ -53,7 +53,7 @@ class Protocol:
     control: bool = False
     """A/A control: train the baseline again under as many other seeds, to show how far chance alone makes runs differ."""
     vocab_size: int = 16_384
-    """Entries of every track's tokenizer, and rows of the model's embedding."""
+    """Entries of every tokenizer, and rows of its model's embedding, where a track has no `vocab_size` of its own."""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     """Where the documents come from."""
     tracks: dict[str, Recipe] = field(default_factory=lambda: {"bpe": BPERecipe(), "btm": BTMRecipe()})
@@ -93,17 +93,43 @@ class Protocol:
                 )
         if len(self.tracks) < 2:
             raise TrialError(f"a trial compares two or more tracks, but `tracks` names {len(self.tracks)}")
-        for name, recipe in self.tracks.items():
-            if isinstance(recipe, BTMRecipe) and recipe.primitive_vocab_size > self.vocab_size:
+        for name, recipe in self.sized_tracks.items():
+            check_numbers(f"tracks.{name}", recipe, {"vocab_size": SMALLEST_VOCAB_SIZE}, MOST)
+            if isinstance(recipe, BTMRecipe) and recipe.primitive_vocab_size > recipe.vocab_size:
                 raise TrialError(
                     f"tracks.{name}.primitive_vocab_size is {recipe.primitive_vocab_size}, which is above vocab_size "
-                    f"{self.vocab_size}: the primitives are part of the vocabulary"
+                    f"{recipe.vocab_size}: the primitives are part of the vocabulary"
                 )
+        if self.verdict.budget == "flops" and self.training.epochs:
+            raise TrialError(
+                'verdict.budget = "flops" and training.epochs both decide how many steps a track takes: leave training.epochs '
+                "at 0, and set training.steps, which are then those of the baseline"
+            )
 
     @property
     def baseline(self) -> str:
         """Name of the track that every other is compared with."""
         return next(iter(self.tracks))
+
+    @property
+    def sized_tracks(self) -> dict[str, Recipe]:
+        """The tracks with the number of entries that each asks for."""
+        return with_sizes(self.tracks, self.vocab_size)
+
+    def shape_of(self, track: str, token_ratio: float = 1.0) -> tuple[ModelConfig, TrainingConfig]:
+        """Returns the configs that a track is trained with.
+
+        token_ratio: bytes of text that the track's tokens hold on average, over those of the baseline's tokens. It matters only
+        where `training.match` is bytes.
+        """
+        model, training = self.model, self.training
+        if training.match == "bytes" and track != self.baseline:
+            model, training = matched_shape(model, training, token_ratio)
+        if self.verdict.budget == "flops":
+            flops = self.training.steps * flops_per_step(self.model, self.training, self.sized_tracks[self.baseline].vocab_size)
+            steps = round(flops / flops_per_step(model, training, self.sized_tracks[track].vocab_size))
+            training = replace(training, steps=max(1, steps))
+        return model, training
 
     @property
     def seed_numbers(self) -> range:
@@ -196,6 +222,8 @@ def is_amendable(name: str, old: Any, new: Any, asked: Protocol) -> bool:
         tunes_for_all_steps = bool(asked.tuning.rates) and not asked.tuning.steps  # more steps would need another tuning
         can_grow = asked.training.schedule == "constant" and not asked.training.epochs and not tunes_for_all_steps
         return bool(new > old and can_grow)
+    if name == "verdict.budget":
+        return "flops" not in (old, new)  # which gives runs another number of steps
     return name in AMENDABLE
 
 

@@ -334,7 +334,7 @@ def test_a_file_is_a_track_on_the_command_line(
     llama3_like(storybook).save(str(tmp_path / "tokenizer.json"))
     protocol.save(with_a_file(tiny_protocol, "tokenizer.json"), tmp_path / "protocol.toml")
     written = (tmp_path / "protocol.toml").read_text()
-    assert '[tracks.mine]\nrecipe = "file"\npath = "tokenizer.json"' in written
+    assert '[tracks.mine]\nrecipe = "file"\nvocab_size = 0\npath = "tokenizer.json"' in written
 
     with pytest.raises(SystemExit) as stopped:  # 700 entries of the file and `<|endoftext|>` are one too many
         cli.main(["tokens", "protocol.toml"])

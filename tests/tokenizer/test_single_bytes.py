@@ -7,7 +7,7 @@ from transformers import AutoTokenizer
 from toktrial import artifact
 from toktrial.corpus.documents import Documents
 from toktrial.tokenizer.bpe import CHECKED_TEXTS
-from toktrial.tokenizer.config import BPERecipe, BytesRecipe
+from toktrial.tokenizer.config import BPERecipe, BytesRecipe, Recipe
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokenizer.single_bytes import BytesTokenizer
 from toktrial.tokenizer.stage import prepare_tokenizers
@@ -30,7 +30,7 @@ def test_transformers_gives_the_same_ids(tmp_path: Path) -> None:
 
 
 def test_the_stage_makes_it_whatever_the_corpus(storybook: list[str], tmp_path: Path) -> None:
-    tracks = {"bpe": BPERecipe(), "bytes": BytesRecipe()}
+    tracks: dict[str, Recipe] = {"bpe": BPERecipe(), "bytes": BytesRecipe()}
     for name in ("one", "two"):
         documents = Documents.of(storybook[:50] if name == "one" else storybook[50:90])
         prepare_tokenizers(tracks, 300, documents, f"corpus {name}", tmp_path / name)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from toktrial.tokenizer.tkn import PairGraph as PairGraph
     from toktrial.tokenizer.tkn import SyncStream as SyncStream
     from toktrial.tokenizer.tkn import TknMiner as TknMiner
+    from toktrial.tokenizer.unigram import UnigramTokenizer as UnigramTokenizer
 
 _HOME = {
     "BPETokenizer": "bpe",
@@ -31,6 +32,7 @@ _HOME = {
     "SyncStream": "tkn",
     "TknMiner": "tkn",
     "Tokenizer": "base",
+    "UnigramTokenizer": "unigram",
     "encode_documents": "btm",
     "learn_merges": "merge",
     "learn_merges_of_stream": "merge",

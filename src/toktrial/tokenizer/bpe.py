@@ -153,7 +153,7 @@ class BPETokenizer(ByteLevelTokenizer):
         from tokenizers import Tokenizer as HFTokenizer
         from tokenizers import decoders, models, pre_tokenizers, trainers
 
-        _check_vocab_size(vocab_size)
+        check_vocab_size(vocab_size)
         documents = Documents.of(documents)
         tokenizer = HFTokenizer(models.BPE())
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -175,7 +175,7 @@ class BPETokenizer(ByteLevelTokenizer):
         BPE training is a sequence, so that is what a training of that size alone would have learned. Raises TrialError
         for a vocabulary too small to hold every byte.
         """
-        _check_vocab_size(vocab_size)
+        check_vocab_size(vocab_size)
         content: dict[str, Any] = json.loads(self.tokenizer_json)
         model = content["model"]
         vocabulary: dict[str, int] = model["vocab"]
@@ -189,7 +189,7 @@ class BPETokenizer(ByteLevelTokenizer):
         return BPETokenizer(json.dumps(content, ensure_ascii=False))
 
 
-def _check_vocab_size(vocab_size: int) -> None:
+def check_vocab_size(vocab_size: int) -> None:
     if vocab_size < SMALLEST_VOCAB_SIZE:
         raise TrialError(
             f"vocab_size must be at least {SMALLEST_VOCAB_SIZE} ({END_OF_TEXT} and every byte), but is {vocab_size}"

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -14,8 +14,16 @@ IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")  # of a user's
 SMALLEST_VOCAB_SIZE = 257  # `<|endoftext|>` and the 256 single bytes
 
 
+@dataclass(frozen=True, kw_only=True)
+class SizedRecipe:
+    """What every recipe has."""
+
+    vocab_size: int = 0
+    """Entries of this track's tokenizer, and rows of its model's embedding. 0: the protocol's `vocab_size`."""
+
+
 @dataclass(frozen=True)
-class BPERecipe:
+class BPERecipe(SizedRecipe):
     """Byte-level BPE, as GPT-2 has it."""
 
     recipe: ClassVar[str] = "bpe"
@@ -29,7 +37,7 @@ class BPERecipe:
 
 
 @dataclass(frozen=True)
-class BTMRecipe:
+class BTMRecipe(SizedRecipe):
     """BPE-TKN-Merge: a small BPE whose tokens are merged further, across word boundaries."""
 
     recipe: ClassVar[str] = "btm"
@@ -58,7 +66,7 @@ class BTMRecipe:
 
 
 @dataclass(frozen=True)
-class FileRecipe:
+class FileRecipe(SizedRecipe):
     """A byte-level BPE that exists already: the tokenizer.json of any other tokenizer."""
 
     recipe: ClassVar[str] = "file"
@@ -73,15 +81,39 @@ class FileRecipe:
 
 
 @dataclass(frozen=True)
-class BytesRecipe:
+class BytesRecipe(SizedRecipe):
     """No merges at all: every byte is an entry."""
 
     recipe: ClassVar[str] = "bytes"
     tokenizer_name: ClassVar[str] = "bytes_tokenizer"
 
+    vocab_size: int = SMALLEST_VOCAB_SIZE
+    """`<|endoftext|>` and the 256 bytes. There is no other size."""
 
-Recipe = BPERecipe | BTMRecipe | BytesRecipe | FileRecipe
-RECIPES: dict[str, type[Recipe]] = {kind.recipe: kind for kind in (BPERecipe, BTMRecipe, BytesRecipe, FileRecipe)}
+    def __post_init__(self) -> None:
+        if self.vocab_size != SMALLEST_VOCAB_SIZE:
+            raise TrialError(
+                f"the recipe `bytes` has {SMALLEST_VOCAB_SIZE} entries, not {self.vocab_size}: leave vocab_size out"
+            )
+
+
+@dataclass(frozen=True)
+class UnigramRecipe(SizedRecipe):
+    """The Unigram language model over bytes: of all cuts of a word, the likeliest. SentencePiece learns it."""
+
+    recipe: ClassVar[str] = "unigram"
+    tokenizer_name: ClassVar[str] = "unigram_tokenizer"
+
+
+Recipe = BPERecipe | BTMRecipe | BytesRecipe | FileRecipe | UnigramRecipe
+RECIPES: dict[str, type[Recipe]] = {
+    kind.recipe: kind for kind in (BPERecipe, BTMRecipe, BytesRecipe, FileRecipe, UnigramRecipe)
+}
+
+
+def with_sizes(tracks: Mapping[str, Recipe], vocab_size: int) -> dict[str, Recipe]:
+    """Returns the tracks with the number of entries that each asks for: its own, or else `vocab_size`."""
+    return {track: replace(recipe, vocab_size=recipe.vocab_size or vocab_size) for track, recipe in tracks.items()}
 
 
 def named_code(tracks: Mapping[str, Recipe]) -> dict[str, str]:

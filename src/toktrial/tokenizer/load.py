@@ -9,8 +9,11 @@ from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
 from toktrial.tokenizer.file import FileTokenizer
 from toktrial.tokenizer.single_bytes import BytesTokenizer
+from toktrial.tokenizer.unigram import UnigramTokenizer
 
-KINDS: dict[str, type[Tokenizer]] = {kind.recipe: kind for kind in (BPETokenizer, BTMTokenizer, BytesTokenizer, FileTokenizer)}
+KINDS: dict[str, type[Tokenizer]] = {
+    kind.recipe: kind for kind in (BPETokenizer, BTMTokenizer, BytesTokenizer, FileTokenizer, UnigramTokenizer)
+}
 
 
 def load_tokenizer(folder: Path | str) -> Tokenizer:

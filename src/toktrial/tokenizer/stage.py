@@ -23,9 +23,11 @@ from toktrial.tokenizer.config import (
     BytesRecipe,
     FileRecipe,
     Recipe,
+    UnigramRecipe,
     check_code,
     primitive_names,
     tokenizer_names,
+    with_sizes,
 )
 from toktrial.tokenizer.file import file_fingerprint, load_file_track
 from toktrial.tokenizer.load import load_tokenizer
@@ -33,6 +35,7 @@ from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, learn_merge
 from toktrial.tokenizer.single_bytes import BytesTokenizer
 from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
 from toktrial.tokenizer.transformers_files import HELD_OUT_DOCUMENTS
+from toktrial.tokenizer.unigram import UnigramTokenizer
 
 GRAPHS_FOLDER = "graphs"
 
@@ -48,16 +51,18 @@ def prepare_tokenizers(
 ) -> dict[str, str]:
     """Makes what is missing of the tracks' tokenizers and pair graphs. Returns each track's tokenizer fingerprint.
 
+    vocab_size: of every track without a `vocab_size` of its own.
     held_out: the validation documents; each tokenizer's README.md says for how many of them other programs get other ids.
     allow_code: whether a score may be imported; otherwise raises TrialError where that is necessary.
     """
     held_out = list(itertools.islice(held_out, HELD_OUT_DOCUMENTS))
-    stage = _Stage(vocab_size, documents, corpus_fingerprint, trial_folder, held_out, allow_code)
+    tracks = with_sizes(tracks, vocab_size)
+    stage = _Stage(documents, corpus_fingerprint, trial_folder, held_out, allow_code)
     names, primitives = tokenizer_names(tracks), primitive_names(tracks)
     jobs: dict[str, BPEJob] = {}
     for track, recipe in tracks.items():
         if isinstance(recipe, BPERecipe):
-            jobs[names[track]] = BPEJob(vocab_size, recipe.min_frequency)
+            jobs[names[track]] = BPEJob(recipe.vocab_size, recipe.min_frequency)
         elif isinstance(recipe, BTMRecipe):
             jobs[primitives[track]] = BPEJob(recipe.primitive_vocab_size, recipe.min_frequency)
     bpe_fingerprints = stage.prepare_bpe(jobs)
@@ -67,6 +72,8 @@ def prepare_tokenizers(
             fingerprints[track] = bpe_fingerprints[names[track]]
         elif isinstance(recipe, BytesRecipe):
             fingerprints[track] = stage.prepare_bytes(names[track])
+        elif isinstance(recipe, UnigramRecipe):
+            fingerprints[track] = stage.prepare_unigram(names[track], recipe)
         elif isinstance(recipe, FileRecipe):
             fingerprints[track] = stage.prepare_file(names[track], recipe)
         else:
@@ -88,7 +95,6 @@ class BPEJob:
 class _Stage:
     """What all tokenizers of a trial are made from. Each method makes one folder, unless that is finished."""
 
-    vocab_size: int
     documents: Documents
     corpus_fingerprint: str
     trial_folder: Path
@@ -142,7 +148,8 @@ class _Stage:
             manifest["seconds"] = time.monotonic() - started
 
     def prepare_btm(self, track: str, name: str, recipe: BTMRecipe, primitive_name: str, primitive_fingerprint: str) -> str:
-        inputs = {"primitive": primitive_fingerprint, "vocab_size": self.vocab_size, "recipe": asdict(recipe)}
+        settings = asdict(recipe)
+        inputs = {"primitive": primitive_fingerprint, "vocab_size": settings.pop("vocab_size"), "recipe": settings}
         fingerprint = artifact.fingerprint("btm tokenizer", inputs)
         folder = self.folder(name)
         if artifact.is_finished(folder, fingerprint):
@@ -154,7 +161,7 @@ class _Stage:
         learned = self._learn_merges(primitive, recipe, checkpoint)
         tokenizer = BTMTokenizer(primitive, learned.merges, recipe.scope)
         about = {"passed_over": len(learned.passed_over), "recounts": learned.recounts, "seconds": time.monotonic() - started}
-        self._publish(name, fingerprint, tokenizer, self.vocab_size, **about)
+        self._publish(name, fingerprint, tokenizer, recipe.vocab_size, **about)
         checkpoint.remove()
         return fingerprint
 
@@ -162,12 +169,12 @@ class _Stage:
         """Learns the merges with progress, and says how many pairs were passed over."""
         ids, offsets = encode_documents(primitive, self.documents, spool_folder=self.trial_folder)
         first = primitive.vocab_size
-        with progress.progress("merging tokens", self.vocab_size - first, "merge") as shown:
+        with progress.progress("merging tokens", recipe.vocab_size - first, "merge") as shown:
             learned = learn_merges_of_stream(
                 ids,
                 offsets,
                 primitive.token_bytes,
-                self.vocab_size,
+                recipe.vocab_size,
                 recipe.min_frequency,
                 on_merge=lambda entries, count: shown.update(entries - first, f"count {count:,}"),
                 score=recipe.score,
@@ -184,16 +191,26 @@ class _Stage:
             self._publish(name, fingerprint, BytesTokenizer(), SMALLEST_VOCAB_SIZE)
         return fingerprint
 
+    def prepare_unigram(self, name: str, recipe: UnigramRecipe) -> str:
+        inputs = {"corpus": self.corpus_fingerprint, **asdict(recipe)}
+        fingerprint = artifact.fingerprint("unigram tokenizer", inputs)
+        if not artifact.is_finished(self.folder(name), fingerprint):
+            started = time.monotonic()
+            with progress.progress("counting words for the Unigram LM", self.documents.bytes, "B") as shown:
+                tokenizer = UnigramTokenizer.train(self.documents, recipe.vocab_size, on_progress=shown)
+            self._publish(name, fingerprint, tokenizer, recipe.vocab_size, seconds=time.monotonic() - started)
+        return fingerprint
+
     def prepare_file(self, name: str, recipe: FileRecipe) -> str:
         folder = self.folder(name)
         finished = artifact.read_manifest(folder) if (folder / artifact.MANIFEST).is_file() else {}
-        taken_over = (finished.get("source"), finished.get("requested")) == (recipe.path, self.vocab_size)
+        taken_over = (finished.get("source"), finished.get("requested")) == (recipe.path, recipe.vocab_size)
         if taken_over and not Path(recipe.path).is_file():
             return str(finished["fingerprint"])  # a trial no longer needs the file once it has taken it over
-        fingerprint = file_fingerprint(recipe.path, self.vocab_size)
+        fingerprint = file_fingerprint(recipe.path, recipe.vocab_size)
         if not artifact.is_finished(folder, fingerprint):
-            tokenizer = load_file_track(recipe.path, self.vocab_size)
-            self._publish(name, fingerprint, tokenizer, self.vocab_size, source=recipe.path)
+            tokenizer = load_file_track(recipe.path, recipe.vocab_size)
+            self._publish(name, fingerprint, tokenizer, recipe.vocab_size, source=recipe.path)
         return fingerprint
 
     def _publish(self, name: str, fingerprint: str, tokenizer: Tokenizer, requested: int, **about: Any) -> None:
@@ -202,7 +219,11 @@ class _Stage:
         with artifact.publish(self.folder(name), fingerprint, manifest) as partial:
             tokenizer.write_files(partial, self.held_out)
         if tokenizer.vocab_size < requested:
-            why = "; the corpus is too small for more" if isinstance(tokenizer, BPETokenizer | BTMTokenizer) else ""
+            why = (
+                "; the corpus is too small for more"
+                if isinstance(tokenizer, BPETokenizer | BTMTokenizer | UnigramTokenizer)
+                else ""
+            )
             progress.print_line(
                 f"{name}: {tokenizer.vocab_size:,} entries of the {requested:,} asked for{why}. "
                 "The trial goes on with these; the model's other rows stay unused."
