@@ -19,7 +19,7 @@ from toktrial.evaluation.config import EvaluationConfig
 from toktrial.presets import PRESETS, demo, laptop, preset, tinystories
 from toktrial.protocol import Protocol, differences, from_dict, is_amendable, load, save, to_dict
 from toktrial.report.config import VerdictConfig
-from toktrial.tokenizer.config import BPERecipe, BTMRecipe, BytesRecipe
+from toktrial.tokenizer.config import BPERecipe, BTMRecipe, BytesRecipe, UnigramRecipe
 from toktrial.training.config import ModelConfig, TrainingConfig, flops_per_step
 
 # Text that TOML can hold: any but surrogates, line ends and quotes among it.
@@ -436,8 +436,8 @@ def test_whatever_stands_in_a_field_it_is_a_protocol_or_one_line() -> None:
 def test_an_unknown_recipe_is_named_with_the_nearest() -> None:
     with pytest.raises(TrialError, match=r"tracks\.bpe\.recipe is 'btn': did you mean 'btm'\?"):
         from_dict(changed("tracks.bpe.recipe", "btn"))
-    with pytest.raises(TrialError, match=r"tracks\.bpe\.recipe is 'unigram': known are: bpe, btm"):
-        from_dict(changed("tracks.bpe.recipe", "unigram"))
+    with pytest.raises(TrialError, match=r"tracks\.bpe\.recipe is 'wordpiece': known are: bpe, btm"):
+        from_dict(changed("tracks.bpe.recipe", "wordpiece"))
 
 
 def test_a_track_without_a_recipe_is_told_what_to_add() -> None:
@@ -450,6 +450,47 @@ def test_a_track_without_a_recipe_is_told_what_to_add() -> None:
 def test_an_unknown_preset_is_named_with_the_nearest() -> None:
     with pytest.raises(TrialError, match="no preset 'lpatop': did you mean 'laptop'"):
         preset("lpatop")
+
+
+# Sweeps
+
+
+def test_a_list_makes_a_track_of_each_value() -> None:
+    swept = {"recipe": "btm", "primitive_vocab_size": [300, 400, 500], "score": "npmi"}
+    plan = from_dict(changed("tracks", {"bpe": {"recipe": "bpe"}, "btm": swept, "last": {"recipe": "bytes"}}))
+    assert list(plan.tracks) == ["bpe", "btm-300", "btm-400", "btm-500", "last"]
+    for size in (300, 400, 500):
+        assert plan.tracks[f"btm-{size}"] == BTMRecipe(primitive_vocab_size=size, score="npmi")
+    assert from_dict(to_dict(plan)) == plan, "a trial's own protocol holds the tracks, not the lists"
+
+
+def test_several_lists_make_a_track_of_each_combination() -> None:
+    swept = {"recipe": "btm", "primitive_vocab_size": [300, 400], "score": ["pmi", "my.scores:mine"], "scope": "words"}
+    plan = from_dict(changed("tracks", {"bpe": {"recipe": ["bpe", "unigram"], "vocab_size": [600, 700]}, "b": swept}))
+    assert list(plan.tracks) == [
+        "bpe-bpe-600", "bpe-bpe-700", "bpe-unigram-600", "bpe-unigram-700",
+        "b-300-pmi", "b-300-my_scores_mine", "b-400-pmi", "b-400-my_scores_mine",
+    ]  # fmt: skip
+    assert plan.tracks["bpe-unigram-700"] == UnigramRecipe(vocab_size=700)
+    assert plan.tracks["b-400-my_scores_mine"] == BTMRecipe(primitive_vocab_size=400, score="my.scores:mine", scope="words")
+
+
+@pytest.mark.parametrize(
+    ("tracks", "said"),
+    [
+        ({"b": {"recipe": "btm", "primitive_vocab_size": []}}, r"tracks\.b\.primitive_vocab_size is an empty list"),
+        ({"b": {"recipe": "btm", "primitive_vocab_size": [300, 300]}}, r"tracks\.b makes a second track b-300"),
+        ({"b-300": {"recipe": "bpe"}, "b": {"recipe": "bpe", "vocab_size": [300]}}, r"tracks\.b makes a second track b-300"),
+        ({"b": {"recipe": "bpe", "vocab_size": [300, "many"]}}, r"tracks\.b-many\.vocab_size must be a whole number"),
+        ({"b": {"recipe": "bpe", "vocab_size": [[300, 400]]}}, r"vocab_size must be a whole number, but is \[300, 400\]"),
+        ({"b": {"recipe": "bpe", "vocab_sizes": [300, 400]}}, r"unknown field tracks\.b-300\.vocab_sizes"),
+        ({"b": {"recipe": "btm", "score": ["pmi", "pmy"]}}, "there is no score 'pmy'"),
+        ({"b": [{"recipe": "bpe"}]}, r"tracks\.b must be a table"),
+    ],
+)
+def test_a_sweep_that_makes_no_tracks_is_named(tracks: dict[str, Any], said: str) -> None:
+    with pytest.raises(TrialError, match=said):
+        from_dict(changed("tracks", {"bpe": {"recipe": "bpe"}, **tracks}))
 
 
 # What differs

@@ -3,6 +3,7 @@
 Every stage reads its own part of it. `trial.py` keeps it in the trial's folder as protocol.toml.
 """
 
+import itertools
 import re
 import tomllib
 import typing
@@ -269,13 +270,34 @@ def _value_from(value: Any, hint: Any, where: str) -> Any:
     if is_dataclass(hint):
         return _config_from(value, typing.cast(type[Any], hint), where)
     if hint == dict[str, Recipe]:
-        return {name: _recipe_from(part, f"{where}.{name}") for name, part in _table(value, where).items()}
+        return {name: _recipe_from(part, f"{where}.{name}") for name, part in _swept(_table(value, where), where).items()}
     try:
         return msgspec.convert(value, hint)
     except (msgspec.ValidationError, UnicodeEncodeError):  # the latter where text is no UTF-8
         if hint in KINDS:
             raise TrialError(f"{where} must be {KINDS[hint]}, but is {value!r}") from None
         raise TrialError(f"{where} is {value!r}: {nearest_name(str(value), typing.get_args(hint))}") from None
+
+
+def _swept(tracks: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Returns the tracks, with one for each value of a field that holds a list, and one for each combination of several.
+
+    A value's track is named NAME-VALUE. Raises TrialError for an empty list, and where two tracks would have one name.
+    """
+    found: dict[str, Any] = {}
+    for name, plain in tracks.items():
+        settings = plain if isinstance(plain, Mapping) else {}
+        lists = {setting: value for setting, value in settings.items() if isinstance(value, list)}
+        for empty in [setting for setting, values in lists.items() if not values]:
+            raise TrialError(f"{where}.{name}.{empty} is an empty list: name a value, or several to make a track of each")
+        for combination in itertools.product(*lists.values()):
+            track = "-".join([name, *(re.sub(r"[^\w-]", "_", str(value)) for value in combination)])
+            if track in found:
+                raise TrialError(
+                    f"{where}.{name} makes a second track {track}: no value may stand twice, and no other track so named"
+                )
+            found[track] = {**plain, **dict(zip(lists, combination, strict=True))} if lists else plain
+    return found
 
 
 def _recipe_from(plain: Any, where: str) -> Recipe:
