@@ -223,16 +223,16 @@ def _sampled_text(trial: TrialFolder) -> TextPlan:
         raise TrialError(f"{corpus.path} holds no text: corpus.path must name documents")
     training_share = 1 if corpus.validation_path else 1 - corpus.validation_share
     scale = (source_bytes(corpus) or sample.bytes) * training_share / sample.bytes
-    tokens = {track: scale * count for track, count in sampled_tokens(protocol, sample).items()}
+    tokens = {track: scale * count for track, count in sampled_tokens(protocol, sample, trial.allow_code).items()}
     return TextPlan(scale * len(sample), scale * sample.bytes, tokens, is_estimate=True)
 
 
-def sampled_tokens(protocol: Protocol, documents: "Documents") -> dict[str, int]:
+def sampled_tokens(protocol: Protocol, documents: "Documents", allow_code: bool = False) -> dict[str, int]:
     """Returns how many tokens each track makes of documents, closing ids included, with a tokenizer learned from them alone."""
     from toktrial.tokenizer.bpe import BPETokenizer
     from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
-    from toktrial.tokenizer.file import load_file_track
     from toktrial.tokenizer.single_bytes import BytesTokenizer
+    from toktrial.tokenizer.sources import load_file_track
     from toktrial.tokenizer.unigram import UnigramTokenizer
 
     tracks = protocol.sized_tracks
@@ -247,7 +247,7 @@ def sampled_tokens(protocol: Protocol, documents: "Documents") -> dict[str, int]
         elif isinstance(recipe, UnigramRecipe):
             tokenizer = UnigramTokenizer.train(documents, recipe.vocab_size)
         elif isinstance(recipe, FileRecipe):
-            tokenizer = load_file_track(recipe.path, recipe.vocab_size)
+            tokenizer = load_file_track(recipe, documents, allow_code)
         else:
             primitive = full.cut(recipe.primitive_vocab_size)
             tokenizer = BTMTokenizer.train(

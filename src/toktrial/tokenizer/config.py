@@ -67,13 +67,16 @@ class BTMRecipe(SizedRecipe):
 
 @dataclass(frozen=True)
 class FileRecipe(SizedRecipe):
-    """A byte-level BPE that exists already: the tokenizer.json of any other tokenizer."""
+    """A tokenizer that exists already, whoever made it: any that gives the corpus back byte for byte."""
 
     recipe: ClassVar[str] = "file"
     tokenizer_name: ClassVar[str] = "file_tokenizer"
 
     path: str = ""
-    """The tokenizer.json; a relative path starts in the folder from which the trial is run."""
+    """A tokenizer.json, a SentencePiece model or a .tiktoken file; or for `transformers`: a folder, or hub:OWNER/NAME (with
+    @REVISION, if not the latest). A relative path starts in the folder from which the trial is run."""
+    pattern: str = ""
+    """How a .tiktoken file cuts a text, which it does not say: gpt2, cl100k_base, o200k_base or a regular expression."""
 
     def __post_init__(self) -> None:
         if not self.path:

@@ -8,11 +8,13 @@ from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
 from toktrial.tokenizer.file import FileTokenizer
+from toktrial.tokenizer.foreign import ForeignTokenizer
 from toktrial.tokenizer.single_bytes import BytesTokenizer
 from toktrial.tokenizer.unigram import UnigramTokenizer
 
 KINDS: dict[str, type[Tokenizer]] = {
-    kind.recipe: kind for kind in (BPETokenizer, BTMTokenizer, BytesTokenizer, FileTokenizer, UnigramTokenizer)
+    kind.recipe: kind
+    for kind in (BPETokenizer, BTMTokenizer, BytesTokenizer, FileTokenizer, ForeignTokenizer, UnigramTokenizer)
 }
 
 

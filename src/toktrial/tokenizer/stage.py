@@ -29,10 +29,11 @@ from toktrial.tokenizer.config import (
     tokenizer_names,
     with_sizes,
 )
-from toktrial.tokenizer.file import file_fingerprint, load_file_track
+from toktrial.tokenizer.foreign import allow_code_in
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, learn_merges_of_stream
 from toktrial.tokenizer.single_bytes import BytesTokenizer
+from toktrial.tokenizer.sources import file_fingerprint, is_elsewhere, load_file_track
 from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
 from toktrial.tokenizer.transformers_files import HELD_OUT_DOCUMENTS
 from toktrial.tokenizer.unigram import UnigramTokenizer
@@ -205,11 +206,13 @@ class _Stage:
         folder = self.folder(name)
         finished = artifact.read_manifest(folder) if (folder / artifact.MANIFEST).is_file() else {}
         taken_over = (finished.get("source"), finished.get("requested")) == (recipe.path, recipe.vocab_size)
-        if taken_over and not Path(recipe.path).is_file():
+        if self.allow_code:
+            allow_code_in(folder)
+        if taken_over and is_elsewhere(recipe.path):
             return str(finished["fingerprint"])  # a trial no longer needs the file once it has taken it over
-        fingerprint = file_fingerprint(recipe.path, recipe.vocab_size)
+        fingerprint = file_fingerprint(recipe)
         if not artifact.is_finished(folder, fingerprint):
-            tokenizer = load_file_track(recipe.path, recipe.vocab_size)
+            tokenizer = load_file_track(recipe, self.documents, self.allow_code, progress.print_line)
             self._publish(name, fingerprint, tokenizer, recipe.vocab_size, source=recipe.path)
         return fingerprint
 
