@@ -16,7 +16,7 @@ import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import ByT5Tokenizer
+from transformers import AutoTokenizer, ByT5Tokenizer
 
 from toktrial import artifact
 from toktrial.corpus.documents import Documents
@@ -60,11 +60,26 @@ def llama_like(texts: list[str]) -> str:
     """A BPE of characters that falls back to bytes, and puts a space before a text; its special tokens come first."""
     tokenizer = tokenizers.Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    back = [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    tokenizer.decoder = decoders.Sequence(back)
     reserved = ["<unk>", "<s>", *(f"<0x{byte:02X}>" for byte in range(256))]
     trainer = trainers.BpeTrainer(vocab_size=800, max_token_length=12, special_tokens=reserved, show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
     content = json.loads(tokenizer.to_str())
     return json.dumps(content | {"added_tokens": content["added_tokens"][:2]})
+
+
+def xlm_like(texts: list[str]) -> str:
+    """A Unigram LM of characters, as converted from SentencePiece, with a token that was added later."""
+    tokenizer = tokenizers.Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
+    special = ["<s>", "<unk>", "\n"]
+    trainer = trainers.UnigramTrainer(vocab_size=700, special_tokens=special, unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    content = json.loads(tokenizer.to_str())
+    content["added_tokens"][2]["special"] = False
+    return json.dumps(content)
 
 
 def bert_like(texts: list[str]) -> str:
@@ -92,6 +107,7 @@ def files(texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "unigram.model").write_bytes(sentencepiece_model(texts, model_type="unigram", **LOSSLESS))
     (folder / "lossy.model").write_bytes(sentencepiece_model(texts, model_type="unigram"))
     (folder / "llama.json").write_text(llama_like(texts), encoding="utf-8")
+    (folder / "xlm.json").write_text(xlm_like(texts), encoding="utf-8")
     (folder / "bert.json").write_text(bert_like(texts), encoding="utf-8")
     (folder / "gpt2.tiktoken").write_bytes(tiktoken_file(BPETokenizer.train(texts, 700)))
     ByT5Tokenizer().save_pretrained(folder / "byt5")
@@ -171,6 +187,21 @@ def test_the_space_before_a_text_is_left_out_and_that_is_said(files: Path, texts
     tokenizer = load_file_track(FileRecipe(path=str(files / "llama.json")), texts, say=said.append)
     assert "puts a space before every text" in said[0]
     assert tokenizer.decode(tokenizer.encode("the dog")) == "the dog"
+
+
+@pytest.mark.parametrize("name", ["llama.json", "xlm.json", "ours"])
+def test_transformers_gives_our_ids(files: Path, texts: list[str], name: str, tmp_path: Path) -> None:
+    tokenizer = opened(files / name, texts)
+    tokenizer.save(tmp_path / "saved", held_out=texts[:30])
+    theirs = AutoTokenizer.from_pretrained(tmp_path / "saved")
+    assert theirs.eos_token_id == 0
+    for text in texts:
+        ids = tokenizer.encode(text)
+        assert theirs.encode(text, add_special_tokens=False) == ids
+        assert theirs.decode(ids) == text
+    assert "30 held-out documents: 0 got other ids" in (tmp_path / "saved" / "README.md").read_text()
+    if name != "xlm.json":  # which knows no such characters
+        assert theirs.encode("<|endoftext|>", add_special_tokens=False) == tokenizer.encode("<|endoftext|>")
 
 
 @pytest.mark.filterwarnings("ignore:gigatoken")
@@ -322,7 +353,7 @@ for path in sys.argv[1:]:
 
 OWN_CODE = """
 from pathlib import Path
-from transformers import ByT5Tokenizer
+from transformers import AutoTokenizer, ByT5Tokenizer
 Path(__file__).with_name("ran").touch()
 Path({marker!r}).touch()
 class MineTokenizer(ByT5Tokenizer):

@@ -9,11 +9,10 @@ a few ways to spell them (`RULES`), and the right one is the one that gives text
 """
 
 import itertools
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -23,141 +22,12 @@ from toktrial.corpus.documents import flat_buffers, utf8_length
 from toktrial.errors import TrialError
 from toktrial.tokenizer.base import END_OF_TEXT, END_OF_TEXT_ID, Ids, Offsets, Tokenizer, write_vocabulary
 from toktrial.tokenizer.bpe import CHECKED_TEXTS
-from toktrial.tokenizer.transformers_files import bytes_of
+from toktrial.tokenizer.encoders import BYTE_FALLBACK, ENCODERS, Encoder
+from toktrial.tokenizer.transformers_files import TOKENIZER_FILE, bytes_of, write_transformers_files
 
 FOREIGN_FILE = "foreign.json"
 SOURCE_FOLDER = "source"
-MODEL_FILE = "tokenizer.model"
-CONTENT_FILE = "tokenizer.json"
 SHOWN_BYTES = 24  # before and after the first byte that differs
-BYTE_FALLBACK = re.compile(r"<0x([0-9A-F]{2})>")
-# Of a ModelProto in protobuf's wire format: normalizer_spec { add_dummy_prefix: false }. What is appended wins.
-WITHOUT_PREFIX = b"\x1a\x02\x18\x00"
-
-Spelling = str | bytes | None
-"""How a tokenizer writes an entry: bytes where they are known, None for what text never becomes."""
-_code_is_allowed: set[Path] = set()  # folders whose tokenizer may run code of its own, as long as this process lasts
-
-
-class Encoder(Protocol):
-    """Somebody's tokenizer, which gives its own ids."""
-
-    kind: str
-
-    def spellings(self) -> Sequence[Spelling]:
-        """Returns how each entry is written, by id."""
-
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Returns the ids of every text, without any that are put around it."""
-
-    def write(self, folder: Path) -> None: ...
-
-    @classmethod
-    def read(cls, folder: Path) -> Self:
-        """Reads what `write` wrote."""
-
-
-class TokenizersEncoder:
-    """A tokenizer.json of any kind, by HF `tokenizers`."""
-
-    kind = "tokenizers"
-
-    def __init__(self, tokenizer_json: str) -> None:
-        import tokenizers
-
-        self._tokenizer = tokenizers.Tokenizer.from_str(tokenizer_json)
-        self._tokenizer.encode_special_tokens = True
-
-    def spellings(self) -> Sequence[Spelling]:
-        vocabulary = self._tokenizer.get_vocab(with_added_tokens=False)
-        added = self._tokenizer.get_added_tokens_decoder()
-        found: list[Spelling] = [None] * (1 + max([*vocabulary.values(), *added]))
-        for spelling, token in vocabulary.items():
-            found[token] = spelling
-        for token, about in added.items():
-            if not about.special:
-                found[token] = about.content.encode()
-            elif self._tokenizer.model.__class__.__name__ != "Unigram":  # there, text may spell one
-                found[token] = None
-        return found
-
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
-
-    def write(self, folder: Path) -> None:
-        (folder / CONTENT_FILE).write_text(self._tokenizer.to_str(), encoding="utf-8")
-
-    @classmethod
-    def read(cls, folder: Path) -> Self:
-        return cls((folder / CONTENT_FILE).read_text(encoding="utf-8"))
-
-
-class SentencePieceEncoder:
-    """A SentencePiece model, by its own library; without the space that it would put before every text."""
-
-    kind = "sentencepiece"
-
-    def __init__(self, model: bytes, name: str) -> None:
-        """`name`: what errors call it. Raises TrialError where sentencepiece is missing or cannot read the model."""
-        try:
-            import sentencepiece
-        except ImportError:
-            raise TrialError(f"{name} needs sentencepiece: pip install 'toktrial[sentencepiece]'") from None
-        self._model = model
-        try:
-            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model + WITHOUT_PREFIX)
-        except RuntimeError as error:
-            raise TrialError(
-                f"{name} is no tokenizer.json, .tiktoken file or SentencePiece model that can be read ({error})"
-            ) from None
-
-    def spellings(self) -> Sequence[Spelling]:
-        processor = self._processor
-        return [
-            None if processor.is_control(token) or processor.is_unknown(token) else processor.id_to_piece(token)
-            for token in range(processor.vocab_size())
-        ]
-
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        encoded: list[list[int]] = self._processor.encode(list(texts), out_type=int)
-        return encoded
-
-    def write(self, folder: Path) -> None:
-        (folder / MODEL_FILE).write_bytes(self._model)
-
-    @classmethod
-    def read(cls, folder: Path) -> Self:
-        return cls((folder / MODEL_FILE).read_bytes(), str(folder / MODEL_FILE))
-
-
-class TransformersEncoder:
-    """A tokenizer in Python, as `transformers.AutoTokenizer` loads it."""
-
-    kind = "transformers"
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-
-    def spellings(self) -> Sequence[Spelling]:
-        found: list[Spelling] = list(self._tokenizer.convert_ids_to_tokens(list(range(len(self._tokenizer)))))
-        for token, about in self._tokenizer.added_tokens_decoder.items():
-            found[token] = None if about.special else about.content.encode()
-        return found
-
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        return [self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True) for text in texts]
-
-    def write(self, folder: Path) -> None:
-        self._tokenizer.save_pretrained(folder)
-
-    @classmethod
-    def read(cls, folder: Path) -> Self:
-        return cls(auto_tokenizer(str(folder), allow_code=folder.resolve() in _code_is_allowed))
-
-
-ENCODERS: dict[str, type[Encoder]] = {
-    kind.kind: kind for kind in (TokenizersEncoder, SentencePieceEncoder, TransformersEncoder)
-}
 
 
 def _in_alphabet_of_bytes(spelling: str) -> bytes | None:
@@ -277,36 +147,17 @@ class ForeignTokenizer(Tokenizer):
         about = {"kind": self._encoder.kind, "rule": self.rule, "entries_merged": self.merged}
         return super().manifest() | about
 
-    def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:  # noqa: ARG002  # nothing else reads the folder
+    def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:
         (folder / SOURCE_FOLDER).mkdir()
         self._encoder.write(folder / SOURCE_FOLDER)
         artifact.write_json(folder / FOREIGN_FILE, {"kind": self._encoder.kind, "rule": self.rule, "name": self.name})
         write_vocabulary(self.token_bytes, folder)
+        in_our_ids = self._encoder.tokenizer_json(self._our_ids.tolist(), self.vocab_size)
+        if in_our_ids is not None:
+            (folder / TOKENIZER_FILE).write_text(in_our_ids, encoding="utf-8")
+            write_transformers_files(self, folder, held_out)
 
     @classmethod
     def read_files(cls, folder: Path) -> Self:
         about = artifact.read_json(folder / FOREIGN_FILE)
         return cls(ENCODERS[about["kind"]].read(folder / SOURCE_FOLDER), about["rule"], about["name"])
-
-
-def allow_code_in(folder: Path) -> None:
-    """Lets the tokenizer in a folder that ForeignTokenizer wrote run code of its own, as long as this process lasts."""
-    _code_is_allowed.add((folder / SOURCE_FOLDER).resolve())
-
-
-def auto_tokenizer(name: str, revision: str | None = None, allow_code: bool = False) -> Any:
-    """Returns what `transformers.AutoTokenizer` loads from a folder or the hub.
-
-    Raises TrialError where transformers is missing, where it cannot load that, and for code that is not allowed.
-    """
-    try:
-        from transformers import AutoTokenizer
-    except ImportError:
-        raise TrialError(f"{name} needs transformers: pip install 'toktrial[transformers]'") from None
-    try:
-        return AutoTokenizer.from_pretrained(name, revision=revision or "main", trust_remote_code=allow_code)
-    except Exception as error:  # whatever a tokenizer's own code or files make it raise
-        reason = str(error).strip().partition("\n")[0]
-        if "trust_remote_code" in str(error):
-            raise TrialError(f"the tokenizer in {name} runs code of its own: if you trust it, add --allow-code") from None
-        raise TrialError(f"transformers cannot load a tokenizer from {name} ({reason})") from None

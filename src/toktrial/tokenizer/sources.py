@@ -16,15 +16,15 @@ from toktrial.corpus.config import HUB_PREFIX
 from toktrial.errors import TrialError
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.config import FileRecipe
-from toktrial.tokenizer.file import FileTokenizer, parts_of, read_tokenizer_json
-from toktrial.tokenizer.foreign import (
+from toktrial.tokenizer.encoders import (
     Encoder,
-    ForeignTokenizer,
     SentencePieceEncoder,
     TokenizersEncoder,
     TransformersEncoder,
     auto_tokenizer,
 )
+from toktrial.tokenizer.file import FileTokenizer, parts_of, read_tokenizer_json
+from toktrial.tokenizer.foreign import ForeignTokenizer
 from toktrial.tokenizer.transformers_files import BYTE_LEVEL, spell
 
 SAMPLED_DOCUMENTS = 1000  # in which a tokenizer that loses text is looked for before the whole corpus is encoded
@@ -145,7 +145,10 @@ def _without_prefix(content: dict[str, Any]) -> dict[str, Any]:
     changed = [part | NO_PREFIX.get(part["type"], {}) for part in cutting]
     if (kept, changed) == (normalizers, cutting):
         return content
+    decoding = [part for part in parts_of(content["decoder"], "decoders") if part["type"] != "Strip"]
+    decoders = [part | NO_PREFIX.get(part["type"], {}) for part in decoding]
     return content | {
+        "decoder": {"type": "Sequence", "decoders": decoders} if decoders else None,
         "normalizer": {"type": "Sequence", "normalizers": kept},
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": changed} if changed else None,
     }

@@ -29,7 +29,8 @@ from toktrial.tokenizer.config import (
     tokenizer_names,
     with_sizes,
 )
-from toktrial.tokenizer.foreign import allow_code_in
+from toktrial.tokenizer.encoders import allow_code_in
+from toktrial.tokenizer.foreign import SOURCE_FOLDER
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, learn_merges_of_stream
 from toktrial.tokenizer.single_bytes import BytesTokenizer
@@ -207,7 +208,7 @@ class _Stage:
         finished = artifact.read_manifest(folder) if (folder / artifact.MANIFEST).is_file() else {}
         taken_over = (finished.get("source"), finished.get("requested")) == (recipe.path, recipe.vocab_size)
         if self.allow_code:
-            allow_code_in(folder)
+            allow_code_in(folder / SOURCE_FOLDER)
         if taken_over and is_elsewhere(recipe.path):
             return str(finished["fingerprint"])  # a trial no longer needs the file once it has taken it over
         fingerprint = file_fingerprint(recipe)
