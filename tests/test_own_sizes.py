@@ -1,11 +1,12 @@
 """Tracks whose vocabularies differ in size: a whole trial at equal FLOPs, what its report says, and what stays as it was."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from toktrial import artifact
+from toktrial import artifact, cli
 from toktrial.errors import TrialError
 from toktrial.plan import describe_plan, make_plan
 from toktrial.protocol import Protocol
@@ -13,7 +14,7 @@ from toktrial.report.config import VerdictConfig
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.result import TrialResult, typed
-from toktrial.tokenizer.config import BPERecipe, BTMRecipe, BytesRecipe
+from toktrial.tokenizer.config import BPERecipe, BTMRecipe, BytesRecipe, Recipe
 from toktrial.training.config import flops_per_step, parameter_count
 from toktrial.trial import Trial
 
@@ -88,6 +89,14 @@ def test_the_finished_trial_is_known(at_equal_flops: Trial) -> None:
         Trial(at_equal_flops.folder, replace(at_equal_flops.protocol, verdict=VerdictConfig()))
 
 
+def test_the_status_knows_each_tracks_steps(at_equal_flops: Trial, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["status", str(at_equal_flops.folder)])
+    shown = capsys.readouterr().out
+    for name in SIZES:
+        steps = at_equal_flops.shape_of(name)[1].steps
+        assert re.search(rf"{name} .*{steps} of {steps}", shown)
+
+
 def test_the_plan_tells_the_sizes_and_what_a_token_costs(at_equal_flops: Trial) -> None:
     plan = make_plan(at_equal_flops)
     assert {name: track.steps for name, track in plan.tracks.items()} == {
@@ -112,7 +121,7 @@ def test_at_equal_steps_the_flops_are_read_off_the_curves(at_equal_flops: Trial)
 
 def test_a_size_of_its_own_that_is_the_protocols_is_the_same_tokenizer(tmp_path: Path, tiny_protocol: Protocol) -> None:
     """And the fingerprints are those of trials that knew no sizes of tracks."""
-    named = {"bpe": BPERecipe(vocab_size=500), "btm": BTMRecipe(primitive_vocab_size=400, vocab_size=500)}
+    named: dict[str, Recipe] = {"bpe": BPERecipe(vocab_size=500), "btm": BTMRecipe(primitive_vocab_size=400, vocab_size=500)}
     folders, fingerprints = [], []
     for name, tracks in (("old", tiny_protocol.tracks), ("named", named)):
         trial = Trial(tmp_path / name, replace(tiny_protocol, tracks=tracks))

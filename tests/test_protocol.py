@@ -19,7 +19,7 @@ from toktrial.evaluation.config import EvaluationConfig
 from toktrial.presets import PRESETS, demo, laptop, preset, tinystories
 from toktrial.protocol import Protocol, differences, from_dict, is_amendable, load, save, to_dict
 from toktrial.report.config import VerdictConfig
-from toktrial.tokenizer.config import BPERecipe, BTMRecipe, BytesRecipe, UnigramRecipe
+from toktrial.tokenizer.config import BPERecipe, BTMRecipe, BytesRecipe, Recipe, UnigramRecipe
 from toktrial.training.config import ModelConfig, TrainingConfig, flops_per_step
 
 # Text that TOML can hold: any but surrogates, line ends and quotes among it.
@@ -326,7 +326,7 @@ def test_more_primitives_than_entries_are_refused() -> None:
 
 
 def test_a_track_may_have_a_vocabulary_of_its_own_size() -> None:
-    tracks = {"bpe": BPERecipe(), "small": BPERecipe(vocab_size=300), "bytes": BytesRecipe()}
+    tracks: dict[str, Recipe] = {"bpe": BPERecipe(), "small": BPERecipe(vocab_size=300), "bytes": BytesRecipe()}
     plan = replace(demo(), tracks=tracks)
     assert {name: recipe.vocab_size for name, recipe in plan.sized_tracks.items()} == {"bpe": 1024, "small": 300, "bytes": 257}
     assert from_dict(to_dict(plan)) == plan
@@ -350,7 +350,7 @@ def test_a_size_that_a_track_cannot_have_is_named(fields: dict[str, Any], said: 
 
 
 def test_at_equal_flops_a_track_takes_the_steps_that_cost_what_those_of_the_baseline_do() -> None:
-    tracks = {"bpe": BPERecipe(), "bytes": BytesRecipe(), "large": BPERecipe(vocab_size=4096)}
+    tracks: dict[str, Recipe] = {"bpe": BPERecipe(), "bytes": BytesRecipe(), "large": BPERecipe(vocab_size=4096)}
     plan = replace(demo(), tracks=tracks, verdict=VerdictConfig(budget="flops"))
     model, training = plan.shape_of("bpe")
     assert (model, training) == (plan.model, plan.training)

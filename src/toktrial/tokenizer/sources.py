@@ -97,7 +97,7 @@ def _opened(recipe: FileRecipe, documents: Iterable[str], allow_code: bool, say:
         name, _, revision = recipe.path.removeprefix(HUB_PREFIX).partition("@") if not path.is_dir() else (recipe.path, "", "")
         loaded = auto_tokenizer(name, revision, allow_code)
         if not loaded.is_fast:
-            return _checked(TransformersEncoder(loaded), recipe.path, documents, say)
+            return _checked_in_python(loaded, recipe.path, documents, say)
         return _of_content(json.loads(loaded.backend_tokenizer.to_str()), recipe.path, documents, say)
     data = _existing(path).read_bytes()
     if OF_TIKTOKEN.match(data):
@@ -135,6 +135,15 @@ def _checked(encoder: Encoder, name: str, documents: Iterable[str], say: Callabl
     if tokenizer.merged:
         say(f"{name}: {tokenizer.merged:,} entries have the bytes of another one, and share its id in the track")
     return tokenizer
+
+
+def _checked_in_python(loaded: Any, name: str, documents: Iterable[str], say: Callable[[str], None]) -> ForeignTokenizer:
+    try:
+        return _checked(TransformersEncoder(loaded), name, documents, say)
+    except TrialError:
+        raise
+    except Exception as error:  # whatever somebody's code raises
+        raise TrialError(f"{name} cannot be a track: its tokenizer {type(loaded).__name__} failed ({error!r})") from None
 
 
 def _without_prefix(content: dict[str, Any]) -> dict[str, Any]:
