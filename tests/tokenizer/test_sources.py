@@ -242,6 +242,8 @@ def test_a_tiktoken_file_gives_tiktokens_tokens(encoding: str, texts: list[str],
 def test_a_tiktoken_file_needs_a_pattern(files: Path, texts: list[str]) -> None:
     with pytest.raises(TrialError, match=r"set the track's pattern to gpt2, cl100k_base, o200k_base or a regular expression"):
         opened(files / "gpt2.tiktoken", texts)
+    with pytest.raises(TrialError, match=r"the pattern '\(' is neither gpt2, cl100k_base, o200k_base nor a regular expression"):
+        opened(files / "gpt2.tiktoken", texts, pattern="(")
     by_spaces = opened(files / "gpt2.tiktoken", texts, pattern=r" ?[^ ]+| +")
     assert by_spaces.decode(by_spaces.encode("a dog, \u00e9")) == "a dog, \u00e9"
 
@@ -278,12 +280,13 @@ def test_what_the_sample_lacked_is_refused_where_it_comes(files: Path, texts: li
         (b"", "is not a tokenizer.json that HF tokenizers can read"),
         (b"{}", "is not a tokenizer.json that HF tokenizers can read"),
         (b"what is this", "is no tokenizer.json"),
+        (b"YQ== 0\nYg==\n", "is damaged: not every line is bytes in base64 and a rank"),
     ],
 )
 def test_what_is_no_tokenizer_is_told(content: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(TrialError, match=said):
-        opened(tmp_path / "file", [])
+        opened(tmp_path / "file", [], pattern="gpt2")
 
 
 def test_a_folder_without_a_tokenizer_and_no_folder_are_told(tmp_path: Path) -> None:

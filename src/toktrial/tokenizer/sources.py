@@ -164,16 +164,31 @@ def _without_prefix(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_tiktoken(data: bytes, recipe: FileRecipe) -> dict[str, Any]:
-    """Returns the content of a tokenizer.json that gives tiktoken's tokens; raises TrialError without a pattern."""
+    """Returns the content of a tokenizer.json that gives tiktoken's tokens.
+
+    Raises TrialError for a damaged file, and without a pattern that is a regular expression.
+    """
+    import tokenizers
+
     if not recipe.pattern:
         raise TrialError(
             f"{recipe.path} does not say how to cut a text: set the track's pattern to {', '.join(PATTERNS)} or a regular "
             "expression"
         )
-    ranks = {base64.b64decode(token): int(rank) for token, rank in map(bytes.split, data.splitlines()) if token}
+    pattern = PATTERNS.get(recipe.pattern, recipe.pattern)
+    try:
+        tokenizers.Regex(pattern)
+    except Exception as error:  # tokenizers raises a bare Exception
+        raise TrialError(
+            f"the pattern {pattern!r} is neither {', '.join(PATTERNS)} nor a regular expression ({error})"
+        ) from None
+    try:
+        ranks = {base64.b64decode(token): int(rank) for token, rank in map(bytes.split, data.splitlines())}
+    except ValueError as error:
+        raise TrialError(f"{recipe.path} is damaged: not every line is bytes in base64 and a rank ({error})") from None
     ordered = sorted(ranks, key=ranks.__getitem__)
     parts = [_parts(token, ranks) for token in ordered if len(token) > 1]
-    split = {"type": "Split", "pattern": {"Regex": PATTERNS.get(recipe.pattern, recipe.pattern)}, "behavior": "Isolated"}
+    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated"}
     bytes_alone = BYTE_LEVEL | {"add_prefix_space": False, "use_regex": False}
     return {
         "version": "1.0",
