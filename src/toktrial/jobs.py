@@ -194,4 +194,4 @@ class Worker:
         from toktrial.tokens.store import TokenStore
 
         store, context = TokenStore.open(tokens_folder), self._trial.shape_of(track)[0].context
-        return DocumentScorer(store.validation, store.entry_bytes, context, self._trial.protocol.vocab_size, documents).score
+        return DocumentScorer(store.validation, store.entry_bytes, context, self._trial.vocab_size_of(track), documents).score

@@ -241,7 +241,8 @@ class Trial(TrialFolder):
         from toktrial.evaluation.overlap import account_overlap
         from toktrial.evaluation.vocabulary import describe_vocabularies
 
-        describe_vocabularies(self.folder, self.tokenizer_folders, self.tokens_folders, self.protocol.vocab_size)
+        sizes = {track: self.vocab_size_of(track) for track in self.protocol.tracks}
+        describe_vocabularies(self.folder, self.tokenizer_folders, self.tokens_folders, sizes)
         measure_floors(self.folder, self.tokens_folders, self.protocol.evaluation.eval_documents)
         measure_intrinsics(self.folder, self.tokenizer_folders, self.tokens_folders)
         contexts = {track: self.shape_of(track)[0].context for track in self.protocol.tracks}
@@ -301,13 +302,16 @@ class Trial(TrialFolder):
         accounts = (INTRINSIC_FILE, SAMPLE_MEASURES_FILE)  # earlier versions did not write the first
         if not self.is_tuned or not all((self.folder / name).is_file() for name in accounts):
             return False
-        folders = [self.run_folder(*place) for place in self.all_runs()]
-        marginal = self.protocol.evaluation.marginal
+        places, protocol = self.all_runs(), self.protocol  # as amended since, maybe
+        folders = [self.run_folder(*place) for place in places]
+        marginal = protocol.evaluation.marginal
         if not all(is_evaluated(folder) and has_marginal(folder, marginal) for folder in folders):
             return False
         finals = [artifact.read_json(folder / FINAL_FILE) for folder in folders]
-        training, at_equal_bytes = self.protocol.training, self.protocol.verdict.budget == "bytes"  # as amended since, maybe
-        has_all_steps = bool(training.epochs) or all(final["step"] == training.steps for final in finals)
+        at_equal_bytes, by_epochs = protocol.verdict.budget == "bytes", bool(protocol.training.epochs)
+        has_all_steps = by_epochs or all(
+            final["step"] == self.shape_of(track)[1].steps for final, (track, *_) in zip(finals, places, strict=True)
+        )
         return has_all_steps and (not at_equal_bytes or all(final.get("equal_bytes") for final in finals))
 
     def _documents(self, split: "Split") -> "Documents":

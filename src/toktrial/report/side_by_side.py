@@ -102,7 +102,7 @@ def runs_table(trials: Sequence[ReportedTrial]) -> "pl.DataFrame":
     return pl.DataFrame([
         {
             "trial": trial.name, "track": name, "recipe": trial.result.design.tracks[name].recipe, "seed": run.seed,
-            "is_baseline": name == trial.result.baseline, "vocab_size": trial.result.design.vocab_size,
+            "is_baseline": name == trial.result.baseline, "vocab_size": trial.result.design.vocab_size_of(name),
             "entries": track.entries, "parameters": track.parameters, "steps": track.steps,
             "bytes_per_token": track.bytes_per_token.validation, "shared_device": run.shared_device,
             **{measure: getattr(run, measure) for measure in measures},
