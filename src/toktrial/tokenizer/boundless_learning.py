@@ -14,11 +14,12 @@ import numpy as np
 
 from toktrial.corpus.documents import Documents
 from toktrial.progress import Progress
+from toktrial.tokenizer.best_pairs import MergeRule
 from toktrial.tokenizer.boundless_words import WordMerges
 from toktrial.tokenizer.bpe import read_batches
 from toktrial.tokenizer.bpe_trainer import FIRST_ENTRIES
 from toktrial.tokenizer.merge import PAIRS_KEPT_PER_MERGE
-from toktrial.tokenizer.merge_engine import MergeEngine, MergeRule
+from toktrial.tokenizer.merge_engine import MergeEngine
 from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, resolve_score
 from toktrial.tokenizer.pairs import Longs
 from toktrial.tokenizer.stream import cell_type, lay_out_documents

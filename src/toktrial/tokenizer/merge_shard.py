@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from toktrial.tokenizer.encode_kernels import encode_stream, merge_tables
 from toktrial.tokenizer.merge_kernels import Scratch, count_neighbours, keep_new_pairs, replace
@@ -169,7 +168,7 @@ class MergeShard:
             merging.reuse(start, end)
         self._arisen = None
 
-    def documents(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+    def documents(self) -> tuple[IntArray, Longs]:
         """Returns the documents as the merges left them, flat ids and offsets; no more merges after that."""
         return self._merged.documents()
 
