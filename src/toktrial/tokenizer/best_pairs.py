@@ -56,17 +56,26 @@ class BestPairs:
         """Whether pairs of `min_frequency`, and of `at_least`, may be missing here, so that a recount may find more."""
         return self.threshold > max(self._rule.min_frequency, at_least)
 
-    def choose(self, counts: Longs, merges_left: int) -> npt.NDArray[np.bool_]:
-        """Lowers the threshold, so far that enough pairs of these counts are kept, and returns which are."""
-        self.threshold = self._next_threshold(counts, int(self._rule.pairs_kept_per_merge * merges_left))
+    def choose(self, counts: Longs, merges_left: int, most_positions: int, below: int = 0) -> npt.NDArray[np.bool_]:
+        """Sets the threshold by which enough pairs of these counts are kept, and returns which are.
+
+        most_positions: about so many positions may be kept; below: a threshold of which the new one is half at most.
+        """
+        self.threshold = self._next_threshold(counts, int(self._rule.pairs_kept_per_merge * merges_left), most_positions)
+        if below:  # else a pair that is passed over could take all the room again and again
+            self.threshold = max(self._rule.min_frequency, min(self.threshold, below // 2))
         return counts >= self.threshold
 
-    def _next_threshold(self, counts: Longs, pairs_wanted: int) -> int:
-        """Returns the count of the last pair wanted, at most half the threshold before."""
-        if not self._rule.by_frequency or pairs_wanted >= counts.size:
+    def _next_threshold(self, counts: Longs, pairs_wanted: int, most_positions: int) -> int:
+        """Returns the count of the last pair wanted, or a higher one if there were too many positions."""
+        if not self._rule.by_frequency or not counts.size:
             return self._rule.min_frequency
-        wanted = int(np.partition(counts, -1 - pairs_wanted)[-1 - pairs_wanted])
-        return max(self._rule.min_frequency, min(wanted, self.threshold // 2) if self.threshold else wanted)
+        best_first = -np.sort(-counts)
+        wanted = int(best_first[pairs_wanted]) if pairs_wanted < counts.size else 0
+        # Pairs as frequent as the last that fits go with it, or all of them stay out, except the best ones.
+        first_out = int(np.searchsorted(np.cumsum(best_first), most_positions, side="right"))
+        fewest = int(best_first[first_out]) + 1 if first_out < counts.size else 0
+        return max(self._rule.min_frequency, wanted, min(fewest, int(best_first[0])))
 
     def fill(self, keys: Keys, values: Longs) -> None:
         """Forgets all pairs for these: keys (pairs,), values (pairs, columns); SCORED_COUNT is filled in."""

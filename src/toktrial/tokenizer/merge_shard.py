@@ -115,7 +115,7 @@ class MergeShard:
         """Writes the positions of those of the pairs just counted whose keys are given."""
         found = self._found
         kept = np.isin(found.keys, keys)
-        counts, starts = found.counts[kept], self._merged.keep(found, kept)
+        counts, starts = found.counts[kept], self._merged.keep(found, kept, 2 * self._merged.compacted().size)
         values = np.stack([counts, counts, starts, starts + counts], axis=1)
         self._keys, self._pairs = empty_table(counts.size, PAIR_COLUMNS)
         enter_pairs(self._keys, self._pairs, found.keys[kept], values)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toktrial.tokenizer.merge_kernels import REUSED, REUSED_END, Scratch, new_scratch
+from toktrial.tokenizer.merge_kernels import REUSED, REUSED_END, UNUSED, Scratch, new_scratch
 from toktrial.tokenizer.merge_rules import WordFlags
 from toktrial.tokenizer.pairs import Longs
 from toktrial.tokenizer.stream import (
@@ -47,15 +47,21 @@ class MergedStream:
         self.compacted()
         return count_stream_pairs(self.stream, entries, self._position_dtype, self._threads)
 
-    def keep(self, found: StreamPairs, kept: npt.NDArray[np.bool_]) -> Longs:
-        """Writes the positions of those of the pairs found that are `kept`; returns where their slices begin."""
+    def keep(self, found: StreamPairs, kept: npt.NDArray[np.bool_], room: int) -> Longs:
+        """Writes the positions of those of the pairs found that are `kept`; returns where their slices begin.
+
+        `room`: for how many more positions there is to be room.
+        """
         counts = found.counts[kept]
         kept_positions = int(counts.sum())
-        # A merge removes one cell and makes two positions at most. Pages that are never written take no memory.
-        self.positions = np.empty(kept_positions + 2 * self.stream.cells.size, dtype=self._position_dtype)
+        self.positions = np.empty(kept_positions + room, dtype=self._position_dtype)
         self.room = np.array([0, 0, kept_positions], dtype=np.int64)
         self.scratch = new_scratch(int(counts.max(initial=0)), self.stream.span.size, self.stream.cells.dtype)
         return found.write_positions(self.stream, kept, self.positions)
+
+    def has_room(self, positions: int) -> bool:
+        """Whether there is room for so many more positions."""
+        return bool(self.room[UNUSED] + positions <= self.positions.size)
 
     def add_entry(self, left: int, right: int, new: int, flags: int) -> None:
         """Makes the new id known, before it is merged."""

@@ -244,7 +244,7 @@ class ShardedMergeEngine:
         self.compacted()
         self.recounts += 1
         keys, counts = added_up(self._shards.call("count_pairs")).all()
-        kept = self._best.choose(counts, merges_left)
+        kept = self._best.choose(counts, merges_left, int(counts.sum()), below=self._best.threshold)
         keys, counts = keys[kept], counts[kept]
         self._best.fill(keys, np.stack([counts] * 2, axis=1))
         list(self._shards.call("keep", keys))
