@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # One thread for torch, here and in children: rounding depends on how many there are, and small models need no more. Set here,
 # before any test module or folder's conftest imports torch, which reads it then.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Clusters of Ray that tests begin take orders from these tests alone. Ray reads this when it is imported.
+os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": uuid.uuid4().hex + uuid.uuid4().hex}
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

@@ -251,7 +251,10 @@ def connected(address: str, storage: str | None = None, runs_per_gpu: int = 1) -
             logging_level=logging.ERROR,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise TrialError(f"cannot use the Ray cluster at {address} ({error}): see `ray status --address {address}`") from None
+        raise TrialError(
+            f"cannot use the Ray cluster at {address} ({error}): see `ray status`. Where a cluster asks for a token, set "
+            "RAY_AUTH_MODE=token"
+        ) from None
     try:
         executor = RayCluster(kept_in, runs_per_gpu)
         yield executor
