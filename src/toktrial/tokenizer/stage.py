@@ -36,7 +36,7 @@ from toktrial.tokenizer.config import (
 from toktrial.tokenizer.dropout import Dropout
 from toktrial.tokenizer.file import FileTokenizer, file_fingerprint, load_file_track
 from toktrial.tokenizer.load import load_tokenizer
-from toktrial.tokenizer.longest_match import TKNTokenizer
+from toktrial.tokenizer.longest_match import MiningRule, TKNTokenizer, mine_sequences
 from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, learn_merges_of_stream
 from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
 from toktrial.tokenizer.transformers_files import HELD_OUT_DOCUMENTS
@@ -220,10 +220,10 @@ class _Stage:
         if artifact.is_finished(self.folder(name), fingerprint):
             return fingerprint
         started, primitive = time.monotonic(), self._load_bpe(primitive_name)
-        with progress.progress("mining sequences", self.documents.bytes, "B") as shown:
-            tokenizer = TKNTokenizer.train(
-                self.documents, self.vocab_size, primitive=primitive, on_progress=shown, **recipe.rule
-            )
+        ids, offsets = self._ids_of_primitive(primitive_name)
+        with progress.progress("mining sequences", ids.size, "token") as shown:
+            rule = MiningRule(self.vocab_size, **recipe.rule)
+            tokenizer = TKNTokenizer(primitive, mine_sequences(ids, offsets, primitive.token_bytes, rule, shown))
         self._publish(name, fingerprint, tokenizer, self.vocab_size, seconds=time.monotonic() - started)
         return fingerprint
 
