@@ -54,6 +54,7 @@ recipes = st.one_of(
 protocols = st.builds(
     Protocol,
     name=names,
+    bpe_trainer=st.sampled_from(["fast", "hf"]),
     seeds=st.integers(1, 1000),
     control=st.booleans(),
     vocab_size=st.integers(1000, 2**20),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toktrial.errors import TrialError
-from toktrial.tokenizer import reference, stream
+from toktrial.tokenizer import merge_engine, reference, stream
 from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, learn_merges, learn_merges_of_stream
 from toktrial.tokenizer.merge_rules import SCOPES, word_flags
 from toktrial.tokenizer.pairs import parts_of
@@ -81,6 +81,26 @@ def test_equal_to_the_reference(
 def test_equal_to_the_reference_where_entries_already_exist(documents: list[list[int]], min_frequency: int) -> None:
     """Primitives `ab`, `ba` and `aa` beside `a` and `b`: many best pairs spell an entry that is there."""
     assert_equal_to_reference(documents, [b"a", b"b", b"ab", b"aa"], 30, min_frequency)
+
+
+@settings(max_examples=200, deadline=None)
+@given(documents, st.integers(1, 3), st.sampled_from([0.1, 4.0]))
+def test_a_long_stream_is_learned_from_in_parts(
+    documents: list[list[int]], min_frequency: int, pairs_kept_per_merge: float
+) -> None:
+    """Half the positions at a time, with entries that are passed over, and so come back after a recount."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merge_engine, "LARGE_STREAM", 0)
+        entries = [b"a", b"b", b"ab", b"aa"]
+        assert_equal_to_reference(documents, entries, 30, min_frequency, pairs_kept_per_merge=pairs_kept_per_merge)
+
+
+def test_a_long_stream_is_counted_again_where_it_has_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(7)
+    documents: list[list[int]] = [(rng.zipf(1.4, size=300).clip(max=6) - 1).tolist() for _ in range(20)]
+    assert assert_equal_to_reference(documents, LETTERS, 90, 2, pairs_kept_per_merge=50.0).recounts == 0
+    monkeypatch.setattr(merge_engine, "LARGE_STREAM", 0)
+    assert assert_equal_to_reference(documents, LETTERS, 90, 2, pairs_kept_per_merge=50.0).recounts > 1
 
 
 def test_keeping_few_pairs_makes_it_count_again() -> None:

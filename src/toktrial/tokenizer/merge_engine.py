@@ -8,6 +8,8 @@ merge.py says what it computes and drives it; merge_kernels.py, stream.py and pa
 - A merge overwrites the first cells of both its parts, so the cell shows that a position has gone stale.
 - Under the score `frequency`, pairs below a threshold keep neither positions nor count. When the best count falls below
   the threshold, the stream is compacted, its pairs are counted again, and the work goes on with a lower threshold.
+- Of a very long stream, under that score, the most frequent pairs alone keep positions, and new pairs have little room. When
+  either is used up, the stream has become shorter, and counting again takes less memory.
 - Under any other score, every pair of `min_frequency` keeps its positions. Its score is computed when it arises, when it is
   about to be chosen and its count has fallen since, and with all others after every `refresh_every` merges.
 """
@@ -21,10 +23,13 @@ import numpy.typing as npt
 
 from toktrial.errors import TrialError
 from toktrial.tokenizer import pairs
-from toktrial.tokenizer.merge_kernels import Scratch, merge_pair, new_scratch
+from toktrial.tokenizer.merge_kernels import UNUSED, Scratch, merge_pair, new_scratch
 from toktrial.tokenizer.merge_rules import FREQUENCY, Score, flags_of, word_flags
 from toktrial.tokenizer.pairs import COUNT, PAIR_COLUMNS, SCORED_COUNT, Floats, Heap, Keys, Longs
 from toktrial.tokenizer.stream import Cells, Positions, compact, count_stream_pairs, count_tokens, stream_of, strip_walls
+
+LARGE_STREAM = 1 << 27  # cells; the positions of so many take half a gigabyte
+SHARE_KEPT = 3 / 4  # of the positions of a large stream; new ones take the rest
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,11 @@ class MergeEngine:
             if left < 0:
                 if self._threshold <= max(self._rule.min_frequency, at_least):
                     return None
-                self.recount(merges_left)
-            elif score_is_fresh:
+                self.recount(merges_left, below=self._threshold)
+            elif score_is_fresh and self._room[UNUSED] + 2 * count <= self._positions.size:
                 return int(left), int(right), int(count)
+            elif score_is_fresh:
+                self.recount(merges_left)  # which makes room, and gives the same pair again
             else:
                 counts = self._token_counts
                 score = self._score.of_pair(int(count), int(counts[left]), int(counts[right]), self._tokens)
@@ -103,32 +110,44 @@ class MergeEngine:
             self._is_compact = True
         return self._stream.cells
 
-    def recount(self, merges_left: int) -> None:
-        """Compacts the stream and counts its pairs anew, under a lower threshold."""
+    def recount(self, merges_left: int, below: int = 0) -> None:
+        """Compacts the stream and counts its pairs anew; `below`: under a threshold of at most half of that."""
         self.recounts += 1
         self._positions = self._positions[:0].copy()  # frees what the merges no longer need
         self.compacted()
         found = count_stream_pairs(self._stream, self._entries, self._position_dtype)
-        self._threshold = self._next_threshold(found.counts, int(self._rule.pairs_kept_per_merge * merges_left))
+        n_cells = self._stream.cells.size
+        is_bounded = self._by_frequency and n_cells > LARGE_STREAM
+        most_positions = int(SHARE_KEPT * n_cells) if is_bounded else n_cells
+        pairs_wanted = int(self._rule.pairs_kept_per_merge * merges_left)
+        self._threshold = self._next_threshold(found.counts, pairs_wanted, most_positions)
+        if below:  # else a pair that is passed over could take all the room again and again
+            self._threshold = max(self._rule.min_frequency, min(self._threshold, below // 2))
         kept = found.counts >= self._threshold
         keys, counts = found.keys[kept], found.counts[kept]
         kept_positions = int(counts.sum())
         # A merge removes one cell and makes two positions at most. Pages that are never written take no memory.
-        self._positions = np.empty(kept_positions + 2 * self._stream.cells.size, dtype=self._position_dtype)
+        best = int(counts.max(initial=0))
+        room = max(n_cells - kept_positions, 2 * best) if is_bounded else 2 * n_cells
+        self._positions = np.empty(kept_positions + room, dtype=self._position_dtype)
         starts = found.write_positions(self._stream, kept, self._positions)
         self._room = np.array([0, 0, kept_positions], dtype=np.int64)
         self._keys, self._pairs = pairs.empty_table(keys.size, PAIR_COLUMNS)
         pairs.enter_pairs(self._keys, self._pairs, keys, np.stack([counts, counts, starts, starts + counts], axis=1))
         self._used_slots = keys.size
-        self._scratch: Scratch = new_scratch(int(counts.max(initial=0)), self._vocab_size, self._stream.cells.dtype)
+        self._scratch: Scratch = new_scratch(best, self._vocab_size, self._stream.cells.dtype)
         self._fill_heap()
 
-    def _next_threshold(self, counts: Longs, pairs_wanted: int) -> int:
-        """Returns the count of the last pair wanted, at most half the threshold before."""
-        if not self._by_frequency or pairs_wanted >= counts.size:
+    def _next_threshold(self, counts: Longs, pairs_wanted: int, most_positions: int) -> int:
+        """Returns the count of the last pair wanted, or a higher one if there were too many positions."""
+        if not self._by_frequency or not counts.size:
             return self._rule.min_frequency
-        wanted = int(np.partition(counts, -1 - pairs_wanted)[-1 - pairs_wanted])
-        return max(self._rule.min_frequency, min(wanted, self._threshold // 2) if self._threshold else wanted)
+        best_first = -np.sort(-counts)
+        wanted = int(best_first[pairs_wanted]) if pairs_wanted < counts.size else 0
+        # Pairs as frequent as the last that fits go with it, or all of them stay out, except the best ones.
+        first_out = int(np.searchsorted(np.cumsum(best_first), most_positions, side="right"))
+        fewest = int(best_first[first_out]) + 1 if first_out < counts.size else 0
+        return max(self._rule.min_frequency, wanted, min(fewest, int(best_first[0])))
 
     def _fill_heap(self) -> None:
         """Scores every pair that may still be chosen, and makes the heap of them alone."""

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from toktrial.corpus.documents import flat_buffers
-from toktrial.tokenizer.pairs import HALF, Longs
+from toktrial.tokenizer.pairs import HALF, Longs, Token
 from toktrial.tokenizer.stream import USABLE_CORES
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class WordCounter:
     """A table of words, and what is known of characters. One thread uses it."""
 
     def __init__(self) -> None:
-        self.kinds = np.zeros(0x110000, dtype=np.uint8)
+        self.kinds = np.zeros(0x200000, dtype=np.uint8)  # for any four bytes
         self.kinds[:128] = _ascii_kinds()
         self.table = _empty_table(FEWEST_WORDS, FEWEST_LETTERS)
 
@@ -220,7 +220,7 @@ def _new_word(counts: Longs, offsets: Longs, letters: Bytes, used: Longs, data: 
     letters[begin : begin + end - start] = data[start:end]
     offsets[word + 1] = begin + end - start
     used[0] = word + 1
-    return word
+    return int(word)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -272,7 +272,7 @@ def _contraction(data: Bytes, start: int, end: int) -> int:
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _character(data: Bytes, place: int) -> tuple[int, int]:
+def _character(data: Bytes, place: int) -> tuple[Token, int]:
     """Returns the code point of the UTF-8 character at a place, and its length in bytes."""
     first = np.int64(data[place])
     if first < 0x80:

@@ -195,10 +195,11 @@ def _close(
 
     for texts, (ids, offsets) in zip(documents.batches(), encoded, strict=True):
         byte_lengths = np.diff(flat_buffers(texts)[0])
-        byte_ends = np.concatenate([[0], np.cumsum(entry_bytes[ids], dtype=np.int64)])[offsets]
-        wrong = np.flatnonzero(np.diff(byte_ends) != byte_lengths)
+        closed = np.insert(ids.astype(dtype), offsets[1:], END_ID)
+        sums = np.add.reduceat(entry_bytes[closed], offsets[:-1] + np.arange(len(texts)))  # the closing id has no bytes
+        wrong = np.flatnonzero(sums != byte_lengths)
         assert not wrong.size, f"entries of document {wrong[0]} of a batch do not add up to its bytes"
-        yield np.insert(ids.astype(dtype), offsets[1:], END_ID), np.diff(offsets) + 1, byte_lengths
+        yield closed, np.diff(offsets) + 1, byte_lengths
 
 
 def _copy(split: TokenSplit, documents: npt.NDArray[np.int64]) -> Iterator[Piece]:
