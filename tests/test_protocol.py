@@ -19,8 +19,17 @@ from toktrial.evaluation.config import EvaluationConfig
 from toktrial.presets import PRESETS, demo, laptop, preset, tinystories
 from toktrial.protocol import Protocol, differences, from_dict, is_amendable, load, save, to_dict
 from toktrial.report.config import VerdictConfig
-from toktrial.tokenizer.config import BoundlessBPERecipe, BPERecipe, BTMRecipe, SuperBPERecipe, TKNRecipe
-from toktrial.training.config import ModelConfig, TrainingConfig
+from toktrial.tokenizer.config import (
+    BoundlessBPERecipe,
+    BPERecipe,
+    BTMRecipe,
+    BytesRecipe,
+    Recipe,
+    SuperBPERecipe,
+    TKNRecipe,
+    UnigramRecipe,
+)
+from toktrial.training.config import ModelConfig, TrainingConfig, flops_per_step
 
 # Text that TOML can hold: any but surrogates, line ends and quotes among it.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
@@ -29,7 +38,8 @@ shares = st.floats(0, 1, exclude_min=True, exclude_max=True)
 positive = st.integers(1, 10**12)
 not_negative = st.floats(0, 1e6)
 recipes = st.one_of(
-    st.builds(BPERecipe, min_frequency=positive),
+    st.builds(BPERecipe, min_frequency=positive, vocab_size=st.just(0) | st.integers(257, 2**20)),
+    st.builds(BytesRecipe),
     st.builds(
         BTMRecipe,
         primitive_vocab_size=st.integers(257, 1000),
@@ -187,7 +197,7 @@ def test_a_protocol_older_than_the_control_has_none() -> None:
         ("evaluation.promts", "prompts"),
         ("verdict.confidense", "confidence"),
         ("tracks.btm.primitive_vocabsize", "primitive_vocab_size"),
-        ("tracks.bpe.primitive_vocab_size", "min_frequency"),
+        ("tracks.bpe.min_frequencies", "min_frequency"),
     ],
 )
 def test_an_unknown_field_is_named_with_the_nearest(path: str, hint: str) -> None:
@@ -338,6 +348,59 @@ def test_more_primitives_than_entries_are_refused() -> None:
         from_dict(changed("tracks.btm.primitive_vocab_size", 4096))
 
 
+def test_a_track_may_have_a_vocabulary_of_its_own_size() -> None:
+    tracks: dict[str, Recipe] = {"bpe": BPERecipe(), "small": BPERecipe(vocab_size=300), "bytes": BytesRecipe()}
+    plan = replace(demo(), tracks=tracks)
+    assert {name: recipe.vocab_size for name, recipe in plan.sized_tracks.items()} == {"bpe": 1024, "small": 300, "bytes": 257}
+    assert from_dict(to_dict(plan)) == plan
+    larger = BTMRecipe(primitive_vocab_size=2000, vocab_size=3000)
+    assert replace(demo(), tracks={"bpe": BPERecipe(), "btm": larger}).sized_tracks["btm"] == larger
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"recipe": "bpe", "vocab_size": 256}, r"tracks\.mine\.vocab_size must be at least 257, but is 256"),
+        ({"recipe": "bpe", "vocab_size": -1}, r"tracks\.mine\.vocab_size must be at least 257, but is -1"),
+        ({"recipe": "bpe", "vocab_size": 2**21}, r"tracks\.mine\.vocab_size must be at most 1,048,576"),
+        ({"recipe": "btm", "vocab_size": 600}, "primitive_vocab_size is 4096, which is above vocab_size 600"),
+        ({"recipe": "bytes", "vocab_size": 300}, "the recipe `bytes` has 257 entries, not 300"),
+    ],
+)
+def test_a_size_that_a_track_cannot_have_is_named(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(TrialError, match=said):
+        from_dict(changed("tracks", {"bpe": {"recipe": "bpe"}, "mine": fields}))
+
+
+def test_at_equal_flops_a_track_takes_the_steps_that_cost_what_those_of_the_baseline_do() -> None:
+    tracks: dict[str, Recipe] = {"bpe": BPERecipe(), "bytes": BytesRecipe(), "large": BPERecipe(vocab_size=4096)}
+    plan = replace(demo(), tracks=tracks, verdict=VerdictConfig(budget="flops"))
+    model, training = plan.shape_of("bpe")
+    assert (model, training) == (plan.model, plan.training)
+    flops = training.steps * flops_per_step(model, training, 1024)
+    for track, size in (("bytes", 257), ("large", 4096)):
+        shape, settings = plan.shape_of(track)
+        assert (shape, replace(settings, steps=800)) == (model, training)
+        cost = flops_per_step(shape, settings, size)
+        assert abs(settings.steps * cost - flops) <= cost / 2
+    assert plan.shape_of("bytes")[1].steps > 800 > plan.shape_of("large")[1].steps
+    assert replace(plan, verdict=VerdictConfig()).shape_of("bytes")[1].steps == 800
+    half = replace(plan, training=replace(plan.training, match="bytes")).shape_of("large", token_ratio=2.0)
+    assert half[0].context == model.context // 2
+    assert abs(half[1].steps * flops_per_step(*half, 4096) - flops) <= flops_per_step(*half, 4096) / 2
+
+
+def test_equal_flops_and_passes_over_the_text_are_refused_together() -> None:
+    with pytest.raises(TrialError, match="both decide how many steps"):
+        replace(demo(), verdict=VerdictConfig(budget="flops"), training=replace(demo().training, epochs=1.0))
+
+
+def test_a_trial_that_has_begun_changes_neither_to_equal_flops_nor_from_there() -> None:
+    assert is_amendable("verdict.budget", "steps", "bytes", demo())
+    assert not is_amendable("verdict.budget", "steps", "flops", demo())
+    assert not is_amendable("verdict.budget", "flops", "bytes", demo())
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "..", "../../ESCAPED", "a b", "bp\u00e9\n", "C:", "a" * 201])
 def test_what_cannot_name_a_folder_names_neither_a_track_nor_a_trial(name: str) -> None:
     with pytest.raises(TrialError, match="a track's name is also a folder's"):
@@ -396,8 +459,8 @@ def test_whatever_stands_in_a_field_it_is_a_protocol_or_one_line() -> None:
 def test_an_unknown_recipe_is_named_with_the_nearest() -> None:
     with pytest.raises(TrialError, match=r"tracks\.bpe\.recipe is 'btmm': did you mean 'btm'\?"):
         from_dict(changed("tracks.bpe.recipe", "btmm"))
-    with pytest.raises(TrialError, match=r"tracks\.bpe\.recipe is 'unigram': known are: bpe, btm"):
-        from_dict(changed("tracks.bpe.recipe", "unigram"))
+    with pytest.raises(TrialError, match=r"tracks\.bpe\.recipe is 'wordpiece': known are: bpe, btm"):
+        from_dict(changed("tracks.bpe.recipe", "wordpiece"))
 
 
 def test_a_track_without_a_recipe_is_told_what_to_add() -> None:
@@ -410,6 +473,47 @@ def test_a_track_without_a_recipe_is_told_what_to_add() -> None:
 def test_an_unknown_preset_is_named_with_the_nearest() -> None:
     with pytest.raises(TrialError, match="no preset 'lpatop': did you mean 'laptop'"):
         preset("lpatop")
+
+
+# Sweeps
+
+
+def test_a_list_makes_a_track_of_each_value() -> None:
+    swept = {"recipe": "btm", "primitive_vocab_size": [300, 400, 500], "score": "npmi"}
+    plan = from_dict(changed("tracks", {"bpe": {"recipe": "bpe"}, "btm": swept, "last": {"recipe": "bytes"}}))
+    assert list(plan.tracks) == ["bpe", "btm-300", "btm-400", "btm-500", "last"]
+    for size in (300, 400, 500):
+        assert plan.tracks[f"btm-{size}"] == BTMRecipe(primitive_vocab_size=size, score="npmi")
+    assert from_dict(to_dict(plan)) == plan, "a trial's own protocol holds the tracks, not the lists"
+
+
+def test_several_lists_make_a_track_of_each_combination() -> None:
+    swept = {"recipe": "btm", "primitive_vocab_size": [300, 400], "score": ["pmi", "my.scores:mine"], "scope": "words"}
+    plan = from_dict(changed("tracks", {"bpe": {"recipe": ["bpe", "unigram"], "vocab_size": [600, 700]}, "b": swept}))
+    assert list(plan.tracks) == [
+        "bpe-bpe-600", "bpe-bpe-700", "bpe-unigram-600", "bpe-unigram-700",
+        "b-300-pmi", "b-300-my_scores_mine", "b-400-pmi", "b-400-my_scores_mine",
+    ]  # fmt: skip
+    assert plan.tracks["bpe-unigram-700"] == UnigramRecipe(vocab_size=700)
+    assert plan.tracks["b-400-my_scores_mine"] == BTMRecipe(primitive_vocab_size=400, score="my.scores:mine", scope="words")
+
+
+@pytest.mark.parametrize(
+    ("tracks", "said"),
+    [
+        ({"b": {"recipe": "btm", "primitive_vocab_size": []}}, r"tracks\.b\.primitive_vocab_size is an empty list"),
+        ({"b": {"recipe": "btm", "primitive_vocab_size": [300, 300]}}, r"tracks\.b makes a second track b-300"),
+        ({"b-300": {"recipe": "bpe"}, "b": {"recipe": "bpe", "vocab_size": [300]}}, r"tracks\.b makes a second track b-300"),
+        ({"b": {"recipe": "bpe", "vocab_size": [300, "many"]}}, r"tracks\.b-many\.vocab_size must be a whole number"),
+        ({"b": {"recipe": "bpe", "vocab_size": [[300, 400]]}}, r"vocab_size must be a whole number, but is \[300, 400\]"),
+        ({"b": {"recipe": "bpe", "vocab_sizes": [300, 400]}}, r"unknown field tracks\.b-300\.vocab_sizes"),
+        ({"b": {"recipe": "btm", "score": ["pmi", "pmy"]}}, "there is no score 'pmy'"),
+        ({"b": [{"recipe": "bpe"}]}, r"tracks\.b must be a table"),
+    ],
+)
+def test_a_sweep_that_makes_no_tracks_is_named(tracks: dict[str, Any], said: str) -> None:
+    with pytest.raises(TrialError, match=said):
+        from_dict(changed("tracks", {"bpe": {"recipe": "bpe"}, **tracks}))
 
 
 # What differs
@@ -434,6 +538,7 @@ def test_differences_list_every_field_that_differs() -> None:
         "tracks.btm.recipe": ("btm", None),
         **{f"tracks.btm.{item.name}": (getattr(ours.tracks["btm"], item.name), None) for item in fields(BTMRecipe)},
         "tracks.other.recipe": (None, "bpe"),
+        "tracks.other.vocab_size": (None, 0),
         "tracks.other.min_frequency": (None, 2),
     }
     assert differences(ours, demo()) == []

@@ -114,7 +114,7 @@ def test_the_recipe_that_the_guide_writes_is_a_track(tmp_path: Path) -> None:
     shutil.copytree(REPOSITORY / "src", tmp_path / "src")
     (change,) = blocks_of("docs/add_a_track.md", "diff")
     module = next(block for block in blocks_of("docs/add_a_track.md", "python") if block.startswith('"""A track'))
-    (tmp_path / "src" / "toktrial" / "tokenizer" / "bytes_alone.py").write_text(module, encoding="utf-8")
+    (tmp_path / "src" / "toktrial" / "tokenizer" / "common_words.py").write_text(module, encoding="utf-8")
     patch = ["patch", "-p1", "--batch"]
     patched = subprocess.run(patch, cwd=tmp_path, input=change, capture_output=True, text=True, check=False)
     assert patched.returncode == 0, patched.stdout
@@ -128,7 +128,7 @@ def test_the_recipe_that_the_guide_writes_is_a_track(tmp_path: Path) -> None:
         training=replace(demo.training, batch_size=4, steps=10, warmup_steps=2, log_every=10),
     )
     plain = protocol.to_dict(plan)
-    plain["tracks"] = {"bpe": {"recipe": "bpe"}, "bytes": {"recipe": "bytes"}}
+    plain["tracks"] = {"bpe": {"recipe": "bpe"}, "words": {"recipe": "common_words"}}
     (tmp_path / "mine.toml").write_text(tomli_w.dumps(plain), encoding="utf-8")
 
     def toktrial(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -139,10 +139,10 @@ def test_the_recipe_that_the_guide_writes_is_a_track(tmp_path: Path) -> None:
     done = toktrial("run", "mine.toml", "--trial", "mine")
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "mine" / "report" / "results.json").read_text())
-    assert results["tracks"]["bytes"]["entries"] == 257
-    refused = toktrial("export", "mine/runs/bytes/seed-1", "model")
+    assert results["tracks"]["words"]["entries"] == 257 + 28
+    refused = toktrial("export", "mine/runs/words/seed-1", "model")
     assert refused.returncode == 1
-    assert "the recipe 'bytes' must also write tokenizer.json" in refused.stderr
+    assert "the recipe 'common_words' must also write tokenizer.json" in refused.stderr
 
 
 def test_readme_links_lead_somewhere() -> None:

@@ -14,8 +14,8 @@ from toktrial.corpus.config import HUB_PREFIX
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
 from toktrial.report.wording import plural
-from toktrial.tokenizer.config import BoundlessBPERecipe, BPERecipe, FileRecipe, TKNRecipe
-from toktrial.training.config import ModelConfig, TrainingConfig, matched_shape, steps_of
+from toktrial.tokenizer.config import BoundlessBPERecipe, BPERecipe, BytesRecipe, FileRecipe, TKNRecipe, UnigramRecipe
+from toktrial.training.config import ModelConfig, TrainingConfig, flops_per_step, flops_per_token, parameter_count, steps_of
 from toktrial.training.rates import tuning_settings
 from toktrial.trial_folder import TrialFolder
 
@@ -100,11 +100,12 @@ class Plan:
     @property
     def disk_bytes(self) -> float:
         """What the trial's folder will hold at its largest, as far as is known."""
-        protocol, parameters = self.trial.protocol, self.speed.parameters
-        id_bytes = 2 if protocol.vocab_size <= 1 << 16 else 4
-        text_bytes = self.text.bytes + id_bytes * sum(self.text.tokens.values())
-        checkpoints = 3 * BYTES_PER_TRAINED_PARAMETER * parameters  # two are kept while the third is written
-        weights = BYTES_PER_WEIGHT * parameters * sum(len(protocol.run_seeds(track)) for track in self.tracks)
+        protocol = self.trial.protocol
+        sizes = {track: recipe.vocab_size for track, recipe in protocol.sized_tracks.items()}
+        text_bytes = self.text.bytes + sum((2 if sizes[track] <= 1 << 16 else 4) * of for track, of in self.text.tokens.items())
+        parameters = {track: parameter_count(protocol.model, size) for track, size in sizes.items()}
+        checkpoints = 3 * BYTES_PER_TRAINED_PARAMETER * max(parameters.values())  # two are kept while the third is written
+        weights = BYTES_PER_WEIGHT * sum(of * len(protocol.run_seeds(track)) for track, of in parameters.items())
         lines = (
             sum(track.steps * len(protocol.run_seeds(name)) for name, track in self.tracks.items())
             / protocol.training.log_every
@@ -124,7 +125,7 @@ def make_plan(trial: TrialFolder, speed: "Speed | None" = None) -> Plan:
     protocol = trial.protocol
     _check_memory(protocol)
     text = _known_text(trial) or _sampled_text(trial)
-    speed = speed or measure_speed(protocol.model, protocol.training, protocol.vocab_size)
+    speed = speed or measure_speed(protocol.model, protocol.training, _baseline_size(protocol))
     plan = Plan(trial, text, speed, {track: _plan_track(protocol, text, speed, track) for track in protocol.tracks})
     if plan.disk_bytes > plan.free_bytes:
         raise TrialError(
@@ -141,10 +142,11 @@ def _check_memory(protocol: Protocol) -> None:
     """
     from toktrial.training.device import resolve_device
 
-    model, training, vocab_size = protocol.model, protocol.training, protocol.vocab_size
+    model, training = protocol.model, protocol.training
+    vocab_size = max(recipe.vocab_size for recipe in protocol.sized_tracks.values())
     if resolve_device(training.device).type != "cpu":
         return
-    parameters = (vocab_size + model.context) * model.width + 12 * model.n_layer * model.width**2
+    parameters = parameter_count(model, vocab_size)
     logits = (training.micro_batch_size or training.batch_size) * model.context * vocab_size
     masks = model.n_layer * model.context**2
     needed = BYTES_OF_TRAINING_PER_PARAMETER * parameters + 4 * (logits + masks)  # float32
@@ -157,10 +159,15 @@ def _check_memory(protocol: Protocol) -> None:
 
 
 def _plan_track(protocol: Protocol, text: TextPlan, speed: "Speed", track: str) -> TrackPlan:
+    """Returns what a run of a track will take, if time goes by FLOPs: the speed is that of the baseline's model."""
     model, training = _shape(protocol, text, track)
     step_tokens = training.batch_size * model.context
-    training_seconds = speed.step_seconds * step_tokens / _step_tokens(protocol)
-    evaluation_seconds = speed.forward_seconds_per_token * curve_positions(protocol, text, track) / training.log_every
+    measured, size = (protocol.model, _baseline_size(protocol)), protocol.sized_tracks[track].vocab_size
+    training_seconds = (
+        speed.step_seconds * flops_per_step(model, training, size) / flops_per_step(measured[0], protocol.training, measured[1])
+    )
+    forward_seconds = speed.forward_seconds_per_token * flops_per_token(model, size) / flops_per_token(*measured)
+    evaluation_seconds = forward_seconds * curve_positions(protocol, text, track) / training.log_every
     step_seconds = training_seconds + evaluation_seconds
     epoch_tokens = text.tokens[track]
     if training.epochs and math.isnan(epoch_tokens):
@@ -172,9 +179,12 @@ def _plan_track(protocol: Protocol, text: TextPlan, speed: "Speed", track: str) 
 
 def _shape(protocol: Protocol, text: TextPlan, track: str) -> tuple[ModelConfig, TrainingConfig]:
     """Returns the configs that a track is trained with, as far as its tokens are known."""
-    if protocol.training.match == "tokens" or math.isnan(text.bytes):
-        return protocol.model, protocol.training
-    return matched_shape(protocol.model, protocol.training, text.tokens[protocol.baseline] / text.tokens[track])
+    token_ratio = text.tokens[protocol.baseline] / text.tokens[track]
+    return protocol.shape_of(track, 1.0 if math.isnan(token_ratio) else token_ratio)
+
+
+def _baseline_size(protocol: Protocol) -> int:
+    return protocol.sized_tracks[protocol.baseline].vocab_size
 
 
 def curve_positions(protocol: Protocol, text: TextPlan, track: str) -> float:
@@ -213,32 +223,39 @@ def _sampled_text(trial: TrialFolder) -> TextPlan:
         raise TrialError(f"{corpus.path} holds no text: corpus.path must name documents")
     training_share = 1 if corpus.validation_path else 1 - corpus.validation_share
     scale = (source_bytes(corpus) or sample.bytes) * training_share / sample.bytes
-    tokens = {track: scale * count for track, count in sampled_tokens(protocol, sample).items()}
+    tokens = {track: scale * count for track, count in sampled_tokens(protocol, sample, trial.allow_code).items()}
     return TextPlan(scale * len(sample), scale * sample.bytes, tokens, is_estimate=True)
 
 
-def sampled_tokens(protocol: Protocol, documents: "Documents") -> dict[str, int]:
+def sampled_tokens(protocol: Protocol, documents: "Documents", allow_code: bool = False) -> dict[str, int]:
     """Returns how many tokens each track makes of documents, closing ids included, with a tokenizer learned from them alone."""
     from toktrial.tokenizer.boundless import BoundlessBPETokenizer
     from toktrial.tokenizer.bpe import BPETokenizer
     from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
-    from toktrial.tokenizer.file import load_file_track
     from toktrial.tokenizer.longest_match import TKNTokenizer
+    from toktrial.tokenizer.single_bytes import BytesTokenizer
+    from toktrial.tokenizer.sources import load_file_track
+    from toktrial.tokenizer.unigram import UnigramTokenizer
 
-    full = BPETokenizer.train(documents, protocol.vocab_size)
+    tracks = protocol.sized_tracks
+    full = BPETokenizer.train(documents, max(recipe.vocab_size for recipe in tracks.values()))
     found: dict[str, int] = {}
-    for track, recipe in protocol.tracks.items():
+    for track, recipe in tracks.items():
         tokenizer: Tokenizer
         if isinstance(recipe, BPERecipe):
-            tokenizer = full
+            tokenizer = full.cut(recipe.vocab_size)
+        elif isinstance(recipe, BytesRecipe):
+            tokenizer = BytesTokenizer()
+        elif isinstance(recipe, UnigramRecipe):
+            tokenizer = UnigramTokenizer.train(documents, recipe.vocab_size)
         elif isinstance(recipe, BoundlessBPERecipe):
-            tokenizer = BoundlessBPETokenizer.train(documents, protocol.vocab_size, recipe.min_frequency, recipe.tau)
+            tokenizer = BoundlessBPETokenizer.train(documents, recipe.vocab_size, recipe.min_frequency, recipe.tau)
         elif isinstance(recipe, FileRecipe):
-            tokenizer = load_file_track(recipe.path, protocol.vocab_size)
+            tokenizer = load_file_track(recipe, documents, allow_code)
         else:
             primitive = full.cut(recipe.primitive_vocab_size)
             kind, rule = (TKNTokenizer, recipe.rule) if isinstance(recipe, TKNRecipe) else (BTMTokenizer, recipe.btm.rule)
-            tokenizer = kind.train(documents, protocol.vocab_size, primitive=primitive, **rule)
+            tokenizer = kind.train(documents, recipe.vocab_size, primitive=primitive, **rule)
         found[track] = encode_documents(tokenizer, documents)[0].size + len(documents)
     return found
 
@@ -255,6 +272,7 @@ def describe_plan(plan: Plan) -> list[str]:
         f"trial      {protocol.name}, in {plan.trial.folder}",
         f"corpus     {protocol.corpus.path}: {size}",
         f"model      {speed.parameters / 1e6:.1f} million parameters; {_step_tokens(protocol):,} tokens a step",
+        *_describe_sizes(protocol),
         *(f"track      {name}: {_describe_track(track, text.tokens[name], about)}" for name, track in plan.tracks.items()),
         *_describe_tuning(plan),
         f"training   {len(plan.left)} of {runs} runs left ({len(plan.tracks)} tracks, seeds {_seeds(protocol)})",
@@ -263,6 +281,19 @@ def describe_plan(plan: Plan) -> list[str]:
         f"evaluation {_describe_evaluation(plan)}",
         f"disk       {plan.disk_bytes / 1e9:.2f} GB at most, {plan.free_bytes / 1e9:.0f} GB free",
         *_warn_of_budget(plan),
+    ]
+
+
+def _describe_sizes(protocol: Protocol) -> list[str]:
+    """Says what each track's model costs, where they differ."""
+    sizes = {track: recipe.vocab_size for track, recipe in protocol.sized_tracks.items()}
+    if len(set(sizes.values())) == 1:
+        return []
+    baseline = flops_per_token(protocol.model, _baseline_size(protocol))
+    return [
+        f"size       {track}: {size:,} entries, {parameter_count(protocol.model, size) / 1e6:.1f} million parameters, "
+        f"{flops_per_token(protocol.model, size) / baseline:.2f} times {protocol.baseline}'s FLOPs a token"
+        for track, size in sizes.items()
     ]
 
 
@@ -301,8 +332,9 @@ def _describe_evaluation(plan: Plan) -> str:
 
 def _warn_of_budget(plan: Plan) -> list[str]:
     """Warns where models will hardly learn more than a count of pairs knows, so that nothing will be decided."""
-    vocab_size, step_tokens = plan.trial.protocol.vocab_size, _step_tokens(plan.trial.protocol)
-    fewest = min(track.steps for track in plan.tracks.values())
+    sizes, step_tokens = plan.trial.protocol.sized_tracks, _step_tokens(plan.trial.protocol)
+    worst, track = min(plan.tracks.items(), key=lambda item: item[1].steps / sizes[item[0]].vocab_size)
+    vocab_size, fewest = sizes[worst].vocab_size, track.steps
     wanted = -(-FEWEST_TOKENS_PER_ENTRY * vocab_size // step_tokens)
     if not fewest < wanted:  # as where it is UNKNOWN
         return []

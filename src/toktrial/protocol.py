@@ -3,11 +3,12 @@
 Every stage reads its own part of it. `trial.py` keeps it in the trial's folder as protocol.toml.
 """
 
+import itertools
 import re
 import tomllib
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,18 +27,19 @@ from toktrial.tokenizer.config import (
     PrimitiveRecipe,
     Recipe,
     SuperBPERecipe,
+    with_sizes,
 )
-from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
+from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig, flops_per_step, matched_shape
 
 ConfigT = TypeVar("ConfigT")
 FEWEST_SEEDS_OF_A_LOOK = 2  # a single difference has no interval
 LONGEST_NAME = 200  # bytes; file systems allow 255, and names of tokenizers and partial folders add to a track's
 MOST = {"seeds": MOST_SEEDS, "most_seeds": MOST_SEEDS, "vocab_size": (1 << 20, "four times the largest vocabularies in use")}
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")  # Python also reads undecodable bytes of a file name as these
-# What a trial may change after it has begun, as no finished stage becomes wrong; `is_amendable` knows two more. Finished curves
-# were measured on evaluation.eval_documents, so that is not one of them.
+# What a trial may change after it has begun, as no finished stage becomes wrong; `is_amendable` knows three more. Finished
+# curves were measured on evaluation.eval_documents, so that is not one of them.
 AMENDABLE = (
-    "most_seeds", "control", "training.threads", "verdict.confidence", "verdict.budget", "verdict.floor",
+    "most_seeds", "control", "training.threads", "verdict.confidence", "verdict.floor",
     "evaluation.prompts", "evaluation.max_new_bytes", "evaluation.temperature", "evaluation.top_k", "evaluation.top_p",
     "evaluation.sample_seed", "evaluation.minimal_pairs",
 )  # fmt: skip
@@ -63,7 +65,7 @@ class Protocol:
     control: bool = False
     """A/A control: train the baseline again under as many other seeds, to show how far chance alone makes runs differ."""
     vocab_size: int = 16_384
-    """Entries of every track's tokenizer, and rows of the model's embedding."""
+    """Entries of every tokenizer, and rows of its model's embedding, where a track has no `vocab_size` of its own."""
     bpe_trainer: BPETrainer = FAST
     """Who learns the merges of BPE: `fast`, the trial itself, or `hf`, HF `tokenizers`. Both learn the same ones."""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
@@ -105,18 +107,44 @@ class Protocol:
                 )
         if len(self.tracks) < 2:
             raise TrialError(f"a trial compares two or more tracks, but `tracks` names {len(self.tracks)}")
-        for name, recipe in self.tracks.items():
-            if isinstance(recipe, PrimitiveRecipe) and recipe.primitive_vocab_size > self.vocab_size:
+        for name, recipe in self.sized_tracks.items():
+            check_numbers(f"tracks.{name}", recipe, {"vocab_size": SMALLEST_VOCAB_SIZE}, MOST)
+            if isinstance(recipe, PrimitiveRecipe) and recipe.primitive_vocab_size > recipe.vocab_size:
                 size = "transition" if isinstance(recipe, SuperBPERecipe) else "primitive_vocab_size"
                 raise TrialError(
-                    f"tracks.{name}.{size} is {recipe.primitive_vocab_size}, which is above vocab_size {self.vocab_size}: the "
-                    "primitives are part of the vocabulary"
+                    f"tracks.{name}.{size} is {recipe.primitive_vocab_size}, which is above vocab_size {recipe.vocab_size}: "
+                    "the primitives are part of the vocabulary"
                 )
+        if self.verdict.budget == "flops" and self.training.epochs:
+            raise TrialError(
+                'verdict.budget = "flops" and training.epochs both decide how many steps a track takes: leave training.epochs '
+                "at 0, and set training.steps, which are then those of the baseline"
+            )
 
     @property
     def baseline(self) -> str:
         """Name of the track that every other is compared with."""
         return next(iter(self.tracks))
+
+    @property
+    def sized_tracks(self) -> dict[str, Recipe]:
+        """The tracks with the number of entries that each asks for."""
+        return with_sizes(self.tracks, self.vocab_size)
+
+    def shape_of(self, track: str, token_ratio: float = 1.0) -> tuple[ModelConfig, TrainingConfig]:
+        """Returns the configs that a track is trained with.
+
+        token_ratio: bytes of text that the track's tokens hold on average, over those of the baseline's tokens. It matters only
+        where `training.match` is bytes.
+        """
+        model, training = self.model, self.training
+        if training.match == "bytes" and track != self.baseline:
+            model, training = matched_shape(model, training, token_ratio)
+        if self.verdict.budget == "flops":
+            flops = self.training.steps * flops_per_step(self.model, self.training, self.sized_tracks[self.baseline].vocab_size)
+            steps = round(flops / flops_per_step(model, training, self.sized_tracks[track].vocab_size))
+            training = replace(training, steps=max(1, steps))
+        return model, training
 
     @property
     def seed_numbers(self) -> range:
@@ -209,6 +237,8 @@ def is_amendable(name: str, old: Any, new: Any, asked: Protocol) -> bool:
         tunes_for_all_steps = bool(asked.tuning.rates) and not asked.tuning.steps  # more steps would need another tuning
         can_grow = asked.training.schedule == "constant" and not asked.training.epochs and not tunes_for_all_steps
         return bool(new > old and can_grow)
+    if name == "verdict.budget":
+        return "flops" not in (old, new)  # which gives runs another number of steps
     return name in AMENDABLE
 
 
@@ -254,13 +284,34 @@ def _value_from(value: Any, hint: Any, where: str) -> Any:
     if is_dataclass(hint):
         return _config_from(value, typing.cast(type[Any], hint), where)
     if hint == dict[str, Recipe]:
-        return {name: _recipe_from(part, f"{where}.{name}") for name, part in _table(value, where).items()}
+        return {name: _recipe_from(part, f"{where}.{name}") for name, part in _swept(_table(value, where), where).items()}
     try:
         return msgspec.convert(value, hint)
     except (msgspec.ValidationError, UnicodeEncodeError):  # the latter where text is no UTF-8
         if hint in KINDS:
             raise TrialError(f"{where} must be {KINDS[hint]}, but is {value!r}") from None
         raise TrialError(f"{where} is {value!r}: {nearest_name(str(value), typing.get_args(hint))}") from None
+
+
+def _swept(tracks: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Returns the tracks, with one for each value of a field that holds a list, and one for each combination of several.
+
+    A value's track is named NAME-VALUE. Raises TrialError for an empty list, and where two tracks would have one name.
+    """
+    found: dict[str, Any] = {}
+    for name, plain in tracks.items():
+        settings = plain if isinstance(plain, Mapping) else {}
+        lists = {setting: value for setting, value in settings.items() if isinstance(value, list)}
+        for empty in [setting for setting, values in lists.items() if not values]:
+            raise TrialError(f"{where}.{name}.{empty} is an empty list: name a value, or several to make a track of each")
+        for combination in itertools.product(*lists.values()):
+            track = "-".join([name, *(re.sub(r"[^\w-]", "_", str(value)) for value in combination)])
+            if track in found:
+                raise TrialError(
+                    f"{where}.{name} makes a second track {track}: no value may stand twice, and no other track so named"
+                )
+            found[track] = {**plain, **dict(zip(lists, combination, strict=True))} if lists else plain
+    return found
 
 
 def _recipe_from(plain: Any, where: str) -> Recipe:

@@ -239,7 +239,8 @@ class Trial(TrialFolder):
         from toktrial.evaluation.stage import evaluate_run
         from toktrial.evaluation.vocabulary import describe_vocabularies
 
-        describe_vocabularies(self.folder, self.tokenizer_folders, self.tokens_folders, self.protocol.vocab_size)
+        sizes = {track: self.vocab_size_of(track) for track in self.protocol.tracks}
+        describe_vocabularies(self.folder, self.tokenizer_folders, self.tokens_folders, sizes)
         measure_floors(self.folder, self.tokens_folders, self.protocol.evaluation.eval_documents)
         contexts = {track: self.shape_of(track)[0].context for track in self.protocol.tracks}
         account_overlap(self.folder, self._splits(), self._corpus_fingerprint(), self.tokens_folders, contexts)
@@ -315,12 +316,15 @@ class Trial(TrialFolder):
 
         if not self.is_tuned or not (self.folder / SAMPLE_MEASURES_FILE).is_file():
             return False
-        folders = [self.run_folder(*place) for place in self.all_runs()]
+        places, protocol = self.all_runs(), self.protocol  # as amended since, maybe
+        folders = [self.run_folder(*place) for place in places]
         if not all(map(is_evaluated, folders)):
             return False
         finals = [artifact.read_json(folder / FINAL_FILE) for folder in folders]
-        training, at_equal_bytes = self.protocol.training, self.protocol.verdict.budget == "bytes"  # as amended since, maybe
-        has_all_steps = bool(training.epochs) or all(final["step"] == training.steps for final in finals)
+        at_equal_bytes, by_epochs = protocol.verdict.budget == "bytes", bool(protocol.training.epochs)
+        has_all_steps = by_epochs or all(
+            final["step"] == self.shape_of(track)[1].steps for final, (track, *_) in zip(finals, places, strict=True)
+        )
         return has_all_steps and (not at_equal_bytes or all(final.get("equal_bytes") for final in finals))
 
     def _documents(self, split: "Split") -> "Documents":
@@ -346,6 +350,6 @@ class Trial(TrialFolder):
         evaluators = {}
         for track, folder in tokens_folders.items():
             store, context = TokenStore.open(folder), self.shape_of(track)[0].context
-            scorer = DocumentScorer(store.validation, store.entry_bytes, context, self.protocol.vocab_size, documents)
+            scorer = DocumentScorer(store.validation, store.entry_bytes, context, self.vocab_size_of(track), documents)
             evaluators[track] = scorer.score
         return evaluators

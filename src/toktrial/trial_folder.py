@@ -13,7 +13,7 @@ from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import FINAL_FILE, is_evaluated
 from toktrial.protocol import Protocol, load
 from toktrial.tokenizer.config import TOKENIZERS_FOLDER, check_code, tokenizer_names
-from toktrial.training.config import ModelConfig, TrainingConfig, matched_shape, steps_of
+from toktrial.training.config import ModelConfig, TrainingConfig, steps_of
 from toktrial.training.rates import (
     OTHER_RATE_FOLDER,
     RATES_FILE,
@@ -127,7 +127,7 @@ class TrialFolder:
         return Run(
             track=track,
             seed=seed,
-            vocab_size=self.protocol.vocab_size,
+            vocab_size=self.vocab_size_of(track),
             model=model,
             training=training,
             tokens_folder=self.tokens_folder(track),
@@ -140,22 +140,29 @@ class TrialFolder:
         """Returns what the trainer needs for one run that tries a learning rate."""
         from toktrial.training.run import Run
 
-        model, training = self.shape_of(track)
-        training = tuning_settings(training, self.protocol.tuning, rate)
+        settings = tuning_settings(self.protocol.training, self.protocol.tuning, rate)
+        model, training = self.shape_of(track, replace(self.protocol, training=settings))
         folder = self.folder / TUNING_FOLDER / "runs" / track / f"rate-{rate!r}" / f"seed-{seed}"
-        return Run(track, seed, self.protocol.vocab_size, model, training, self.tuning_tokens_folders[track], folder)
+        return Run(track, seed, self.vocab_size_of(track), model, training, self.tuning_tokens_folders[track], folder)
 
     @property
     def is_tuned(self) -> bool:
         """Whether the learning rates are known: tuned, or not to be tuned."""
         return not self.protocol.tuning.rates or (self.folder / RATES_FOLDER / RATES_FILE).is_file()
 
-    def shape_of(self, track: str) -> tuple[ModelConfig, TrainingConfig]:
-        """Returns the configs that a track is trained with. Where `training.match` is bytes, its token files must be there."""
-        model, training = self.protocol.model, self.protocol.training
-        if training.match == "tokens" or track == self.protocol.baseline:
-            return model, training
-        return matched_shape(model, training, self._bytes_per_token(track) / self._bytes_per_token(self.protocol.baseline))
+    def vocab_size_of(self, track: str) -> int:
+        """Returns the rows of the embedding of a track's model."""
+        return self.protocol.sized_tracks[track].vocab_size
+
+    def shape_of(self, track: str, protocol: Protocol | None = None) -> tuple[ModelConfig, TrainingConfig]:
+        """Returns the configs that a track is trained with, by the trial's own protocol or by another one of the same tracks.
+
+        Where `training.match` is bytes, its token files must be there.
+        """
+        protocol = protocol or self.protocol
+        if protocol.training.match == "tokens" or track == protocol.baseline:
+            return protocol.shape_of(track)
+        return protocol.shape_of(track, self._bytes_per_token(track) / self._bytes_per_token(protocol.baseline))
 
     def _bytes_per_token(self, track: str) -> float:
         """Of the training documents, their closing ids included."""
@@ -191,7 +198,7 @@ class TrialFolder:
     @property
     def tokenizer_folders(self) -> dict[str, Path]:
         """By track; tracks with equal recipes share one."""
-        names = tokenizer_names(self.protocol.tracks)
+        names = tokenizer_names(self.protocol.sized_tracks)
         return {track: self.folder / TOKENIZERS_FOLDER / name for track, name in names.items()}
 
     def tokenizer_folder(self, track: str) -> Path:

@@ -223,12 +223,12 @@ def test_an_account_of_an_older_format_is_made_anew(
     tokens = {track: TokenStore.open(story_tokens[track]).manifest["fingerprint"] for track in TRACKS}
     with artifact.publish(folder, artifact.fingerprint("vocabulary", {"tokens": tokens}), {}) as partial:
         artifact.write_json(partial / "vocabulary.json", {"tracks": {}})  # what the first format's fingerprint was
-    describe_vocabularies(tmp_path, tokenizers, story_tokens, 600)
+    describe_vocabularies(tmp_path, tokenizers, story_tokens, dict.fromkeys(story_tokens, 600))
     account = artifact.read_json(folder / "vocabulary.json")
     assert set(account["tracks"]) == set(account["cuts"]["tracks"]) == set(TRACKS)
     assert account["cuts"]["documents"] == excerpt(story_documents["validation"])
     written = (folder / "vocabulary.json").stat().st_mtime_ns
-    describe_vocabularies(tmp_path, tokenizers, story_tokens, 600)
+    describe_vocabularies(tmp_path, tokenizers, story_tokens, dict.fromkeys(story_tokens, 600))
     assert (folder / "vocabulary.json").stat().st_mtime_ns == written
 
 

@@ -72,7 +72,7 @@ def trial(
     tokenizers = {track: folder / "story_tokenizers" / track for track in story_tokenizers}
     for track, path in tokenizers.items():
         story_tokenizers[track].save(path)
-    describe_vocabularies(folder, tokenizers, story_tokens, 700)
+    describe_vocabularies(folder, tokenizers, story_tokens, dict.fromkeys(story_tokens, 700))
     path = folder / "evaluation/vocabulary/vocabulary.json"
     account = read_json(path) | {"cuts": cuts_of_excerpt(story_tokenizers, [HOSTILE, "Two."])}
     forget_files(path.parent, [path.name])

@@ -8,6 +8,8 @@ from toktrial.corpus.storybook import stories
 from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
+from toktrial.tokenizer.single_bytes import BytesTokenizer
+from toktrial.tokenizer.unigram import UnigramTokenizer
 
 SEPARATOR = "\n<|endoftext|>\n"
 
@@ -56,9 +58,13 @@ def btm(corpus: list[str], bpe: BPETokenizer) -> BTMTokenizer:
     return BTMTokenizer.train(corpus, 2048, primitive=bpe.cut(512))
 
 
-@pytest.fixture(scope="session", params=["bpe", "bpe without gigatoken", "btm"])
+@pytest.fixture(scope="session", params=["bpe", "bpe without gigatoken", "btm", "bytes", "unigram"])
 def storybook_tokenizer(request: pytest.FixtureRequest, storybook: list[str]) -> Tokenizer:
-    """A tokenizer of either recipe, and BPE on its slower way."""
+    """A tokenizer of every recipe, and BPE on its slower way."""
+    if request.param == "bytes":
+        return BytesTokenizer()
+    if request.param == "unigram":
+        return UnigramTokenizer.train(storybook, 1200)
     if request.param == "btm":
         return BTMTokenizer.train(storybook, 1200, primitive_vocab_size=400)
     tokenizer = BPETokenizer.train(storybook, 1200)

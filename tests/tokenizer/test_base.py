@@ -158,11 +158,11 @@ def test_a_cut_character_is_decoded_as_the_replacement_character(storybook_token
     assert storybook_tokenizer.decode(ids) == "\U0001f469"
 
 
-def test_the_first_entries_are_the_end_of_text_and_every_byte(storybook_tokenizer: Tokenizer) -> None:
+def test_the_first_entry_is_the_end_of_text_and_every_byte_is_another(storybook_tokenizer: Tokenizer) -> None:
     entries = storybook_tokenizer.token_bytes
     assert len(entries) == storybook_tokenizer.vocab_size
     assert entries[0] == b"<|endoftext|>"
-    assert set(entries[1:257]) == {bytes([byte]) for byte in range(256)}
+    assert set(entries[1:]) >= {bytes([byte]) for byte in range(256)}
     assert len(set(entries)) == len(entries)
 
 

@@ -19,8 +19,9 @@ from toktrial.plan import sampled_tokens
 from toktrial.protocol import Protocol
 from toktrial.tokenizer.bpe import CHECKED_TEXTS, BPETokenizer
 from toktrial.tokenizer.config import FileRecipe
-from toktrial.tokenizer.file import FileTokenizer, load_file_track
+from toktrial.tokenizer.file import FileTokenizer
 from toktrial.tokenizer.load import load_tokenizer
+from toktrial.tokenizer.sources import load_file_track
 from toktrial.tokens.store import TokenStore
 from toktrial.trial import Trial
 
@@ -311,9 +312,11 @@ def test_other_files_are_not_tokenizers(content: str, tmp_path: Path) -> None:
 def test_more_entries_than_the_protocol_has_are_refused_with_both_numbers(plain: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     path.write_text(json.dumps(plain), encoding="utf-8")
-    assert load_file_track(path, 699).vocab_size == 699  # 700 in the file, of which <|im_start|> is left out
+    assert (
+        load_file_track(FileRecipe(path=str(path), vocab_size=699)).vocab_size == 699
+    )  # 700 in the file, of which <|im_start|> is left out
     with pytest.raises(TrialError, match=r"has 699 entries .* vocab_size is 698"):
-        load_file_track(path, 698)
+        load_file_track(FileRecipe(path=str(path), vocab_size=698))
 
 
 # In a trial
@@ -334,7 +337,7 @@ def test_a_file_is_a_track_on_the_command_line(
     llama3_like(storybook).save(str(tmp_path / "tokenizer.json"))
     protocol.save(with_a_file(tiny_protocol, "tokenizer.json"), tmp_path / "protocol.toml")
     written = (tmp_path / "protocol.toml").read_text()
-    assert '[tracks.mine]\nrecipe = "file"\npath = "tokenizer.json"' in written
+    assert '[tracks.mine]\nrecipe = "file"\nvocab_size = 0\npath = "tokenizer.json"' in written
 
     with pytest.raises(SystemExit) as stopped:  # 700 entries of the file and `<|endoftext|>` are one too many
         cli.main(["tokens", "protocol.toml"])

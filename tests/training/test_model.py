@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from toktrial.presets import PRESETS
-from toktrial.training.config import ModelConfig
+from toktrial.training.config import ModelConfig, parameter_count
 from toktrial.training.model import GPT, _written_out_attention, _written_out_gelu
 
 SHAPE = ModelConfig(n_layer=3, n_head=4, width=48, context=20)
@@ -250,7 +250,9 @@ def test_flops_of_a_token_by_hand() -> None:
     # Matrices of a layer: queries, keys, values and output 4 * 48 * 48, feed-forward 8 * 48 * 48; biases and norms 13 * 48.
     layer = 12 * 48 * 48 + 13 * 48
     parameters = 131 * 48 + 3 * layer + 2 * 48  # tied head, layers, last norm; no positions
-    assert GPT(SHAPE, VOCAB_SIZE, 100).flops_per_token() == 6 * parameters + 12 * 3 * 48 * 20
+    model = GPT(SHAPE, VOCAB_SIZE, 100)
+    assert model.flops_per_token() == 6 * parameters + 12 * 3 * 48 * 20
+    assert parameter_count(SHAPE, VOCAB_SIZE) == model.parameter_counts().total
 
 
 def test_loss_is_the_mean_cross_entropy_in_float32() -> None:

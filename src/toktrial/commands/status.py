@@ -168,7 +168,9 @@ def _runs(trial: TrialFolder) -> list[_RunState]:
 def _state_of(trial: TrialFolder, track: str, seed: int, rate: "Policy | None" = None) -> _RunState:
     from toktrial.training.metrics import read_metrics
 
-    folder, training = trial.run_folder(track, seed, rate), trial.protocol.training
+    folder = trial.run_folder(track, seed, rate)
+    has_tokens = all(map(artifact.is_finished, trial.tokens_folders.values()))
+    _, training = (trial if has_tokens else trial.protocol).shape_of(track)
     last = None
     with suppress(TrialError):  # `verify` says what is damaged
         last = next(iter(read_metrics(folder)[-1:]), None)

@@ -38,9 +38,9 @@ RENYI_ORDER = 2.5
 
 
 def describe_vocabularies(
-    trial_folder: Path, tokenizer_folders: Mapping[str, Path], tokens_folders: Mapping[str, Path], requested: int
+    trial_folder: Path, tokenizer_folders: Mapping[str, Path], tokens_folders: Mapping[str, Path], requested: Mapping[str, int]
 ) -> None:
-    """Writes evaluation/vocabulary/vocabulary.json, unless that is done. `requested`: entries that the protocol asks for."""
+    """Writes evaluation/vocabulary/vocabulary.json, unless that is done. `requested`: entries that each track asks for."""
     stores = {track: TokenStore.open(path) for track, path in tokens_folders.items()}
     tokens = {track: store.manifest["fingerprint"] for track, store in stores.items()}
 
@@ -52,7 +52,8 @@ def describe_vocabularies(
         documents = (validation.document(index)[:-1].tolist() for index in range(validation.documents))
         return {
             "tracks": {
-                track: describe_vocabulary(tokenizer, stores[track], text, requested) for track, tokenizer in tokenizers.items()
+                track: describe_vocabulary(tokenizer, stores[track], text, requested[track])
+                for track, tokenizer in tokenizers.items()
             },
             "shared_entries": shared_entries({track: each.token_bytes for track, each in tokenizers.items()}),
             "cuts": cuts_of_excerpt(tokenizers, excerpt(map(tokenizers[first].decode, documents))),

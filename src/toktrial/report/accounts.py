@@ -19,16 +19,20 @@ from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
 
 @dataclass(frozen=True)
 class TrackRecipe:
-    """How a track's tokenizer is made: by the recipe of that name, such as `bpe`, `btm` or `file`."""
+    """How a track's tokenizer is made: by the recipe of that name, such as `bpe`, `btm` or `file`.
+
+    `vocab_size`: its entries; 0: as many as the protocol says.
+    """
 
     recipe: str = ""
+    vocab_size: int = 0
 
 
 @dataclass(frozen=True)
 class Design:
     """A trial's protocol, the baseline first among its tracks. What an older one does not say has the value of its time.
 
-    `seeds`: trainings of every track that the verdict needs. `vocab_size`: entries of every track's tokenizer. `most_seeds`: up
+    `seeds`: trainings of every track that the verdict needs. `vocab_size`: entries of a track's tokenizer. `most_seeds`: up
     to how many a sequential design goes on; 0: one look. `control`: whether the baseline is trained again under other seeds.
     """
 
@@ -44,6 +48,20 @@ class Design:
     tuning: TuningConfig = field(default_factory=TuningConfig)
     most_seeds: int = 0
     control: bool = False
+
+    def vocab_size_of(self, track: str) -> int:
+        """Returns the entries that a track asks for, and rows of its model's embedding."""
+        return self.tracks[track].vocab_size or self.vocab_size
+
+    @property
+    def has_equal_sizes(self) -> bool:
+        """Whether all tracks have the same number of rows, and so equally large models."""
+        return len(set(map(self.vocab_size_of, self.tracks))) == 1
+
+    @property
+    def has_equal_steps(self) -> bool:
+        """Whether a step of every track costs equal FLOPs, so that equal steps are equal FLOPs."""
+        return self.has_equal_sizes and self.training.match == "tokens"
 
     @property
     def last_seed(self) -> int:

@@ -18,7 +18,7 @@ SETTLED_SHARE = 0.1  # of the axis: the y axis fits what comes after, because wh
 CUT_FROM = 1.8  # cut the top off where the full range is more than this many times what comes after that share
 MARKERS = 10  # markers along a line, enough to tell lines apart in grey
 POINTS_DRAWN = 400  # at most this many points a line, which is more than a chart shows
-AXIS_OF_BUDGET = {"steps": ("step", "flops"), "bytes": ("bytes_seen",), "seconds": ("training_seconds",)}
+AXIS_OF_BUDGET = {"steps": "step", "flops": "flops", "bytes": "bytes_seen", "seconds": "training_seconds"}
 Rows = list[dict[str, Any]]
 Datasets = dict[str, Rows]
 Domain = list[float]  # the lower and the upper end of a y axis
@@ -82,10 +82,11 @@ def _difference_rows(result: TrialResult, axis: str) -> Rows:
 def _place_of_verdict(found: Differences, axis: str) -> float | None:
     """Returns where on an axis the deciding budget's point stands; None on an axis of another budget."""
     budget = next(each for each in found.budgets if each.decides)
-    if axis not in AXIS_OF_BUDGET[budget.budget]:
-        return None
-    flops = found.curves["flops"]
-    return flops.at[-1] if axis == "flops" and flops else budget.at
+    if axis == AXIS_OF_BUDGET[budget.budget]:
+        return budget.at
+    named, curve = {each.budget for each in found.budgets}, found.curves[axis]
+    is_the_same = {AXIS_OF_BUDGET[budget.budget], axis} == {"step", "flops"} and not {"steps", "flops"} <= named
+    return curve.at[-1] if is_the_same and curve else None
 
 
 def _drawn_places(evaluations: int) -> list[int]:

@@ -12,8 +12,9 @@ class VerdictConfig:
 
     confidence: float = 0.95
     """Confidence of the two-sided interval. Where it holds 0 the verdict is 'no measurable difference'."""
-    budget: Literal["steps", "bytes"] = "steps"
-    """Where the tracks are compared: after equal steps (and so equal FLOPs), or where they have read equal bytes of text."""
+    budget: Literal["steps", "bytes", "flops"] = "steps"
+    """Where the tracks are compared: after equal `steps` (which cost equal FLOPs if all vocabularies have one size), where they
+    have read equal `bytes` of text, or after equal `flops`: a track then takes as many steps as cost what the baseline's do."""
     floor: Literal["bigram", "unigram"] = "bigram"
     """The count model of a track's own ids below whose bits per byte each of its runs must end, or nothing is decided."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from toktrial.report.accounts import Design
 from toktrial.report.axes import COMPARED_AXES
 from toktrial.report.curves import MEASURE, Pair, common_steps, comparable, zeros_after
 from toktrial.report.evaluated import RunPairs, TrialInputs, by_side, judged_bits_per_byte
@@ -36,7 +37,7 @@ class DifferenceCurve:
 
 @dataclass(frozen=True)
 class Budget:
-    """The paired difference in bits per byte at one budget: so many `steps`, `bytes` or `seconds`.
+    """The paired difference in bits per byte at one budget: so many `steps`, `flops`, `bytes` or `seconds`.
 
     `documents`: those that it is measured on, in words. `relative_difference`: as a share of the baseline's bits per byte.
     `decides`: whether it is the protocol's budget.
@@ -100,7 +101,7 @@ def gather_differences(inputs: TrialInputs) -> dict[str, Differences]:
         steps = curves["step"]
         found[track] = Differences(
             curves=curves,
-            budgets=_budgets(runs, pairs, confidence, inputs.design.verdict.budget),
+            budgets=_budgets(runs, pairs, confidence, inputs.design),
             sign_change=sign_change(steps, inputs.design.training.warmup_steps) if steps else None,
             movement=movement(steps) if steps else None,
         )
@@ -168,14 +169,21 @@ def _values_at(places: Floats, pairs: Sequence[Pair], axis: str) -> Floats:
     return np.array(values).transpose(2, 1, 0)
 
 
-def _budgets(runs: RunPairs, pairs: Sequence[Pair], confidence: float, deciding: str) -> list[Budget]:
-    """Returns the difference at equal steps and FLOPs, at equal bytes of text and at equal seconds, where runs compare."""
-    steps = min(run.final.step for pair in runs for run in pair)
+def _budgets(runs: RunPairs, pairs: Sequence[Pair], confidence: float, design: Design) -> list[Budget]:
+    """Returns the difference at equal steps, FLOPs, bytes of text and seconds, where runs compare.
+
+    Runs end at equal steps, or at equal FLOPs where the protocol says so; the other of the two is read off the curves, and left
+    out where it is the same.
+    """
+    deciding, ends = design.verdict.budget, by_side(runs, lambda run: run.final.bits_per_byte)
     found: dict[str, Place | None] = {
-        "steps": (steps, *by_side(runs, lambda run: run.final.bits_per_byte), ALL_DOCUMENTS),
+        "steps": (min(run.final.step for pair in runs for run in pair), *ends, ALL_DOCUMENTS),
+        "flops": (min(float(curve.columns["flops"][-1]) for pair in pairs for curve in pair), *ends, ALL_DOCUMENTS),
         "bytes": _at_equal_bytes(runs) or _from_curves("bytes_seen", pairs),
         "seconds": _from_curves("training_seconds", pairs),
     }
+    beside, axis = ("steps", "step") if deciding == "flops" else ("flops", "flops")
+    found[beside] = None if design.has_equal_steps else _from_curves(axis, pairs)
     return [_budget(name, each, confidence, name == deciding) for name, each in found.items() if each]
 
 

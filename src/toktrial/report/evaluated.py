@@ -189,7 +189,7 @@ def judged_bits_per_byte(final: FinalMeasures, budget: str) -> float:
 
     Raises TrialError where the budget is in bytes and the run kept no weights there.
     """
-    if budget == "steps":
+    if budget != "bytes":
         return final.bits_per_byte
     if not final.equal_bytes:
         raise TrialError(

@@ -18,6 +18,7 @@ def notes(result: TrialResult, seeds_left_out: dict[str, list[int]]) -> list[str
         *_on_the_seeds(result, seeds_left_out),
         *_on_the_text_read(result),
         *_on_the_shapes(result),
+        *_on_the_sizes(result),
         *_on_the_entries(result),
         *_on_the_rates(result),
         *_on_the_devices(result),
@@ -75,10 +76,11 @@ def _on_the_text_read(result: TrialResult) -> Iterator[str]:
         steps = joined([f"{name} {count(track.steps)}" for name, track in result.tracks.items()])
         yield f"The budget is in passes over the text, so the tracks took unequal numbers of steps: {steps}."
     else:
+        at = "FLOPs" if result.design.verdict.budget == "flops" else "steps"
         for name, track in result.tracks.items():
             ratio = track.text_read_over_baseline
             if ratio is not None and abs(ratio - 1) > UNEQUAL_TEXT:
-                yield f"At equal steps, {name} read {decimal(ratio, 2)} times as much text as {result.baseline}."
+                yield f"At equal {at}, {name} read {decimal(ratio, 2)} times as much text as {result.baseline}."
     repeated = {name: track.epochs for name, track in result.tracks.items() if track.epochs > 1}
     if repeated:
         parts = joined([f"{decimal(epochs, 1)} times by {name}" for name, epochs in repeated.items()])
@@ -99,6 +101,23 @@ def _on_the_shapes(result: TrialResult) -> Iterator[str]:
         "a step spent fewer FLOPs on it and has fewer position embeddings. Rounding leaves the text unequal: "
         f"{ratios} as much as {result.baseline}."
     )
+
+
+def _on_the_sizes(result: TrialResult) -> Iterator[str]:
+    if result.design.has_equal_sizes:
+        return
+    sizes = joined([f"{name} {count(result.design.vocab_size_of(name))}" for name in result.tracks])
+    if result.design.verdict.budget == "flops":
+        steps = joined([f"{name} {count(track.steps)}" for name, track in result.tracks.items()])
+        yield (
+            f"The vocabularies differ in size ({sizes} entries), and so do the models. FLOPs are equal but for rounding. "
+            f"Parameters, steps ({steps}), text and initial weights are not."
+        )
+    else:
+        yield (
+            f"The vocabularies differ in size ({sizes} entries), and so do the models. Steps are equal. Parameters, FLOPs, "
+            'text and initial weights are not. verdict.budget = "flops" compares at equal FLOPs.'
+        )
 
 
 def _on_the_entries(result: TrialResult) -> Iterator[str]:

@@ -67,8 +67,10 @@ def gather_verdict(inputs: TrialInputs, comparisons: Sequence[Comparison], diffe
 
 def budget_phrase(design: Design) -> str:
     """Returns where the verdict compares the tracks, in words."""
-    if design.verdict.budget == "bytes":
-        return "after equal bytes of text"
+    if design.verdict.budget != "steps":
+        return f"after equal {'bytes of text' if design.verdict.budget == 'bytes' else 'FLOPs'}"
+    if not design.has_equal_sizes:
+        return "after equal steps, which cost the tracks unequal FLOPs"
     is_matched = design.training.match == "bytes"
     return f"after equal steps and so equal {'bytes of text, but for rounding' if is_matched else 'FLOPs'}"
 

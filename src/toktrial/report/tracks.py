@@ -178,7 +178,7 @@ def _track(inputs: TrialInputs, track: str, read_by_baseline: float | None) -> T
         **{item.name: getattr(record, item.name) for item in fields(ModelFacts)},
         tokenizer=tokens.tokenizer,
         entries=tokens.entries,
-        entries_requested=inputs.design.vocab_size,
+        entries_requested=inputs.design.vocab_size_of(track),
         tokens=TrackTokens(tokens.train, tokens.validation),
         bytes_per_token=PerSplit(
             train=tokens.train.bytes / tokens.train.tokens, validation=tokens.validation.bytes / tokens.validation.tokens

@@ -19,14 +19,17 @@ if TYPE_CHECKING:
     from toktrial.tokenizer.merge import LearnedMerges as LearnedMerges
     from toktrial.tokenizer.merge import learn_merges as learn_merges
     from toktrial.tokenizer.merge import learn_merges_of_stream as learn_merges_of_stream
+    from toktrial.tokenizer.single_bytes import BytesTokenizer as BytesTokenizer
     from toktrial.tokenizer.tkn import PairGraph as PairGraph
     from toktrial.tokenizer.tkn import SyncStream as SyncStream
     from toktrial.tokenizer.tkn import TknMiner as TknMiner
+    from toktrial.tokenizer.unigram import UnigramTokenizer as UnigramTokenizer
 
 _HOME = {
     "BPETokenizer": "bpe",
     "BTMTokenizer": "btm",
     "BoundlessBPETokenizer": "boundless",
+    "BytesTokenizer": "single_bytes",
     "FileTokenizer": "file",
     "LearnedMerges": "merge",
     "PairGraph": "tkn",
@@ -35,6 +38,7 @@ _HOME = {
     "TKNTokenizer": "longest_match",
     "TknMiner": "tkn",
     "Tokenizer": "base",
+    "UnigramTokenizer": "unigram",
     "encode_documents": "btm",
     "learn_merges": "merge",
     "learn_merges_of_stream": "merge",

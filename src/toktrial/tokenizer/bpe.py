@@ -160,7 +160,7 @@ class BPETokenizer(ByteLevelTokenizer):
         where its counts overflow). Raises TrialError for a vocabulary too small to hold every byte, ValueError for a lone
         surrogate.
         """
-        _check_vocab_size(vocab_size)
+        check_vocab_size(vocab_size)
         documents = Documents.of(documents)
         batches = read_batches(documents, on_progress)
         if trainer == FAST:
@@ -184,7 +184,7 @@ class BPETokenizer(ByteLevelTokenizer):
         BPE training is a sequence, so that is what a training of that size alone would have learned. Raises TrialError
         for a vocabulary too small to hold every byte.
         """
-        _check_vocab_size(vocab_size)
+        check_vocab_size(vocab_size)
         content: dict[str, Any] = json.loads(self.tokenizer_json)
         model = content["model"]
         vocabulary: dict[str, int] = model["vocab"]
@@ -216,7 +216,7 @@ def _tokenizer_json(entries: Sequence[bytes], merges: Sequence[tuple[int, int]])
     return tokenizer.to_str()
 
 
-def _check_vocab_size(vocab_size: int) -> None:
+def check_vocab_size(vocab_size: int) -> None:
     if vocab_size < SMALLEST_VOCAB_SIZE:
         raise TrialError(
             f"vocab_size must be at least {SMALLEST_VOCAB_SIZE} ({END_OF_TEXT} and every byte), but is {vocab_size}"

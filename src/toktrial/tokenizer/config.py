@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Hashable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
@@ -16,8 +16,16 @@ IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")  # of a user's
 SMALLEST_VOCAB_SIZE = 257  # `<|endoftext|>` and the 256 single bytes
 
 
+@dataclass(frozen=True, kw_only=True)
+class SizedRecipe:
+    """What every recipe has."""
+
+    vocab_size: int = 0
+    """Entries of this track's tokenizer, and rows of its model's embedding. 0: the protocol's `vocab_size`."""
+
+
 @dataclass(frozen=True)
-class BPERecipe:
+class BPERecipe(SizedRecipe):
     """Byte-level BPE, as GPT-2 has it."""
 
     recipe: ClassVar[str] = "bpe"
@@ -31,7 +39,7 @@ class BPERecipe:
 
 
 @dataclass(frozen=True)
-class BTMRecipe:
+class BTMRecipe(SizedRecipe):
     """BPE-TKN-Merge: a small BPE whose tokens are merged further, across word boundaries."""
 
     recipe: ClassVar[str] = "btm"
@@ -69,7 +77,7 @@ class BTMRecipe:
     def settings(self) -> dict[str, Any]:
         """What its tokenizer depends on. A field newer than some finished trials is left out where it changes nothing."""
         newer = ("max_words", "prune", "dropout", "dropout_seed")
-        return {name: value for name, value in asdict(self).items() if value or name not in newer}
+        return {name: value for name, value in settings_of(self).items() if value or name not in newer}
 
     @property
     def rule(self) -> dict[str, Any]:
@@ -83,7 +91,7 @@ class BTMRecipe:
 
 
 @dataclass(frozen=True)
-class SuperBPERecipe:
+class SuperBPERecipe(SizedRecipe):
     """SuperBPE: a BPE whose last entries span words. It is BTM over `transition` primitives, under its authors' limits."""
 
     recipe: ClassVar[str] = "superbpe"
@@ -109,11 +117,12 @@ class SuperBPERecipe:
     @property
     def btm(self) -> BTMRecipe:
         """The same in BTM's fields."""
-        return BTMRecipe(self.transition, self.min_frequency, scope="superbpe", max_words=self.max_words)
+        limits: dict[str, Any] = {"scope": "superbpe", "max_words": self.max_words}
+        return BTMRecipe(self.transition, self.min_frequency, **limits, vocab_size=self.vocab_size)
 
 
 @dataclass(frozen=True)
-class TKNRecipe:
+class TKNRecipe(SizedRecipe):
     """TknMiner's most frequent sequences of primitives as entries; a text is cut into the longest of them."""
 
     recipe: ClassVar[str] = "tkn"
@@ -140,7 +149,7 @@ class TKNRecipe:
 
 
 @dataclass(frozen=True)
-class BoundlessBPERecipe:
+class BoundlessBPERecipe(SizedRecipe):
     """Boundless BPE: BPE that may also merge whole words from the start, and deletes entries that a merge has used up."""
 
     recipe: ClassVar[str] = "boundlessbpe"
@@ -157,29 +166,67 @@ class BoundlessBPERecipe:
             raise TrialError(f"tau must be above 0, but is {self.tau}: a share of an entry's uses, or above 1 to delete none")
 
 
+def settings_of(recipe: SizedRecipe) -> dict[str, Any]:
+    """Returns a recipe's fields without its size, which stands beside them in fingerprints."""
+    return {name: value for name, value in asdict(recipe).items() if name != "vocab_size"}
+
+
 def _check_primitives(name: str, entries: int) -> None:
     if entries < SMALLEST_VOCAB_SIZE:
         raise TrialError(f"{name} must be at least {SMALLEST_VOCAB_SIZE} (`<|endoftext|>` and every byte), but is {entries}")
 
 
 @dataclass(frozen=True)
-class FileRecipe:
-    """A byte-level BPE that exists already: the tokenizer.json of any other tokenizer."""
+class FileRecipe(SizedRecipe):
+    """A tokenizer that exists already, whoever made it: any that gives the corpus back byte for byte."""
 
     recipe: ClassVar[str] = "file"
     tokenizer_name: ClassVar[str] = "file_tokenizer"
 
     path: str = ""
-    """The tokenizer.json; a relative path starts in the folder from which the trial is run."""
+    """A tokenizer.json, a SentencePiece model or a .tiktoken file; or for `transformers`: a folder, or hub:OWNER/NAME (with
+    @REVISION, if not the latest). A relative path starts in the folder from which the trial is run."""
+    pattern: str = ""
+    """How a .tiktoken file cuts a text, which it does not say: gpt2, cl100k_base, o200k_base or a regular expression."""
 
     def __post_init__(self) -> None:
         if not self.path:
             raise TrialError('the recipe `file` needs a path: name the tokenizer.json, as in path = "tokenizer.json"')
 
 
+@dataclass(frozen=True)
+class BytesRecipe(SizedRecipe):
+    """No merges at all: every byte is an entry."""
+
+    recipe: ClassVar[str] = "bytes"
+    tokenizer_name: ClassVar[str] = "bytes_tokenizer"
+
+    vocab_size: int = SMALLEST_VOCAB_SIZE
+    """`<|endoftext|>` and the 256 bytes. There is no other size."""
+
+    def __post_init__(self) -> None:
+        if self.vocab_size != SMALLEST_VOCAB_SIZE:
+            raise TrialError(
+                f"the recipe `bytes` has {SMALLEST_VOCAB_SIZE} entries, not {self.vocab_size}: leave vocab_size out"
+            )
+
+
+@dataclass(frozen=True)
+class UnigramRecipe(SizedRecipe):
+    """The Unigram language model over bytes: of all cuts of a word, the likeliest. SentencePiece learns it."""
+
+    recipe: ClassVar[str] = "unigram"
+    tokenizer_name: ClassVar[str] = "unigram_tokenizer"
+
+
 PrimitiveRecipe = BTMRecipe | SuperBPERecipe | TKNRecipe  # those that start from a small BPE
-Recipe = BPERecipe | PrimitiveRecipe | BoundlessBPERecipe | FileRecipe
+Recipe = BPERecipe | PrimitiveRecipe | BoundlessBPERecipe | BytesRecipe | FileRecipe | UnigramRecipe
 RECIPES: dict[str, type[Recipe]] = {kind.recipe: kind for kind in get_args(Recipe)}
+
+
+def with_sizes(tracks: Mapping[str, Recipe], vocab_size: int) -> dict[str, Recipe]:
+    """Returns the tracks with the number of entries that each asks for: its own, or else `vocab_size`."""
+    return {track: replace(recipe, vocab_size=recipe.vocab_size or vocab_size) for track, recipe in tracks.items()}
 
 
 def named_code(tracks: Mapping[str, Recipe]) -> dict[str, str]:

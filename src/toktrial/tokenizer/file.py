@@ -11,7 +11,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from toktrial import artifact
 from toktrial.errors import TrialError
 from toktrial.tokenizer.base import END_OF_TEXT, END_OF_TEXT_ID
 from toktrial.tokenizer.bpe import CHECKED_TEXTS, ByteLevelTokenizer
@@ -33,8 +32,12 @@ class FileTokenizer(ByteLevelTokenizer):
         Raises TrialError if there is no such file, or if its tokenizer does not give every text back byte for byte.
         The message says why: a model other than BPE, entries other than byte strings, a normalizer, a prefixed space.
         """
-        path = Path(path)
-        tokenizer = cls(_with_our_ids(_read_json(path), path))
+        return cls.from_content(read_tokenizer_json(Path(path)), Path(path))
+
+    @classmethod
+    def from_content(cls, content: dict[str, Any], path: Path) -> "FileTokenizer":
+        """Reads the content of the tokenizer.json at `path`, as HF `tokenizers` writes it. Raises TrialError as `from_file`."""
+        tokenizer = cls(_with_our_ids(content, path))
         tokenizer._check_bytes_come_back(path)
         return tokenizer
 
@@ -52,26 +55,7 @@ class FileTokenizer(ByteLevelTokenizer):
                 )
 
 
-def file_fingerprint(path: Path | str, vocab_size: int) -> str:
-    """Returns what identifies a FileTokenizer's folder in a trial. Raises TrialError if the file is missing."""
-    path = Path(path)
-    if not path.is_file():
-        raise TrialError(f"there is no tokenizer at {path}: a track's `path` must lead from {Path.cwd()} to a tokenizer.json")
-    return artifact.fingerprint("file tokenizer", {"sha256": artifact.file_sha256(path), "vocab_size": vocab_size})
-
-
-def load_file_track(path: Path | str, vocab_size: int) -> FileTokenizer:
-    """Reads a tokenizer.json for a trial. Raises TrialError as `FileTokenizer.from_file`, and for too many entries."""
-    tokenizer = FileTokenizer.from_file(path)
-    if tokenizer.vocab_size > vocab_size:
-        raise TrialError(
-            f"{path} has {tokenizer.vocab_size:,} entries ({END_OF_TEXT} among them), but the protocol's vocab_size is "
-            f"{vocab_size:,}: raise vocab_size, for all tracks, or take a smaller tokenizer"
-        )
-    return tokenizer
-
-
-def _read_json(path: Path) -> dict[str, Any]:
+def read_tokenizer_json(path: Path) -> dict[str, Any]:
     """Reads the file as `tokenizers` does, so that old and new spellings of it become the same."""
     import tokenizers
 
@@ -128,10 +112,10 @@ def _check_model(model: dict[str, Any], path: Path) -> None:
 
 def _check_pipeline(content: dict[str, Any], path: Path) -> None:
     """Raises TrialError if something changes the text on its way to the BPE, other than from bytes to their characters."""
-    normalizers = _parts(content["normalizer"], "normalizers")
+    normalizers = parts_of(content["normalizer"], "normalizers")
     if normalizers:
         raise _refused(path, f"its normalizer ({_types(normalizers)}) may change the text")
-    cutting = _parts(content["pre_tokenizer"], "pretokenizers")
+    cutting = parts_of(content["pre_tokenizer"], "pretokenizers")
     if not cutting or cutting[-1]["type"] != "ByteLevel":
         raise _refused(path, f"its pre-tokenizer is {_types(cutting) or 'none'}, and does not end with ByteLevel")
     if cutting[-1].get("add_prefix_space"):
@@ -142,7 +126,7 @@ def _check_pipeline(content: dict[str, Any], path: Path) -> None:
         if removes or part["type"] not in CUTTING_PRE_TOKENIZERS:
             what = part["type"] + " with the behavior Removed" * removes
             raise _refused(path, f"its pre-tokenizer holds {what}, which may change the text")
-    decoding = _parts(content["decoder"], "decoders")
+    decoding = parts_of(content["decoder"], "decoders")
     if any(part["type"] != "ByteLevel" for part in decoding):
         raise _refused(path, f"its decoder is {_types(decoding)}, other than ByteLevel")
 
@@ -160,13 +144,13 @@ def _check_entries(entries: list[str], path: Path) -> None:
         raise TrialError(f"{path} has two entries of the same bytes: its merges make {END_OF_TEXT!r}, which is entry 0 here")
 
 
-def _parts(section: dict[str, Any] | None, name: str) -> list[dict[str, Any]]:
+def parts_of(section: dict[str, Any] | None, name: str) -> list[dict[str, Any]]:
     """Returns the steps of a section of tokenizer.json: none, one, or those of a Sequence, however deep."""
     if section is None:
         return []
     if section["type"] != "Sequence":
         return [section]
-    return [part for inner in section[name] for part in _parts(inner, name)]
+    return [part for inner in section[name] for part in parts_of(inner, name)]
 
 
 def _types(parts: list[dict[str, Any]]) -> str:

@@ -9,7 +9,10 @@ from toktrial.tokenizer.boundless import BoundlessBPETokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer, SuperBPETokenizer
 from toktrial.tokenizer.file import FileTokenizer
+from toktrial.tokenizer.foreign import ForeignTokenizer
 from toktrial.tokenizer.longest_match import TKNTokenizer
+from toktrial.tokenizer.single_bytes import BytesTokenizer
+from toktrial.tokenizer.unigram import UnigramTokenizer
 
 _CLASSES: tuple[type[Tokenizer], ...] = (
     BPETokenizer,
@@ -17,7 +20,10 @@ _CLASSES: tuple[type[Tokenizer], ...] = (
     SuperBPETokenizer,
     TKNTokenizer,
     BoundlessBPETokenizer,
+    BytesTokenizer,
+    UnigramTokenizer,
     FileTokenizer,
+    ForeignTokenizer,
 )
 KINDS = {kind.recipe: kind for kind in _CLASSES}
 

@@ -19,27 +19,37 @@ from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer, SuperBPETokenizer, encode_documents, spool
 from toktrial.tokenizer.config import (
     FAST,
+    SMALLEST_VOCAB_SIZE,
     TOKENIZERS_FOLDER,
     BoundlessBPERecipe,
     BPERecipe,
     BPETrainer,
     BTMRecipe,
+    BytesRecipe,
     FileRecipe,
     PrimitiveRecipe,
     Recipe,
     SuperBPERecipe,
     TKNRecipe,
+    UnigramRecipe,
     check_code,
     primitive_names,
+    settings_of,
     tokenizer_names,
+    with_sizes,
 )
 from toktrial.tokenizer.dropout import Dropout
-from toktrial.tokenizer.file import FileTokenizer, file_fingerprint, load_file_track
+from toktrial.tokenizer.encoders import allow_code_in
+from toktrial.tokenizer.file import FileTokenizer
+from toktrial.tokenizer.foreign import SOURCE_FOLDER, ForeignTokenizer
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokenizer.longest_match import MiningRule, TKNTokenizer, mine_sequences
 from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, learn_merges_of_stream
+from toktrial.tokenizer.single_bytes import BytesTokenizer
+from toktrial.tokenizer.sources import file_fingerprint, is_elsewhere, load_file_track
 from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
 from toktrial.tokenizer.transformers_files import HELD_OUT_DOCUMENTS
+from toktrial.tokenizer.unigram import UnigramTokenizer
 
 GRAPHS_FOLDER = "graphs"
 DOCUMENTS_AT_ONCE = 10_000  # that are counted between two reports of progress
@@ -58,6 +68,7 @@ def prepare_tokenizers(
 ) -> dict[str, str]:
     """Makes what is missing of the tracks' tokenizers and pair graphs. Returns each track's tokenizer fingerprint.
 
+    vocab_size: of every track without a `vocab_size` of its own.
     held_out: the validation documents; each tokenizer's README.md says for how many of them other programs get other ids.
     allow_code: whether a score may be imported; otherwise raises TrialError where that is necessary.
     bpe_trainer: who learns BPE's merges; see `BPETokenizer.train`.
@@ -65,12 +76,13 @@ def prepare_tokenizers(
     memory-mapped from files without a name.
     """
     held_out = list(itertools.islice(held_out, HELD_OUT_DOCUMENTS))
-    stage = _Stage(vocab_size, documents, corpus_fingerprint, trial_folder, held_out, allow_code, bpe_trainer, train_ids)
+    tracks = with_sizes(tracks, vocab_size)
+    stage = _Stage(documents, corpus_fingerprint, trial_folder, held_out, allow_code, bpe_trainer, train_ids)
     names, primitives = tokenizer_names(tracks), primitive_names(tracks)
     jobs: dict[str, BPEJob] = {}
     for track, recipe in tracks.items():
         if isinstance(recipe, BPERecipe):
-            jobs[names[track]] = BPEJob(vocab_size, recipe.min_frequency)
+            jobs[names[track]] = BPEJob(recipe.vocab_size, recipe.min_frequency)
         elif isinstance(recipe, PrimitiveRecipe):
             jobs[primitives[track]] = BPEJob(recipe.primitive_vocab_size, recipe.min_frequency)
     bpe_fingerprints = stage.prepare_bpe(jobs)
@@ -78,6 +90,10 @@ def prepare_tokenizers(
     for track, recipe in tracks.items():
         if isinstance(recipe, BPERecipe):
             fingerprints[track] = bpe_fingerprints[names[track]]
+        elif isinstance(recipe, BytesRecipe):
+            fingerprints[track] = stage.prepare_bytes(names[track])
+        elif isinstance(recipe, UnigramRecipe):
+            fingerprints[track] = stage.prepare_unigram(names[track], recipe)
         elif isinstance(recipe, FileRecipe):
             fingerprints[track] = stage.prepare_file(names[track], recipe)
         elif isinstance(recipe, BoundlessBPERecipe):
@@ -104,7 +120,6 @@ class BPEJob:
 class _Stage:
     """What all tokenizers of a trial are made from. Each method makes one folder, unless that is finished."""
 
-    vocab_size: int
     documents: Documents
     corpus_fingerprint: str
     trial_folder: Path
@@ -174,7 +189,7 @@ class _Stage:
         self, track: str, name: str, recipe: BTMRecipe | SuperBPERecipe, primitive_name: str, primitive_fingerprint: str
     ) -> str:
         kind = BTMTokenizer if isinstance(recipe, BTMRecipe) else SuperBPETokenizer
-        inputs = {"primitive": primitive_fingerprint, "vocab_size": self.vocab_size, "recipe": recipe.btm.settings}
+        inputs = {"primitive": primitive_fingerprint, "vocab_size": recipe.vocab_size, "recipe": recipe.btm.settings}
         fingerprint = artifact.fingerprint(f"{kind.recipe} tokenizer", inputs)
         folder = self.folder(name)
         if artifact.is_finished(folder, fingerprint):
@@ -189,7 +204,7 @@ class _Stage:
             self.train_ids[fingerprint] = spool([learned.ids], learned.ids.dtype, self.trial_folder), learned.offsets
         tokenizer = kind(primitive, learned.merges, recipe.btm.scope, learned.pruned, dropout)
         about = {"passed_over": len(learned.passed_over), "recounts": learned.recounts, "seconds": time.monotonic() - started}
-        self._publish(name, fingerprint, tokenizer, self.vocab_size, **about)
+        self._publish(name, fingerprint, tokenizer, recipe.vocab_size, **about)
         checkpoint.remove()
         return fingerprint
 
@@ -199,13 +214,13 @@ class _Stage:
         """Learns the merges with progress, and says how many pairs were passed over."""
         ids, offsets = self._ids_of_primitive(primitive_name)
         first = primitive.vocab_size
-        with progress.progress("merging tokens", self.vocab_size - first, "merge") as shown:
+        with progress.progress("merging tokens", recipe.vocab_size - first, "merge") as shown:
             learned = learn_merges_of_stream(
                 ids,
                 offsets,
                 primitive.token_bytes,
-                self.vocab_size,
-                on_merge=lambda entries, count: shown.update(min(entries, self.vocab_size) - first, f"count {count:,}"),
+                recipe.vocab_size,
+                on_merge=lambda entries, count: shown.update(min(entries, recipe.vocab_size) - first, f"count {count:,}"),
                 prunable=primitive.parts[:, 0] >= 0,
                 checkpoint=checkpoint,
                 **recipe.rule,
@@ -215,42 +230,60 @@ class _Stage:
         return learned
 
     def prepare_tkn(self, name: str, recipe: TKNRecipe, primitive_name: str, primitive_fingerprint: str) -> str:
-        inputs = {"primitive": primitive_fingerprint, "vocab_size": self.vocab_size, "recipe": asdict(recipe)}
+        inputs = {"primitive": primitive_fingerprint, "vocab_size": recipe.vocab_size, "recipe": settings_of(recipe)}
         fingerprint = artifact.fingerprint("tkn tokenizer", inputs)
         if artifact.is_finished(self.folder(name), fingerprint):
             return fingerprint
         started, primitive = time.monotonic(), self._load_bpe(primitive_name)
         ids, offsets = self._ids_of_primitive(primitive_name)
         with progress.progress("mining sequences", ids.size, "token") as shown:
-            rule = MiningRule(self.vocab_size, **recipe.rule)
+            rule = MiningRule(recipe.vocab_size, **recipe.rule)
             tokenizer = TKNTokenizer(primitive, mine_sequences(ids, offsets, primitive.token_bytes, rule, shown))
-        self._publish(name, fingerprint, tokenizer, self.vocab_size, seconds=time.monotonic() - started)
+        self._publish(name, fingerprint, tokenizer, recipe.vocab_size, seconds=time.monotonic() - started)
         return fingerprint
 
     def prepare_boundless(self, name: str, recipe: BoundlessBPERecipe) -> str:
-        inputs = {"corpus": self.corpus_fingerprint, "vocab_size": self.vocab_size, "recipe": asdict(recipe)}
+        inputs = {"corpus": self.corpus_fingerprint, "vocab_size": recipe.vocab_size, "recipe": settings_of(recipe)}
         fingerprint = artifact.fingerprint("boundlessbpe tokenizer", inputs)
         if artifact.is_finished(self.folder(name), fingerprint):
             return fingerprint
         started = time.monotonic()
         with progress.progress("reading words", self.documents.bytes, "B") as shown:
             words = words_of(self.documents, shown)
-        with progress.progress("merging letters and words", self.vocab_size, "entry") as shown:
-            rule = BoundlessRule(self.vocab_size, recipe.min_frequency, recipe.tau)
+        with progress.progress("merging letters and words", recipe.vocab_size, "entry") as shown:
+            rule = BoundlessRule(recipe.vocab_size, recipe.min_frequency, recipe.tau)
             events = learn_boundless(*words, rule, lambda entries, count: shown.update(entries, f"count {count:,}"))
-        self._publish(name, fingerprint, BoundlessBPETokenizer(events), self.vocab_size, seconds=time.monotonic() - started)
+        self._publish(name, fingerprint, BoundlessBPETokenizer(events), recipe.vocab_size, seconds=time.monotonic() - started)
+        return fingerprint
+
+    def prepare_bytes(self, name: str) -> str:
+        fingerprint = artifact.fingerprint("bytes tokenizer", {})
+        if not artifact.is_finished(self.folder(name), fingerprint):
+            self._publish(name, fingerprint, BytesTokenizer(), SMALLEST_VOCAB_SIZE)
+        return fingerprint
+
+    def prepare_unigram(self, name: str, recipe: UnigramRecipe) -> str:
+        inputs = {"corpus": self.corpus_fingerprint, **asdict(recipe)}
+        fingerprint = artifact.fingerprint("unigram tokenizer", inputs)
+        if not artifact.is_finished(self.folder(name), fingerprint):
+            started = time.monotonic()
+            with progress.progress("counting words for the Unigram LM", self.documents.bytes, "B") as shown:
+                tokenizer = UnigramTokenizer.train(self.documents, recipe.vocab_size, on_progress=shown)
+            self._publish(name, fingerprint, tokenizer, recipe.vocab_size, seconds=time.monotonic() - started)
         return fingerprint
 
     def prepare_file(self, name: str, recipe: FileRecipe) -> str:
         folder = self.folder(name)
         finished = artifact.read_manifest(folder) if (folder / artifact.MANIFEST).is_file() else {}
-        taken_over = (finished.get("source"), finished.get("requested")) == (recipe.path, self.vocab_size)
-        if taken_over and not Path(recipe.path).is_file():
+        taken_over = (finished.get("source"), finished.get("requested")) == (recipe.path, recipe.vocab_size)
+        if self.allow_code:
+            allow_code_in(folder / SOURCE_FOLDER)
+        if taken_over and is_elsewhere(recipe.path):
             return str(finished["fingerprint"])  # a trial no longer needs the file once it has taken it over
-        fingerprint = file_fingerprint(recipe.path, self.vocab_size)
+        fingerprint = file_fingerprint(recipe)
         if not artifact.is_finished(folder, fingerprint):
-            tokenizer = load_file_track(recipe.path, self.vocab_size)
-            self._publish(name, fingerprint, tokenizer, self.vocab_size, source=recipe.path)
+            tokenizer = load_file_track(recipe, self.documents, self.allow_code, progress.print_line)
+            self._publish(name, fingerprint, tokenizer, recipe.vocab_size, source=recipe.path)
         return fingerprint
 
     def _publish(self, name: str, fingerprint: str, tokenizer: Tokenizer, requested: int, **about: Any) -> None:
@@ -259,7 +292,8 @@ class _Stage:
         with artifact.publish(self.folder(name), fingerprint, manifest) as partial:
             tokenizer.write_files(partial, self.held_out)
         if tokenizer.vocab_size < requested:
-            why = "" if isinstance(tokenizer, FileTokenizer) else "; the corpus is too small for more"
+            is_ready_made = isinstance(tokenizer, FileTokenizer | ForeignTokenizer)
+            why = "" if is_ready_made else "; the corpus is too small for more"
             progress.print_line(
                 f"{name}: {tokenizer.vocab_size:,} entries of the {requested:,} asked for{why}. "
                 "The trial goes on with these; the model's other rows stay unused."

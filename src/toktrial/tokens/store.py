@@ -128,7 +128,7 @@ def write_tokens(
             title = f"encoding {tokenizer.recipe} {FILE_PREFIX[split]}"
             with progress.progress(title, documents.bytes, "B") as shown:
                 encode = tokenizer.encode_training if split == "train" else tokenizer.encode_arrow
-                encoded = map(encode, documents.batches())
+                encoded: Iterable[IdStream] = map(encode, documents.batches())
                 if split == "train" and train_ids is not None:
                     encoded = _parts(*train_ids, documents)
                 manifest[split] = _write_split(partial, split, _close(documents, encoded, dtype, entry_bytes), shown)

@@ -136,6 +136,27 @@ def steps_of(config: TrainingConfig, epoch_tokens: int, context: int) -> int:
     return max(1, round(config.epochs * epoch_tokens / (config.batch_size * context)))
 
 
+def parameter_count(model: ModelConfig, vocab_size: int) -> int:
+    """Returns the parameters of a model with `vocab_size` rows in its embedding, which is also its head."""
+    of_a_block = 12 * model.width**2 + 13 * model.width  # four matrices with biases, two norms
+    return (vocab_size + model.context) * model.width + model.n_layer * of_a_block + 2 * model.width
+
+
+def flops_per_token(model: ModelConfig, vocab_size: int) -> int:
+    """Returns the training FLOPs of one token: 6 N + 12 L W T, forward and backward.
+
+    N: parameters without position embeddings, head included; 12 L W T: attention's products of queries, keys and values.
+    Source: Chowdhery et al. 2022 (PaLM), appendix B.
+    """
+    attention = 12 * model.n_layer * model.width * model.context
+    return 6 * (parameter_count(model, vocab_size) - model.context * model.width) + attention
+
+
+def flops_per_step(model: ModelConfig, training: TrainingConfig, vocab_size: int) -> int:
+    """Returns the training FLOPs of one step."""
+    return training.batch_size * model.context * flops_per_token(model, vocab_size)
+
+
 def learning_rate(step: int, steps: int, config: TrainingConfig) -> float:
     """Returns the learning rate of step `step` of `steps`, counted from 1; step 0 is where the warm-up begins.
 

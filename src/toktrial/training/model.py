@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from torch import Tensor, nn
 
-from toktrial.training.config import ModelConfig
+from toktrial.training.config import ModelConfig, flops_per_token
 
 INITIAL_STD = 0.02  # GPT-2's
 NORM_EPSILON = 1e-5  # GPT-2's
@@ -257,10 +257,5 @@ class GPT(nn.Module):
         return ParameterCounts(total, self.wte.weight.numel() + self.wpe.weight.numel())
 
     def flops_per_token(self) -> int:
-        """Training FLOPs of one token: 6 N + 12 L W T, forward and backward.
-
-        N: parameters without position embeddings, head included; 12 L W T: attention's products of queries, keys and
-        values. Source: Chowdhery et al. 2022 (PaLM), appendix B.
-        """
-        attention = 12 * self.config.n_layer * self.config.width * self.config.context
-        return 6 * (self.parameter_counts().total - self.wpe.weight.numel()) + attention
+        """Training FLOPs of one token, as `training.config.flops_per_token` counts them."""
+        return flops_per_token(self.config, self.vocab_size)

@@ -1,11 +1,13 @@
 """What opens the report: the verdict, the trial in brief, and the notes that a reader must know before reading on."""
 
+from collections.abc import Callable, Mapping, Sequence
+
 from toktrial.report.blocks import Bullets, Heading, Paragraph, Section, Table, paragraphs
 from toktrial.report.dots_chart import runs_figure
 from toktrial.report.noise import LATE_SHARE
 from toktrial.report.outcome import budget_phrase
 from toktrial.report.result import TrialResult
-from toktrial.report.wording import count, decimal, joined, percent, plural, seconds
+from toktrial.report.wording import count, decimal, joined, percent, plural, scientific, seconds
 
 
 def verdict_section(result: TrialResult) -> Section:
@@ -57,8 +59,8 @@ def facts_section(result: TrialResult) -> Section:
     steps = [f"{count(track.steps)} of {count(track.tokens_per_step)} tokens each" for track in tracks.values()]
     rows = [
         ["corpus", f"{design.corpus.path}: {count(result.corpus.train.bytes)} bytes for training"],
-        ["entries", count(design.vocab_size)],
-        ["parameters", count(tracks[result.baseline].parameters)],
+        ["entries", _alike_or_each({name: count(design.vocab_size_of(name)) for name in tracks})],
+        ["parameters", _alike_or_each({name: count(track.parameters) for name, track in tracks.items()})],
         ["steps", "; ".join(dict.fromkeys(steps))],
         ["epochs", joined([f"{name} {decimal(track.epochs, 2)}" for name, track in tracks.items()])],
         ["learning rate", f"{_learning_rates(result)}, {training.schedule} after step {count(training.warmup_steps)}"],
@@ -71,7 +73,46 @@ def facts_section(result: TrialResult) -> Section:
         seen = [f"{name} {percent(share)}" for name, share in result.overlap.sees_another_document.items()]
         rows.append(["targets that see an earlier document in their context", joined(seen)])
     facts = Table("What was compared, and at what size", ("", "value"), rows, ("text", "text"))
-    return Section(id="facts", title="The trial in brief", blocks=(facts,))
+    equal = [] if design.has_equal_sizes else [equality_table(result)]
+    return Section(id="facts", title="The trial in brief", blocks=(facts, *equal))
+
+
+def equality_table(result: TrialResult) -> Table:
+    """Returns what is equal between tracks whose vocabularies differ in size, and what is not."""
+    tracks = result.tracks.values()
+    of_a_step = [track.flops_per_token * track.tokens_per_step for track in tracks]
+    quantities: dict[str, tuple[Callable[[float | None], str], Sequence[float | None]]] = {
+        "entries asked for": (count, [result.design.vocab_size_of(name) for name in result.tracks]),
+        "parameters": (count, [track.parameters for track in tracks]),
+        "parameters without embeddings": (count, [track.parameters_without_embeddings for track in tracks]),
+        "tokens of a step": (count, [track.tokens_per_step for track in tracks]),
+        "FLOPs of a step": (scientific, of_a_step),
+        "steps": (count, [track.steps for track in tracks]),
+        "FLOPs of a run": (scientific, [track.final.flops for track in tracks]),
+        "bytes of text read": (count, [track.final.bytes_seen for track in tracks]),
+    }
+    allowed = {"FLOPs of a run": max(of_a_step)}  # runs take whole steps
+    rows = [
+        [name, "yes" if _are_equal(values, allowed.get(name, 0.0)) else "no", *map(written, values)]
+        for name, (written, values) in quantities.items()
+    ]
+    caption = (
+        "What is equal between the tracks, and what is not; the FLOPs of a run to a step. A larger vocabulary makes a larger "
+        f"model, whose steps cost more. The tracks are compared {budget_phrase(result.design)}."
+    )
+    return Table(caption, ("", "equal", *result.tracks), rows)
+
+
+def _are_equal(values: Sequence[float | None], allowed: float) -> bool:
+    """Whether all are known, and differ by no more than what is allowed."""
+    known = [value for value in values if value is not None]
+    return len(known) == len(values) and max(known) - min(known) <= allowed
+
+
+def _alike_or_each(values: Mapping[str, str]) -> str:
+    """Returns the value that all tracks have, or each track's own."""
+    different = set(values.values())
+    return different.pop() if len(different) == 1 else joined([f"{name} {value}" for name, value in values.items()])
 
 
 def _learning_rates(result: TrialResult) -> str:

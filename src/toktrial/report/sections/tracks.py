@@ -3,10 +3,23 @@
 from toktrial.report.blocks import Section, Table
 from toktrial.report.result import TrialResult
 from toktrial.report.sequential import shared_confidence
-from toktrial.report.wording import PLUS_MINUS, count, decimal, interval, percent, seconds, short_percent, signed, with_spread
+from toktrial.report.wording import (
+    PLUS_MINUS,
+    count,
+    decimal,
+    interval,
+    percent,
+    scientific,
+    seconds,
+    short_percent,
+    signed,
+    with_spread,
+)
 
-BUDGET_NAMES = {"steps": "equal steps", "bytes": "equal bytes of text", "seconds": "equal training seconds"}
-FORMATS = {"steps": count, "bytes": count, "seconds": seconds}
+BUDGET_NAMES = {
+    "steps": "equal steps", "flops": "equal FLOPs", "bytes": "equal bytes of text", "seconds": "equal training seconds",
+}  # fmt: skip
+FORMATS = {"steps": count, "flops": scientific, "bytes": count, "seconds": seconds}
 
 
 def tracks_section(result: TrialResult) -> Section:
@@ -83,6 +96,7 @@ def _floors_tables(result: TrialResult) -> list[Table]:
 def budgets_table(result: TrialResult) -> Table:
     """Returns every other track's difference at every budget, and which of them decides."""
     confidence = short_percent(round(shared_confidence(result.verdict.confidence, len(result.comparisons)), 4))
+    amounts = "steps, text and seconds" if result.design.has_equal_steps else "steps, FLOPs, text and seconds"
     rows = [
         [
             f"{track} minus {result.baseline}",
@@ -98,7 +112,7 @@ def budgets_table(result: TrialResult) -> Table:
         for budget in found.budgets
     ]
     caption = (
-        f"The difference in bits per byte at equal steps, text and seconds, with {confidence} intervals over seeds. Below 0 "
+        f"The difference in bits per byte at equal {amounts}, with {confidence} intervals over seeds. Below 0 "
         "the other track is ahead. Each budget asks a different question; the protocol fixed which one decides."
     )
     headers = (
@@ -108,5 +122,6 @@ def budgets_table(result: TrialResult) -> Table:
 
 
 def _budget_name(budget: str, result: TrialResult) -> str:
-    is_in_flops = budget == "steps" and result.design.training.match == "tokens"
-    return BUDGET_NAMES[budget] + (" and FLOPs" if is_in_flops else "")
+    if budget in ("steps", "flops") and result.design.has_equal_steps:
+        return "equal steps and FLOPs"
+    return BUDGET_NAMES[budget]
