@@ -19,7 +19,6 @@ from toktrial.tokenizer.merge import LearnedMerges, learn_merges, learn_merges_o
 from toktrial.tokenizer.merge_rules import NO_TOKEN, SCOPES, SCORES, may_merge, resolve_score, word_flags
 from toktrial.tokenizer.pairs import IntArray
 
-
 # Parts of words, words with and without a space before them, punctuation, space, a letter beyond ASCII, a digit.
 ENTRIES = [b"a", b" a", b" th", b"ing", b".", b" ", b", ", b"\xc3", b"7", b'."']
 
