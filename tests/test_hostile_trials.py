@@ -301,11 +301,11 @@ def test_arrays_are_read_without_running_them(theirs: Path, tmp_path: Path, payl
         write_report(theirs)
     path = tmp_path / "merges.npz"
     for content in (bombs, np.zeros(0)):
-        np.savez(path, fingerprint=np.array("some"), cells=content, merges=bombs, passed_over=bombs)
+        np.savez(path, fingerprint=np.array("some"), cells=content, entries_wanted=9, merges=bombs, passed_over=bombs)
         assert MergeCheckpoint(path, "some").load() is None
     path.write_bytes(pickle.dumps(payload))
     assert MergeCheckpoint(path, "some").load() is None
-    MergeCheckpoint(path, "some").save(MergeState(np.zeros(4, dtype=np.uint16), 4))
+    MergeCheckpoint(path, "some").save(MergeState(np.zeros(4, dtype=np.uint16), entries_wanted=9))
     assert MergeCheckpoint(path, "some").load() is not None
     assert not payload.has_run
 

@@ -77,8 +77,7 @@ class BTMRecipe(SizedRecipe):
     def settings(self) -> dict[str, Any]:
         """What its tokenizer depends on, beside its size. A newer field is left out where it changes nothing."""
         newer = ("max_words", "prune", "dropout", "dropout_seed")
-        fields = {name: value for name, value in asdict(self).items() if name != "vocab_size"}
-        return {name: value for name, value in fields.items() if value or name not in newer}
+        return {name: value for name, value in settings_of(self).items() if value or name not in newer}
 
     @property
     def rule(self) -> dict[str, Any]:
@@ -118,8 +117,8 @@ class SuperBPERecipe(SizedRecipe):
     @property
     def btm(self) -> BTMRecipe:
         """The same in BTM's fields."""
-        words = self.max_words
-        return BTMRecipe(self.transition, self.min_frequency, scope="superbpe", max_words=words, vocab_size=self.vocab_size)
+        limits: dict[str, Any] = {"scope": "superbpe", "max_words": self.max_words}
+        return BTMRecipe(self.transition, self.min_frequency, **limits, vocab_size=self.vocab_size)
 
 
 @dataclass(frozen=True)
@@ -165,6 +164,11 @@ class BoundlessBPERecipe(SizedRecipe):
         check_numbers("", self, {"min_frequency": 1})
         if self.tau <= 0:
             raise TrialError(f"tau must be above 0, but is {self.tau}: a share of an entry's uses, or above 1 to delete none")
+
+
+def settings_of(recipe: SizedRecipe) -> dict[str, Any]:
+    """Returns a recipe's fields without its size, which stands beside them in fingerprints."""
+    return {name: value for name, value in asdict(recipe).items() if name != "vocab_size"}
 
 
 def _check_primitives(name: str, entries: int) -> None:
@@ -216,7 +220,7 @@ class UnigramRecipe(SizedRecipe):
 
 
 PrimitiveRecipe = BTMRecipe | SuperBPERecipe | TKNRecipe  # those that start from a small BPE
-Recipe = BPERecipe | PrimitiveRecipe | BoundlessBPERecipe | UnigramRecipe | BytesRecipe | FileRecipe
+Recipe = BPERecipe | PrimitiveRecipe | BoundlessBPERecipe | BytesRecipe | FileRecipe | UnigramRecipe
 RECIPES: dict[str, type[Recipe]] = {kind.recipe: kind for kind in get_args(Recipe)}
 
 

@@ -20,8 +20,8 @@ _CLASSES: tuple[type[Tokenizer], ...] = (
     SuperBPETokenizer,
     TKNTokenizer,
     BoundlessBPETokenizer,
-    UnigramTokenizer,
     BytesTokenizer,
+    UnigramTokenizer,
     FileTokenizer,
     ForeignTokenizer,
 )

@@ -17,12 +17,14 @@ from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.progress import Progress
 from toktrial.tokenizer.base import Ids, Offsets, Tokenizer, write_vocabulary
-from toktrial.tokenizer.bpe import BPETokenizer, read_batches
-from toktrial.tokenizer.pairs import EMPTY, Keys, Longs, empty_table, find_slot, pair_key
+from toktrial.tokenizer.bpe import BPETokenizer
+from toktrial.tokenizer.btm import encode_documents
+from toktrial.tokenizer.pairs import EMPTY, IntArray, Keys, Longs, empty_table, find_slot, pair_key
 from toktrial.tokenizer.tkn import TknMiner, Window
 
 SEQUENCES_FILE = "sequences.parquet"
 PRIMITIVE_FOLDER = "primitive"
+DOCUMENTS_AT_ONCE = 10_000  # that are mined between two reports of progress
 
 
 class TKNTokenizer(Tokenizer):
@@ -55,26 +57,18 @@ class TKNTokenizer(Tokenizer):
         primitive: BPETokenizer | None = None,
         max_window: int = 8,
         bank_size: int = 65_536,
-        on_progress: Progress | None = None,
     ) -> "TKNTokenizer":
-        """Learns a primitive tokenizer (or takes a ready one), mines its tokens, and takes the windows met most often.
+        """Learns a primitive tokenizer (or takes a ready one), and the sequences of its tokens: see `mine_sequences`.
 
-        Of windows met equally often, the one met first goes first; one whose bytes are an entry already is passed over. Stops
-        with fewer entries than `vocab_size` when no window is left that was met `min_frequency` times. max_window, bank_size:
-        as for TknMiner; on_progress is told the bytes read.
+        documents: any iterable of str; one that can be read only once is spooled to disk. Raises ValueError for a lone
+        surrogate.
         """
         documents = Documents.of(documents)
         if primitive is None:
             primitive = BPETokenizer.train(documents, primitive_vocab_size, min_frequency)
-        miner = TknMiner(primitive.vocab_size, max_window, bank_size)
-        counts = np.zeros(0, dtype=np.int64)
-        for batch in read_batches(documents, on_progress):
-            tokens, _ = miner.mine(*primitive.encode_arrow(batch))
-            met = np.bincount(tokens, minlength=counts.size)
-            met[: counts.size] += counts
-            counts = met
-        counts[: primitive.vocab_size] = 0
-        return cls(primitive, _most_frequent(miner, counts, primitive.token_bytes, vocab_size, min_frequency))
+        ids, offsets = encode_documents(primitive, documents)
+        rule = MiningRule(vocab_size, min_frequency, max_window, bank_size)
+        return cls(primitive, mine_sequences(ids, offsets, primitive.token_bytes, rule))
 
     def encode(self, text: str) -> list[int]:
         primitives = np.array(self.primitive.encode(text), dtype=np.uint32)
@@ -119,14 +113,38 @@ class TKNTokenizer(Tokenizer):
         return cls(BPETokenizer.read_files(folder / PRIMITIVE_FOLDER), sequences)
 
 
-def _most_frequent(
-    miner: TknMiner, counts: Longs, primitives: Sequence[bytes], vocab_size: int, min_frequency: int
+class MiningRule(NamedTuple):
+    """Which sequences become entries."""
+
+    vocab_size: int
+    min_frequency: int
+    max_window: int
+    bank_size: int
+
+
+def mine_sequences(
+    ids: IntArray, offsets: Longs, primitives: Sequence[bytes], rule: MiningRule, on_progress: Progress | None = None
 ) -> list[Window]:
-    """Returns the sequences of the tokens with the highest counts (tokens,), as many as there is room for."""
+    """Returns the windows that TknMiner emits most often, so many that there are `vocab_size` entries with the primitives.
+
+    Of windows emitted equally often, the one emitted first goes first. One whose bytes are an entry already is passed over.
+    There are fewer where no other window was emitted `min_frequency` times. ids, offsets: documents of primitives; primitives:
+    their bytes; on_progress is told the primitives read.
+    """
+    miner = TknMiner(len(primitives), rule.max_window, rule.bank_size)
+    counts = np.zeros(len(primitives), dtype=np.int64)
+    for first in range(0, offsets.size - 1, DOCUMENTS_AT_ONCE):
+        walls = offsets[first : first + DOCUMENTS_AT_ONCE + 1]
+        met = np.bincount(miner.mine(ids, walls)[0], minlength=counts.size)
+        met[: counts.size] += counts
+        counts = met
+        if on_progress:
+            on_progress.update(int(walls[-1]))
+    counts[: len(primitives)] = 0
     known = set(primitives)
     chosen: list[Window] = []
     for token in np.argsort(-counts, kind="stable").tolist():
-        if counts[token] < min_frequency or len(known) == vocab_size:
+        if counts[token] < rule.min_frequency or len(known) == rule.vocab_size:
             break
         sequence = miner.sequence(token)
         entry = b"".join([primitives[primitive] for primitive in sequence])

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toktrial.tokenizer.base import Ids, Offsets
-from toktrial.tokenizer.pairs import Longs
+from toktrial.tokenizer.pairs import IntArray, Longs
 
 
 class Cuts(NamedTuple):
@@ -42,7 +42,7 @@ def new_ids(pruned: Longs, merged_ids: int) -> Longs:
     return np.where(is_kept, np.cumsum(is_kept) - 1, -1)
 
 
-def cut_pruned(ids: Ids, offsets: Offsets, cuts: Cuts) -> tuple[Ids, Offsets]:
+def cut_pruned(ids: IntArray, offsets: Offsets, cuts: Cuts) -> tuple[Ids, Offsets]:
     """Returns documents of merged ids, flat, with offsets (documents + 1,), in the ids of the entries that were kept."""
     lengths = np.diff(cuts.starts)[ids]
     ends = np.cumsum(lengths)

@@ -34,6 +34,7 @@ from toktrial.tokenizer.config import (
     UnigramRecipe,
     check_code,
     primitive_names,
+    settings_of,
     tokenizer_names,
     with_sizes,
 )
@@ -42,7 +43,7 @@ from toktrial.tokenizer.encoders import allow_code_in
 from toktrial.tokenizer.file import FileTokenizer
 from toktrial.tokenizer.foreign import SOURCE_FOLDER, ForeignTokenizer
 from toktrial.tokenizer.load import load_tokenizer
-from toktrial.tokenizer.longest_match import TKNTokenizer
+from toktrial.tokenizer.longest_match import MiningRule, TKNTokenizer, mine_sequences
 from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, learn_merges_of_stream
 from toktrial.tokenizer.single_bytes import BytesTokenizer
 from toktrial.tokenizer.sources import file_fingerprint, is_elsewhere, load_file_track
@@ -229,20 +230,20 @@ class _Stage:
         return learned
 
     def prepare_tkn(self, name: str, recipe: TKNRecipe, primitive_name: str, primitive_fingerprint: str) -> str:
-        inputs = {"primitive": primitive_fingerprint, "vocab_size": recipe.vocab_size, "recipe": _settings(recipe)}
+        inputs = {"primitive": primitive_fingerprint, "vocab_size": recipe.vocab_size, "recipe": settings_of(recipe)}
         fingerprint = artifact.fingerprint("tkn tokenizer", inputs)
         if artifact.is_finished(self.folder(name), fingerprint):
             return fingerprint
         started, primitive = time.monotonic(), self._load_bpe(primitive_name)
-        with progress.progress("mining sequences", self.documents.bytes, "B") as shown:
-            tokenizer = TKNTokenizer.train(
-                self.documents, recipe.vocab_size, primitive=primitive, on_progress=shown, **recipe.rule
-            )
+        ids, offsets = self._ids_of_primitive(primitive_name)
+        with progress.progress("mining sequences", ids.size, "token") as shown:
+            rule = MiningRule(recipe.vocab_size, **recipe.rule)
+            tokenizer = TKNTokenizer(primitive, mine_sequences(ids, offsets, primitive.token_bytes, rule, shown))
         self._publish(name, fingerprint, tokenizer, recipe.vocab_size, seconds=time.monotonic() - started)
         return fingerprint
 
     def prepare_boundless(self, name: str, recipe: BoundlessBPERecipe) -> str:
-        inputs = {"corpus": self.corpus_fingerprint, "vocab_size": recipe.vocab_size, "recipe": _settings(recipe)}
+        inputs = {"corpus": self.corpus_fingerprint, "vocab_size": recipe.vocab_size, "recipe": settings_of(recipe)}
         fingerprint = artifact.fingerprint("boundlessbpe tokenizer", inputs)
         if artifact.is_finished(self.folder(name), fingerprint):
             return fingerprint
@@ -291,13 +292,9 @@ class _Stage:
         with artifact.publish(self.folder(name), fingerprint, manifest) as partial:
             tokenizer.write_files(partial, self.held_out)
         if tokenizer.vocab_size < requested:
-            why = "" if isinstance(tokenizer, FileTokenizer | ForeignTokenizer) else "; the corpus is too small for more"
+            is_ready_made = isinstance(tokenizer, FileTokenizer | ForeignTokenizer)
+            why = "" if is_ready_made else "; the corpus is too small for more"
             progress.print_line(
                 f"{name}: {tokenizer.vocab_size:,} entries of the {requested:,} asked for{why}. "
                 "The trial goes on with these; the model's other rows stay unused."
             )
-
-
-def _settings(recipe: Recipe) -> dict[str, Any]:
-    """Returns the fields of a recipe, but for its size."""
-    return {name: value for name, value in asdict(recipe).items() if name != "vocab_size"}
