@@ -141,6 +141,7 @@ def write_tokens(
         for split, documents in splits.items():
             title = f"encoding {tokenizer.recipe} {FILE_PREFIX[split]}"
             with progress.progress(title, documents.bytes, "B") as shown:
+                pieces: Iterable[Piece]
                 if split == "train" and train_ids is not None:
                     pieces = map(
                         functools.partial(_close, dtype, entry_bytes), documents.batches(), _parts(*train_ids, documents)
