@@ -6,8 +6,8 @@
     python benchmarks/parallel_runs.py --machine-cores 16 --machine-gpus 8     also calculates what such a machine would take
 
 The ids are random. Every run has a process of its own, as `toktrial run --parallel` has. The settings take turns, round by
-round, and the best round of each counts, so other work slows all alike. Core-seconds are those that all cores together work on
-a step of one run; other processes hardly change them.
+round, and the best round of each counts. Core-seconds are those that all cores together work on a step of one run: other
+processes hardly change them, so they tell what runs of one thread would do on a machine that does nothing else.
 """
 
 import argparse
@@ -40,10 +40,16 @@ class Setting:
 
     threads: int
     at_once: int
+    is_cpu: bool
     steps_per_second: list[float] = field(default_factory=list)
     """Of all runs together, round by round."""
     core_seconds: list[float] = field(default_factory=list)
     """A step."""
+
+    @property
+    def undisturbed(self) -> float | None:
+        """Steps a second together if nothing else ran. None with more threads, whose waits take core-seconds too."""
+        return self.at_once / min(self.core_seconds) if self.is_cpu and self.threads == 1 else None
 
 
 @dataclass(frozen=True)
@@ -124,34 +130,43 @@ def measure(settings: Sequence[Setting], processes: dict[int, list[ProcessPoolEx
 
 
 def print_table(settings: Sequence[Setting]) -> None:
-    one = max(settings[0].steps_per_second)
-    print("\n| threads of a run | runs at once | steps/s together | times the first line | core-seconds a step |")
-    print("|---|---|---|---|---|")
-    for setting in settings:
-        best = max(setting.steps_per_second)
-        print(f"| {setting.threads} | {setting.at_once} | {best:.2f} | {best / one:.2f} | {min(setting.core_seconds):.4f} |")
+    headings = ("threads of a run", "runs at once", "steps/s together", "core-seconds a step", "steps/s together, undisturbed")
+    print(f"\n| {' | '.join(headings)} |\n|{'---|' * len(headings)}")
+    for each in settings:
+        core_seconds, undisturbed = min(each.core_seconds), each.undisturbed
+        shown = (
+            each.threads,
+            each.at_once,
+            f"{max(each.steps_per_second):.2f}",
+            f"{core_seconds:.4f}",
+            f"{undisturbed or 0:.2f}",
+        )
+        print(f"| {' | '.join(map(str, shown if undisturbed else (*shown[:-1], '')))} |")
 
 
 def calculated(settings: Sequence[Setting], machine_cores: int, machine_gpus: int, has_gpu: bool) -> Iterator[str]:
     """Yields what a larger machine would do. There is no measurement of that machine in it."""
-    best = {(setting.threads, setting.at_once): max(setting.steps_per_second) for setting in settings}
+    rates = {(setting.threads, setting.at_once): max(setting.steps_per_second) for setting in settings}
     if has_gpu:
-        at_once, rate = max(((at_once, rate) for (_, at_once), rate in best.items()), key=lambda each: each[1])
+        at_once, rate = max(((at_once, rate) for (_, at_once), rate in rates.items()), key=lambda each: each[1])
         yield f"CALCULATED for {machine_gpus} such GPUs, if disk and cores keep up: {at_once} runs on each, together"
-        yield f"{machine_gpus * rate:.1f} steps/s, {machine_gpus * rate / best[1, 1]:.1f} times one run on one GPU"
+        yield f"{machine_gpus * rate:.1f} steps/s, {machine_gpus * rate / rates[1, 1]:.1f} times one run on one GPU"
         return
-    threads = max(threads for threads, _ in best)
-    if threads == 1:
+    alone = {setting.at_once: setting.undisturbed for setting in settings if setting.undisturbed}
+    if 1 not in alone:
         return
-    at_once = max(at_once for of_threads, at_once in best if of_threads == 1)
-    together = machine_cores * best[1, at_once] / at_once
-    gain = best[threads, 1] / best[1, 1]
-    serial = max(0.0, (threads / gain - 1) / (threads - 1))  # Amdahl's law
-    alone = best[1, 1] / (serial + (1 - serial) / machine_cores)
+    most = max(alone)
+    together = machine_cores * alone[most] / most
     yield f"CALCULATED for {machine_cores} such cores, if memory bandwidth grows with them:"
-    yield f"{machine_cores} runs at once, a thread each: {together:.1f} steps/s together"
-    yield f"one run with {machine_cores} threads: {alone:.1f} steps/s, by Amdahl's law: {threads} are {gain:.2f} times one here"
-    yield f"{together / alone:.1f} times as many side by side"
+    yield f"{machine_cores} runs at once, a thread each: {together:.1f} steps/s, {together / alone[1]:.1f} times one run"
+    threads = max(threads for threads, _ in rates)
+    gain = rates[threads, 1] / rates[1, 1]
+    if threads > 1 and gain <= 1:
+        yield f"{threads} threads were no faster than one, {gain:.2f} times: other work was in their way"
+    elif threads > 1:
+        serial = max(0.0, (threads / gain - 1) / (threads - 1))  # Amdahl's law
+        with_all = 1 / (serial + (1 - serial) / machine_cores)
+        yield f"one run with {machine_cores} threads: {with_all:.1f} times one thread (Amdahl's law; {threads}: {gain:.2f})"
 
 
 def main() -> None:
@@ -178,7 +193,7 @@ def main() -> None:
     powers = [1 << power for power in range(12)]
     all_threads = options.threads or ([each for each in powers if each <= cores()] if is_cpu else [1])
     settings = [
-        Setting(threads, at_once)
+        Setting(threads, at_once, is_cpu)
         for threads in all_threads
         for at_once in options.at_once or [each for each in powers if each * threads <= (cores() if is_cpu else 4)]
     ]

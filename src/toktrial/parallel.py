@@ -20,6 +20,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+import torch
+
 from toktrial import progress
 from toktrial.errors import TrialError, describe_error
 from toktrial.jobs import Executor, InTurn, Job, Worker, calibrations
@@ -59,7 +61,7 @@ def with_threads(protocol: Protocol, at_once: int, there: int | None = None) -> 
     there = there or cores()
     if protocol.training.threads or resolve_device(protocol.training.device).type != "cpu":
         return protocol
-    runs = sum(len(protocol.seed_numbers) for _ in protocol.tracks) + len(protocol.control_seeds)
+    runs = len(protocol.tracks) * protocol.seeds + len(protocol.control_seeds)
     threads = max(1, there // (at_once or min(runs, there)))
     return replace(protocol, training=replace(protocol.training, threads=threads))
 
@@ -81,8 +83,10 @@ class SideBySide(Executor):
         """Does all jobs and returns what they found, in their order. Raises as `Executor.do`."""
         worker = Worker(trial)
         left = [job for job in jobs if not worker.is_done(job)]
-        depends_on_memory = resolve_device(trial.protocol.training.device).type == "cuda" and not self.at_once
-        if len(left) > 1 and (depends_on_memory or len(self.places(trial)) > 1):
+        is_gpu = resolve_device(trial.protocol.training.device).type == "cuda"
+        if is_gpu:
+            torch.cuda.empty_cache()  # what this process timed for the plan still holds memory
+        if len(left) > 1 and ((is_gpu and not self.at_once) or len(self.places(trial)) > 1):
             _have_done(trial, [job for job in calibrations(left) if not worker.is_done(job)], self.places(trial)[:1])
         places = self.places(trial)[: len(left)]
         if len(places) < 2:
@@ -106,8 +110,6 @@ class SideBySide(Executor):
 
 def _visible_gpus() -> list[str]:
     """Returns the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    import torch
-
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return named.split(",")[: torch.cuda.device_count()] if named else [str(gpu) for gpu in range(torch.cuda.device_count())]
 
@@ -119,8 +121,6 @@ def _fitting_the_cpu(protocol: Protocol) -> int:
 
 def _fitting_a_gpu(trial: TrialFolder) -> int:
     """Returns how many runs fit into the memory of a GPU, by what one of each track took of it alone; 1 if none is timed."""
-    import torch
-
     there = min(torch.cuda.get_device_properties(gpu).total_memory for gpu in range(torch.cuda.device_count()))
     peak = max((each.peak_bytes for each in read_calibrations(trial.folder).values()), default=0)
     return max(1, min(MOST_RUNS_PER_GPU, int(USED_SHARE * there / (peak + BYTES_BESIDE_STEPS)))) if peak else 1

@@ -226,15 +226,8 @@ class _TableOfJobs(ProgressOfJobs):
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False)
-        headings = (
-            (self._title.partition(",")[0], "left"),
-            ("done", "right"),
-            ("to go", "right"),
-            ("rate", "right"),
-            ("", "left"),
-        )
-        for heading, side in headings[: self._columns]:
-            table.add_column(heading, justify=side, no_wrap=True)
+        for heading in (self._title.partition(",")[0], "done", "to go", "rate", "")[: self._columns]:
+            table.add_column(heading, justify="right" if heading in ("done", "to go", "rate") else "left", no_wrap=True)
         for _, row in sorted(self._rows.items()):
             left = timedelta(seconds=round((row.total - row.done) / row.per_second)) if row.total and row.per_second else ""
             cells = (row.title.partition(" ")[2], _place(row), str(left), _rate(row.per_second, 1.0, row.unit), row.note)

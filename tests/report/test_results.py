@@ -178,7 +178,8 @@ def test_runs_that_had_company_take_their_seconds_from_the_timing_of_their_track
     assert not any(run.shared_device for run in bpe + btm)
     steps = results.tracks["btm"].steps
     assert [run.training_seconds for run in bpe + btm] == [steps / 2, steps / 2, pytest.approx(0.2 * steps), *[steps / 4] * 3]
-    assert btm[0].curve["training_seconds"] == [step / 4 for step in btm[0].curve["step"]]
+    columns = read_trial(trial).runs["btm"][0].curve.columns
+    assert columns["training_seconds"].tolist() == (columns["step"] / 4).tolist() == btm[0].curve["training_seconds"]
     assert results.comparisons[0].beside_the_verdict.bits_per_byte.reach["training_seconds"].seeds == 3
     note = next(note for note in results.notes if "side by side" in note)
     assert "bpe 0.5000 (seed 1 and 2) and btm 0.2500 (seed 1, 2 and 3)" in note

@@ -46,8 +46,10 @@ def calibrate(run: "Run") -> None:
 
 
 def is_calibrated(run: "Run") -> bool:
-    """Whether `calibrate` has written its file, for these settings and on a device of this name."""
-    return artifact.is_finished(run.folder, _fingerprint(run))
+    """Whether `calibrate` has written its file, for these settings and on a device of this name, and nothing disturbed it."""
+    if not artifact.is_finished(run.folder, _fingerprint(run)):
+        return False
+    return not artifact.read_json(run.folder / CALIBRATION_FILE)["shared_device"]
 
 
 def _fingerprint(run: "Run") -> str:
