@@ -8,7 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
@@ -183,10 +183,10 @@ class Stage(Call):
 
     def _asked_protocol(self) -> Protocol:
         """Returns the protocol. Where it leaves the threads open, they are those of the trial that is there already."""
-        path = self.trial_folder / PROTOCOL_FILE
-        if self.protocol.training.threads or not path.is_file():
-            return self.protocol
-        threads = protocol.load(path, of_trial=True).training.threads
+        threads = self.protocol.training.threads
+        if not threads:
+            with suppress(TrialError):  # there is none yet, or it is damaged, as who opens it will say
+                threads = TrialFolder.open(self.trial_folder).protocol.training.threads
         return replace(self.protocol, training=replace(self.protocol.training, threads=threads))
 
     def _train_together(self) -> None:
