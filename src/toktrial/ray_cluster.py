@@ -38,7 +38,7 @@ from toktrial.ray_tasks import (
     make_corpus,
 )
 from toktrial.storage import Storage
-from toktrial.training.calibration import CALIBRATION_FOLDER
+from toktrial.training.calibration import CALIBRATION_FOLDER, read_calibrations
 from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder
 
 if TYPE_CHECKING:
@@ -86,15 +86,15 @@ class RayCluster(Executor):
         """Does all jobs; see Executor. A job whose machine dies goes on elsewhere from its last checkpoint."""
         worker = Worker(trial)
         left = [job for job in jobs if not worker.is_done(job)]
-        self._calibrate(trial, left, worker)
+        self._calibrate(trial, left)
         tasks = {job: Task.of(job, trial) for job in left}
         results = self.do_tasks(trial, list(tasks.values()), self._resources(trial.protocol))
         return [results[tasks[job].name] if job in tasks else worker.do(job) for job in jobs]
 
-    def _calibrate(self, trial: TrialFolder, jobs: Sequence[Job], worker: Worker) -> None:
-        """Has the tracks timed one after another by one machine that does nothing else, unless they are."""
-        timed = calibrations(jobs)
-        if not all(artifact.is_finished(worker.folder_of(job)) for job in timed):
+    def _calibrate(self, trial: TrialFolder, jobs: Sequence[Job]) -> None:
+        """Has the tracks timed one after another by one machine that does nothing else, unless they are, undisturbed."""
+        timed, found = calibrations(jobs), read_calibrations(trial.folder)
+        if any(job.track not in found or found[job.track].shared_device for job in timed):
             place = CALIBRATION_FOLDER
             task = Task(TITLES[timed[0].what], place, place, partial(do_jobs, timed), goes_on=False)
             self.do_tasks(trial, [task], self._whole_machine(self._resources(trial.protocol)))
