@@ -17,6 +17,7 @@ from toktrial.tokenizer import reference
 from toktrial.tokenizer.encode_kernels import LONGEST_PLAIN_PIECE, encode_stream, merge_tables
 from toktrial.tokenizer.merge import LearnedMerges, learn_merges, learn_merges_of_stream
 from toktrial.tokenizer.merge_rules import NO_TOKEN, SCOPES, SCORES, may_merge, resolve_score, word_flags
+from toktrial.tokenizer.pairs import IntArray
 
 # Parts of words, words with and without a space before them, punctuation, space, a letter beyond ASCII, a digit.
 ENTRIES = [b"a", b" a", b" th", b"ing", b".", b" ", b", ", b"\xc3", b"7", b'."']
@@ -34,7 +35,7 @@ def flatten(documents: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.uint32],
     return np.array([token for document in documents for token in document], dtype=np.uint32), offsets
 
 
-def unflatten(ids: npt.NDArray[np.uint32], offsets: npt.NDArray[np.int64]) -> list[list[int]]:
+def unflatten(ids: IntArray, offsets: npt.NDArray[np.int64]) -> list[list[int]]:
     return [ids[start:end].tolist() for start, end in itertools.pairwise(offsets.tolist())]
 
 

@@ -127,7 +127,7 @@ def write_tokens(
         for split, documents in splits.items():
             title = f"encoding {tokenizer.recipe} {FILE_PREFIX[split]}"
             with progress.progress(title, documents.bytes, "B") as shown:
-                encoded = map(tokenizer.encode_arrow, documents.batches())
+                encoded: Iterable[IdStream] = map(tokenizer.encode_arrow, documents.batches())
                 if split == "train" and train_ids is not None:
                     encoded = _parts(*train_ids, documents)
                 manifest[split] = _write_split(partial, split, _close(documents, encoded, dtype, entry_bytes), shown)
