@@ -2,6 +2,7 @@
 
     python benchmarks/pipeline_speed.py --megabytes 400 [--corpus FILE] [--trainer hf]
     TMPDIR=/disk python benchmarks/pipeline_speed.py --bytes 1.9e9 --no-floor
+    python benchmarks/pipeline_speed.py --text FILE --no-floor
 
 The text is first written to a file in a temporary folder, which is not timed. The stages of a trial then run on that file in
 this process, with the settings of the `tinystories` preset, after a trial on a little text that compiles and loads everything.
@@ -274,9 +275,10 @@ def print_row(name: str, cost: Cost, megabytes: float, total: float, depth: int 
 
 def measure(folder: Path, given: argparse.Namespace) -> None:
     """Runs the stages and the parts of the floor in an empty folder, and prints both."""
-    text, little_text = folder / "text.txt", folder / "little.txt"
+    text, little_text = given.text or folder / "text.txt", folder / "little.txt"
     megabytes = given.bytes / 1e6 if given.bytes else given.megabytes
-    write_text(text, megabytes, given.corpus)
+    if not given.text:
+        write_text(text, megabytes, given.corpus)
     write_text(little_text, min(megabytes, WARM_UP_MEGABYTES), given.corpus)
     new_trial(folder / "warm-up", little_text, given.trainer).make_tokens()
     trial = new_trial(folder / "trial", text, given.trainer)
@@ -316,6 +318,7 @@ def main() -> None:
     parser.add_argument("--trainer", choices=get_args(BPETrainer), default=FAST, help="who learns BPE's merges")
     parser.add_argument("--floor", action=argparse.BooleanOptionalAction, default=True, help="whether to measure the floor too")
     add_corpus_option(parser)
+    parser.add_argument("--text", type=Path, help="a text file of that kind, taken as it is")
     parser.add_argument("--smallest-share", type=float, default=0.002, help="smallest share of the total that is shown")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
