@@ -87,13 +87,15 @@ def test_python_examples_give_what_the_page_says(page: str, folder_with_stories:
     assert not failed
 
 
-def test_protocols_in_the_readme_are_protocols() -> None:
+def test_protocols_in_the_readme_are_protocols(tmp_path: Path) -> None:
     blocks = re.findall(
         r"^```toml\n(.*?)^```", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )
     assert blocks
     for block in blocks:
-        plan = protocol.from_dict(tomllib.loads(block))
+        path = tmp_path / "shown.toml"
+        path.write_text(block, encoding="utf-8")
+        plan = protocol.load(path, based_on=presets.preset)
         assert plan.baseline == "bpe"
         assert [recipe.recipe for recipe in plan.tracks.values()] == ["bpe", "btm", "file"]
 

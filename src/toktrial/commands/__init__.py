@@ -85,10 +85,7 @@ The stages of a trial, and the command that does everything up to each:
 
 {stages}
 
-Each takes a preset, a protocol.toml or the folder of a trial, and any field of the protocol as a flag:
-
-  toktrial run demo --help                            every field, with its meaning
-  toktrial run demo --seeds 3 --model.n-layer 6 --trial trials/deeper
+Each takes a preset, a protocol.toml or the folder of a trial, and any field as a flag (`toktrial run demo --help`).
 
 {others}
 
