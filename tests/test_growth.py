@@ -157,3 +157,11 @@ def test_a_sequential_design_asks_for_one_more_seed_while_it_is_open(
                 (run / name).touch()
             (run / "final.json").write_text(json.dumps(others | {"bits_per_byte": value}))
     assert trial.seed_numbers == range(1, seeds + 1)
+
+
+def test_other_prompts_are_continued_by_the_models_that_are_there(folder: Path, plan: Protocol) -> None:
+    before = trained(folder)
+    Trial(folder, replace(plan, evaluation=replace(plan.evaluation, prompts=("Hello there", "A dog")))).report()
+    samples = json.loads((folder / "runs" / "btm" / "seed-2" / "samples.json").read_text(encoding="utf-8"))
+    assert [sample["prompt"] for sample in samples] == ["Hello there", "A dog"]
+    assert trained(folder) == before

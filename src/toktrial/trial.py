@@ -21,7 +21,7 @@ from toktrial.integrity import (
     set_aside,
     unseal_protocol,
 )
-from toktrial.jobs import Executor, InTurn, Job
+from toktrial.jobs import Executor, InTurn, Job, Worker
 from toktrial.lock import writing
 from toktrial.protocol import Protocol, differences, is_amendable, load, save
 from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder, check_place
@@ -305,7 +305,7 @@ class Trial(TrialFolder):
         places, protocol = self.all_runs(), self.protocol  # as amended since, maybe
         folders = [self.run_folder(*place) for place in places]
         marginal = protocol.evaluation.marginal
-        if not all(is_evaluated(folder) and has_marginal(folder, marginal) for folder in folders):
+        if not all(is_evaluated(folder) and has_marginal(folder, marginal) for folder in folders) or self._asks_for_more():
             return False
         finals = [artifact.read_json(folder / FINAL_FILE) for folder in folders]
         at_equal_bytes, by_epochs = protocol.verdict.budget == "bytes", bool(protocol.training.epochs)
@@ -313,6 +313,24 @@ class Trial(TrialFolder):
             final["step"] == self.shape_of(track)[1].steps for final, (track, *_) in zip(finals, places, strict=True)
         )
         return has_all_steps and (not at_equal_bytes or all(final.get("equal_bytes") for final in finals))
+
+    def _asks_for_more(self) -> bool:
+        """Whether the protocol, as amended since, asks for another evaluation of a run than was made.
+
+        What was trained by other settings is left alone here, and so is everything once the token files are gone.
+        """
+        for folder in self.tokens_folders.values():
+            files = artifact.read_manifest(folder).get("files", {}) if artifact.is_finished(folder) else {}
+            if not files or not all((folder / name).is_file() for name in files):
+                return False
+        from toktrial.evaluation.minimal_pairs import MINIMAL_PAIRS_FOLDER
+
+        if self.protocol.evaluation.minimal_pairs and not artifact.is_finished(self.folder / MINIMAL_PAIRS_FOLDER):
+            return True
+        worker = Worker(self)
+        return any(
+            worker.is_done(Job("train", *place)) and not worker.is_done(Job("evaluate", *place)) for place in self.all_runs()
+        )
 
     def _documents(self, split: "Split") -> "Documents":
         from toktrial.corpus.stage import open_documents
