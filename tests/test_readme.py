@@ -18,6 +18,7 @@ import tomli_w
 from toktrial import cli, presets, protocol
 from toktrial.corpus.config import CorpusConfig
 from toktrial.corpus.storybook import stories
+from toktrial.tokenizer.config import RECIPES
 from toktrial.training.config import ModelConfig
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -60,6 +61,12 @@ def test_the_shown_protocol_is_one() -> None:
     shown = protocol.load(REPOSITORY / "docs/four_tracks.toml")
     assert list(shown.tracks) == ["bpe", "btm", "btm3072", "words3072"]
     assert (shown.seeds, shown.control, shown.training.steps) == (5, True, 6000)
+
+
+def test_the_protocol_of_all_recipes_makes_a_track_of_each_value() -> None:
+    shown = protocol.load(REPOSITORY / "docs/recipes.toml", based_on=presets.preset)
+    assert len(shown.tracks) == 1 + 3 * 2 + 3 + 3 + 2 + 1
+    assert {recipe.recipe for recipe in shown.tracks.values()} == {*RECIPES} - {"bytes", "file"}
 
 
 def test_files_that_the_map_names_are_there() -> None:

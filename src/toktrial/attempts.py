@@ -70,6 +70,7 @@ def clear(trial: Path) -> None:
 def copy_by_links(source: Path, target: Path) -> None:
     """Copies a folder by giving its files a second name: once a file is published, nobody writes into it.
 
+    The one file that grows, a run's metrics, is written anew by whoever goes on (MetricsLog), so it is shared with nobody.
     Checkpoints come first: what the other files hold is then at least as new, even while somebody still writes `source`.
     """
     target.mkdir(parents=True, exist_ok=True)
