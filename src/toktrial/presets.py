@@ -1,4 +1,7 @@
-"""Ready protocols at three sizes. Each derives from another, so that only what differs is written."""
+"""Ready protocols: the research plan at three sizes, and a study of many tokenizers.
+
+Each derives from another, so that only what differs is written.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,8 +9,17 @@ from dataclasses import replace
 from toktrial.corpus.config import STORYBOOK, CorpusConfig
 from toktrial.errors import TrialError, nearest_name
 from toktrial.protocol import Protocol
-from toktrial.tokenizer.config import BPERecipe, BTMRecipe
-from toktrial.training.config import ModelConfig
+from toktrial.tokenizer.config import (
+    BoundlessBPERecipe,
+    BPERecipe,
+    BTMRecipe,
+    BytesRecipe,
+    Recipe,
+    SuperBPERecipe,
+    TKNRecipe,
+    UnigramRecipe,
+)
+from toktrial.training.config import ModelConfig, TuningConfig
 
 
 def tinystories() -> Protocol:
@@ -54,7 +66,45 @@ def demo() -> Protocol:
     )
 
 
-PRESETS: dict[str, Callable[[], Protocol]] = {"demo": demo, "laptop": laptop, "tinystories": tinystories}
+def study() -> Protocol:
+    """Fifteen tokenizers of 4,096 entries under one small model of 1.3 million parameters: which rule of merging learns best?
+
+    3,000 tokens for each entry. The learning rate is tuned first, one for all tracks; a track of fewer entries, as bytes are,
+    takes more steps, so that all spend equal FLOPs.
+    """
+    plan = tinystories()
+    return replace(
+        plan,
+        name="study",
+        control=True,
+        vocab_size=4096,
+        corpus=replace(plan.corpus, max_megabytes=100.0),
+        tracks=_tracks_of_the_study(),
+        model=ModelConfig(n_layer=4, n_head=4, width=128, context=128),
+        training=replace(plan.training, batch_size=16, steps=6000, learning_rate=2e-3, warmup_steps=100),
+        tuning=TuningConfig(rates=(1e-3, 2e-3, 4e-3), decides="shared", both_verdicts=False, steps=1000),
+        evaluation=replace(plan.evaluation, eval_documents=60),
+        verdict=replace(plan.verdict, budget="flops"),
+    )
+
+
+def _tracks_of_the_study() -> dict[str, Recipe]:
+    """BTM with 25 to 90% of 4,096 entries as primitives, its scopes and scores at 75%, and every other recipe."""
+    by_frequency = {25: 1024, 50: 2048, 75: 3072, 90: 3686}
+    return {
+        "bpe": BPERecipe(),
+        **{f"btm{share}": BTMRecipe(primitive_vocab_size=entries) for share, entries in by_frequency.items()},
+        **{f"words{share}": BTMRecipe(primitive_vocab_size=by_frequency[share], scope="words") for share in (75, 90)},
+        **{f"{score}75": BTMRecipe(primitive_vocab_size=3072, score=score) for score in ("npmi", "likelihood", "significance")},
+        "superbpe90": SuperBPERecipe(transition=3686),
+        "boundless": BoundlessBPERecipe(),
+        "unigram": UnigramRecipe(),
+        "tkn75": TKNRecipe(primitive_vocab_size=3072),
+        "bytes": BytesRecipe(),
+    }
+
+
+PRESETS: dict[str, Callable[[], Protocol]] = {"demo": demo, "laptop": laptop, "study": study, "tinystories": tinystories}
 
 
 def preset(name: str) -> Protocol:

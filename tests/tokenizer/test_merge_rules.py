@@ -150,6 +150,8 @@ def test_scores_by_hand() -> None:
     assert SCORES["npmi"](3, 4, 6, 24) == pytest.approx(np.log(3) / np.log(8))
     assert SCORES["npmi"](5, 5, 5, 5) == 1.0
     assert SCORES["likelihood"](3, 4, 6, 24) == 0.125
+    assert SCORES["significance"](3, 4, 6, 24) == pytest.approx(3 * (3 - 1) / np.sqrt(1 - 1 / 24))
+    assert SCORES["significance"](5, 5, 5, 5) == 0.0
 
 
 def test_a_users_own_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

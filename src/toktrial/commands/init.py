@@ -12,6 +12,7 @@ from toktrial.artifact import publish_file
 from toktrial.commands import Call
 from toktrial.corpus.config import HUB_PREFIX, STORYBOOK
 from toktrial.errors import TrialError
+from toktrial.tokenizer.config import BTMRecipe
 
 TEMPLATE = """\
 # A trial of toktrial. Run it with: toktrial run {file}
@@ -54,7 +55,7 @@ class Init(Call):
     against: str | None = None
     """What is compared with BPE: btm, or the path of a tokenizer.json."""
     size: str | None = None
-    """The preset whose size it takes: demo, laptop or tinystories."""
+    """The preset whose size it takes: demo, laptop, study or tinystories."""
     seeds: int | None = None
     """Trainings of every track."""
 
@@ -79,9 +80,9 @@ class Init(Call):
     def _written(self, corpus: str, against: str, size: str, seeds: int) -> str:
         base = presets.preset(size)
         replace(base, name=self.file.stem, seeds=seeds, corpus=replace(base.corpus, path=corpus))  # checks the answers
-        primitives = getattr(base.tracks[BTM_NAME], "primitive_vocab_size", 0)
+        primitives = [recipe.primitive_vocab_size for recipe in base.tracks.values() if isinstance(recipe, BTMRecipe)]
         if against == BTM_NAME:
-            track = BTM.format(primitives=primitives)
+            track = BTM.format(primitives=primitives[0])
         elif Path(against).is_file():
             track = FILE.format(path=_quoted(against))
         else:

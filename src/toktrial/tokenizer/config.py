@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, get_args
 from toktrial.errors import TrialError, check_numbers, nearest_name
 
 TOKENIZERS_FOLDER = "tokenizers"  # of a trial
-SCORE_NAMES = ("frequency", "pmi", "npmi", "likelihood")  # those in merge_rules.py
+SCORE_NAMES = ("frequency", "pmi", "npmi", "likelihood", "significance")  # those in merge_rules.py
 BPETrainer = Literal["fast", "hf"]
 FAST: BPETrainer = "fast"
 IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")  # of a user's own score
@@ -51,7 +51,8 @@ class BTMRecipe(SizedRecipe):
     min_frequency: int = 2
     """Pairs rarer than this are not merged."""
     score: str = "frequency"
-    """The pair with the highest score is merged: `frequency`, `pmi`, `npmi`, `likelihood`, or package.module:function."""
+    """The pair with the highest score is merged: `frequency`, `pmi`, `npmi`, `likelihood`, `significance`, or
+    package.module:function."""
     scope: Literal["any", "words", "superbpe"] = "any"
     """What may merge: `any`; `words`: parts of a word, and superwords of whole words; `superbpe`: no digits, nothing behind a
     newline, no space behind a colon."""

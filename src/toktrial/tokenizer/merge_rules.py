@@ -84,7 +84,25 @@ def likelihood(pair_count: int, left_count: int, right_count: int, tokens: int) 
     return pair_count / (float(left_count) * right_count)
 
 
-SCORES: dict[str, PairScore] = {FREQUENCY: frequency, "pmi": pmi, "npmi": npmi, "likelihood": likelihood}
+@numba.njit(cache=True, nogil=True)
+def significance(pair_count: int, left_count: int, right_count: int, tokens: int) -> float:
+    """The pair's z-statistic times the tokens that its merge saves.
+
+    z = (pair - E) / sqrt(E (1 - E / tokens)), where E = left * right / tokens is what chance alone would give. Source of the
+    two terms: Nouri 2026, Significance-Gain Pair Encoding, abstract (arXiv 2603.19261); that they are multiplied is ours.
+    """
+    expected = float(left_count) * right_count / tokens
+    variance = expected * (1 - expected / tokens)
+    return pair_count * (pair_count - expected) / math.sqrt(variance) if variance > 0 else 0.0
+
+
+SCORES: dict[str, PairScore] = {
+    FREQUENCY: frequency,
+    "pmi": pmi,
+    "npmi": npmi,
+    "likelihood": likelihood,
+    "significance": significance,
+}
 
 
 @functools.cache
