@@ -19,6 +19,7 @@ from toktrial.evaluation.run_files import (
     DOCUMENT_NATS_FILE,
     EVALUATION_FILES,
     FINAL_FILE,
+    ID_NATS_FILE,
     MARGINAL_FILE,
     RUN_PAIRS_FILE,
 )
@@ -36,7 +37,7 @@ STAGES = (
 )  # fmt: skip
 RUNS = ("runs/*/seed-*", f"{TUNING_FOLDER}/runs/*/*/seed-*", f"{OTHER_RATE_FOLDER}/*/seed-*")
 # What a run's model is evaluated to, and what only a longer training needs: neither asks for a new training when damaged.
-AFTER_TRAINING = (*EVALUATION_FILES, RUN_PAIRS_FILE, MARGINAL_FILE)
+AFTER_TRAINING = (*EVALUATION_FILES, ID_NATS_FILE, RUN_PAIRS_FILE, MARGINAL_FILE)
 LARGE_BYTES = 1e9  # what takes a second or more to read
 NATS_TOLERANCE = 1e-9  # relative: sums of float64 in another order
 

@@ -19,7 +19,7 @@ from toktrial.tokenizer.config import (
     TKNRecipe,
     UnigramRecipe,
 )
-from toktrial.training.config import ModelConfig, TuningConfig
+from toktrial.training.config import ModelConfig
 
 
 def tinystories() -> Protocol:
@@ -69,8 +69,7 @@ def demo() -> Protocol:
 def study() -> Protocol:
     """Fifteen tokenizers of 4,096 entries under one small model of 1.3 million parameters: which rule of merging learns best?
 
-    3,000 tokens for each entry. The learning rate is tuned first, one for all tracks; a track of fewer entries, as bytes are,
-    takes more steps, so that all spend equal FLOPs.
+    3,000 tokens for each entry. A track of fewer entries, as bytes are, takes more steps, so that all spend equal FLOPs.
     """
     plan = tinystories()
     return replace(
@@ -82,7 +81,6 @@ def study() -> Protocol:
         tracks=_tracks_of_the_study(),
         model=ModelConfig(n_layer=4, n_head=4, width=128, context=128),
         training=replace(plan.training, batch_size=16, steps=6000, learning_rate=2e-3, warmup_steps=100),
-        tuning=TuningConfig(rates=(1e-3, 2e-3, 4e-3), decides="shared", both_verdicts=False, steps=1000),
         evaluation=replace(plan.evaluation, eval_documents=60),
         verdict=replace(plan.verdict, budget="flops"),
     )

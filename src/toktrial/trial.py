@@ -252,7 +252,15 @@ class Trial(TrialFolder):
 
             account_known_pairs(self.folder, self._corpus_fingerprint(), self._documents("train"))
         self.executor.do(self, [Job("evaluate", *place) for place in self.all_runs()])
-        self._measure_samples(sorted({seed for _, seed in runs if seed <= self.protocol.last_seed}))
+        seeds = sorted({seed for _, seed in runs if seed <= self.protocol.last_seed})
+        self._measure_samples(seeds)
+        self._measure_loss_parts(seeds)
+
+    def _measure_loss_parts(self, seeds: Sequence[int]) -> None:
+        from toktrial.evaluation.loss_parts import measure_loss_parts
+
+        of_tracks = {track: [self.run_of(track, seed) for seed in seeds] for track in self.protocol.tracks}
+        measure_loss_parts(self.folder, of_tracks, self.tokenizer_folders, self.tokens_folders)
 
     def _measure_samples(self, seeds: Sequence[int]) -> None:
         from toktrial.evaluation.sample_measures import measure_samples

@@ -166,7 +166,8 @@ def test_characters_of_several_bytes() -> None:
 def test_the_most_frequent_words_come_first_and_the_first_of_equals() -> None:
     words = ["b", "a", "a", "c", "b", "d"]
     places = np.arange(6) * 2
-    text = MarkedText(1, 11, words, places, places + 1, np.zeros(13, dtype=np.bool_))
+    no, end = np.zeros(13, dtype=np.bool_), np.array([11])
+    text = MarkedText(1, 11, words, places, places + 1, no[:6], no, end)
     found = frequent_words(text, 3)
     assert {word: where.tolist() for word, where in found.items()} == {"b": [0, 4], "a": [1, 2], "c": [3]}
     assert list(found) == ["b", "a", "c"]

@@ -102,8 +102,12 @@ class DocumentScorer:
 
         on_progress: called after each batch with the share of the batches that is done.
         """
+        return self.score_of(self.id_nats(model, on_progress))
+
+    def score_of(self, id_nats: npt.NDArray[np.float64]) -> Score:
+        """Returns the score that the nats of every id, as `id_nats` returns them, add up to."""
         document_starts = self._split.offsets[: self.documents].astype(np.int64)
-        return Score(np.add.reduceat(self.id_nats(model, on_progress), document_starts), self._tokens, self._bytes)
+        return Score(np.add.reduceat(id_nats, document_starts), self._tokens, self._bytes)
 
     def id_nats(self, model: GPT, on_progress: Callable[[float], None] | None = None) -> npt.NDArray[np.float64]:
         """Returns the negative log-likelihood of every id of the documents, in nats: (ids,), in the order of the split.

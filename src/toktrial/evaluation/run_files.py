@@ -9,6 +9,7 @@ from toktrial import artifact
 
 SAMPLES_FILE = "samples.json"
 DOCUMENT_NATS_FILE = "document_nats.npy"
+ID_NATS_FILE = "id_nats.npy"  # earlier versions did not write it
 FINAL_FILE = "final.json"  # written last
 RUN_PAIRS_FILE = "minimal_pairs.json"  # only where the protocol names minimal pairs
 MARGINAL_FILE = "marginal.json"  # only where the protocol asks for the gap of one cut

@@ -15,7 +15,14 @@ from toktrial.evaluation.bits_per_byte import DocumentScorer, Score
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.evaluation.generation import sample_continuations
 from toktrial.evaluation.marginal import measure_marginal
-from toktrial.evaluation.run_files import DOCUMENT_NATS_FILE, EVALUATION_FILES, FINAL_FILE, SAMPLES_FILE, is_evaluated
+from toktrial.evaluation.run_files import (
+    DOCUMENT_NATS_FILE,
+    EVALUATION_FILES,
+    FINAL_FILE,
+    ID_NATS_FILE,
+    SAMPLES_FILE,
+    is_evaluated,
+)
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
@@ -39,7 +46,7 @@ def evaluate_run(
 ) -> None:
     """Writes all that the protocol asks for of a finished run's model, unless it is there for these settings.
 
-    That is final.json, document_nats.npy and samples.json, and marginal.json where `config.marginal` asks for it.
+    That is final.json, document_nats.npy, id_nats.npy and samples.json, and marginal.json where `config.marginal` asks for it.
     on_progress: called after each batch of validation documents with the share that is done.
     """
     _evaluate_whole_documents(run, tokenizer_folder, config, on_progress)
@@ -53,8 +60,8 @@ def _evaluate_whole_documents(
     store = TokenStore.open(run.tokens_folder)
     fingerprint = run_evaluation_fingerprint(run, store.manifest["fingerprint"], config)
     if is_evaluated(run.folder, fingerprint):
-        return artifact.add_files(run.folder, EVALUATION_FILES)  # in case it was killed before
-    artifact.forget_files(run.folder, EVALUATION_FILES)
+        return artifact.add_files(run.folder, _written(run.folder))  # in case it was killed before
+    artifact.forget_files(run.folder, (*EVALUATION_FILES, ID_NATS_FILE))
     last = _last_metrics(run.folder)
     device = resolve_device(run.training.device)
     model = load_model(run, store.entries).to(device)
@@ -63,9 +70,11 @@ def _evaluate_whole_documents(
     artifact.write_json(run.folder / SAMPLES_FILE, [asdict(sample) for sample in samples])
     started = time.monotonic()
     scorer = DocumentScorer(store.validation, store.entry_bytes, run.model.context, run.vocab_size)
-    score = scorer.score(model, on_progress)
-    with artifact.publish_file(run.folder / DOCUMENT_NATS_FILE) as partial, partial.open("wb") as file:
-        np.save(file, score.document_nats)
+    id_nats = scorer.id_nats(model, on_progress)
+    score = scorer.score_of(id_nats)
+    for name, nats in {DOCUMENT_NATS_FILE: score.document_nats, ID_NATS_FILE: id_nats.astype(np.float32)}.items():
+        with artifact.publish_file(run.folder / name) as partial, partial.open("wb") as file:
+            np.save(file, nats)
     equal_bytes = _score_at_equal_bytes(run, store, scorer, score, last.step, device)
     final: dict[str, Any] = {
         "fingerprint": fingerprint,
@@ -83,7 +92,11 @@ def _evaluate_whole_documents(
         "sampling_seconds": started - sampling_started,
     }
     artifact.write_json(run.folder / FINAL_FILE, final)
-    return artifact.add_files(run.folder, EVALUATION_FILES)
+    return artifact.add_files(run.folder, _written(run.folder))
+
+
+def _written(run_folder: Path) -> list[str]:
+    return [name for name in (*EVALUATION_FILES, ID_NATS_FILE) if (run_folder / name).is_file()]
 
 
 def _score_at_equal_bytes(

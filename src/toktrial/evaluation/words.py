@@ -84,8 +84,12 @@ class MarkedText:
     """(words,): the byte at which each word begins."""
     ends: Places
     """(words,): the byte after each word."""
+    after_space: npt.NDArray[np.bool_]
+    """(words,): whether a space stands before each word."""
     inside: npt.NDArray[np.bool_]
     """(bytes with newlines + 1,): whether the place before each byte has the same word on both sides."""
+    closings: Places
+    """(documents,): the newline that closes each document."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +110,19 @@ def mark_first_documents(split: TokenSplit, token_bytes: Sequence[bytes], max_by
     documents = min(max(1, fit), split.documents)
     entries = [DOCUMENT_END, *token_bytes[1:]]
     text = b"".join([entries[token] for token in split.ids[: int(split.offsets[documents])].tolist()]).decode()
-    words, starts, ends = _words_with_places(text)
-    n_bytes = int(split.byte_lengths[:documents].sum(dtype=np.int64))
-    return MarkedText(documents, n_bytes, words, starts, ends, _inside(starts, ends, n_bytes + documents * len(DOCUMENT_END)))
+    encoded = np.frombuffer(text.encode(), dtype=np.uint8)
+    words, starts, ends = _words_with_places(text, encoded)
+    closings = np.cumsum(split.byte_lengths[:documents].astype(np.int64) + len(DOCUMENT_END)) - len(DOCUMENT_END)
+    return MarkedText(
+        documents=documents,
+        bytes=len(encoded) - documents * len(DOCUMENT_END),
+        words=words,
+        starts=starts,
+        ends=ends,
+        after_space=(starts > 0) & (encoded[starts - 1] == ord(" ")),
+        inside=_inside(starts, ends, len(encoded)),
+        closings=closings,
+    )
 
 
 def token_edges(split: TokenSplit, entry_bytes: npt.NDArray[np.uint32], documents: int) -> TokenEdges:
@@ -191,13 +205,12 @@ def _uses_of_rows(rows: Places) -> Places:
     return counts
 
 
-def _words_with_places(text: str) -> tuple[list[str], Places, Places]:
-    """The words of a text, and the bytes at which they begin and end."""
+def _words_with_places(text: str, encoded: npt.NDArray[np.uint8]) -> tuple[list[str], Places, Places]:
+    """The words of a text, given also in UTF-8, and the bytes at which they begin and end."""
     words, spans = [], array("q")  # of a list of spans, each would be three objects
     for match in WORD.finditer(text):
         words.append(match.group())
         spans.extend(match.span())
-    encoded = np.frombuffer(text.encode(), dtype=np.uint8)
     byte_of_character = np.append(np.flatnonzero((encoded & 0xC0) != 0x80), encoded.size)  # continuation bytes: 10xxxxxx
     starts, ends = byte_of_character[np.frombuffer(spans, dtype=np.int64).reshape(-1, 2)].T
     return words, starts, ends

@@ -24,6 +24,7 @@ from toktrial.report.accounts import (
 )
 from toktrial.report.amendments import Amendment
 from toktrial.report.curves import Curve
+from toktrial.report.loss_parts import LossParts
 from toktrial.report.verdict import Floats
 from toktrial.training.rates import TunedRates
 
@@ -175,6 +176,7 @@ class TrialInputs:
     known_pairs: KnownPairs | None
     floors: dict[str, CountFloors]
     intrinsic: IntrinsicAccount | None
+    loss_parts: LossParts | None
     overlap: Overlap | None
     document_bytes: NDArray[np.uint32]
     amendments: list[Amendment]

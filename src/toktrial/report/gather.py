@@ -52,5 +52,6 @@ def gather(inputs: TrialInputs, target: float | None = None) -> TrialResult:
         tuning=gather_tuning(inputs, comparisons),
         intrinsic=gather_intrinsic(inputs),
         marginal=gather_marginal(inputs),
+        loss_parts=inputs.loss_parts,
     )
     return typed(plain(replace(result, notes=notes(result, inputs.seeds_left_out))))

@@ -48,6 +48,7 @@ from toktrial.report.evaluated import (
     Sample,
     TrialInputs,
 )
+from toktrial.report.loss_parts import LossParts
 from toktrial.report.verdict import Floats
 from toktrial.training.calibration import CALIBRATION_FILE, CALIBRATION_FOLDER, Calibration, read_calibrations
 from toktrial.training.metrics import METRICS_FILE, RECORD_FILE
@@ -57,13 +58,15 @@ RUN_FILES = (RECORD_FILE, METRICS_FILE, *EVALUATION_FILES)
 SAMPLE_MEASURES_FILE = "evaluation/samples/measures.json"
 FLOORS_FILE = "evaluation/floors/floors.json"
 INTRINSIC_FILE = "evaluation/intrinsic/intrinsic.json"
+LOSS_PARTS_FILE = "evaluation/loss_parts/loss_parts.json"
 OVERLAP_FILE = "evaluation/overlap/overlap.json"
 KNOWN_PAIRS_FILE = "evaluation/known_pairs/known_pairs.json"
 VOCABULARY_FILE = "evaluation/vocabulary/vocabulary.json"
 INPUT_FILES = (
     "protocol.toml", "corpus/manifest.json", "tokenizers/*/manifest.json", "graphs/*/manifest.json",
     "tokens/*/manifest.json", "tokens/*/val_bytes.bin", "evaluation/*/manifest.json", VOCABULARY_FILE,
-    SAMPLE_MEASURES_FILE, FLOORS_FILE, INTRINSIC_FILE, OVERLAP_FILE, KNOWN_PAIRS_FILE, AMENDMENTS_FILE, VOTES_FILE,
+    SAMPLE_MEASURES_FILE, FLOORS_FILE, INTRINSIC_FILE, LOSS_PARTS_FILE, OVERLAP_FILE, KNOWN_PAIRS_FILE, AMENDMENTS_FILE,
+    VOTES_FILE,
     f"runs/*/seed-*/{RUN_PAIRS_FILE}", f"runs/*/seed-*/{MARGINAL_FILE}",
     f"{RATES_FOLDER}/{RATES_FILE}", f"{CALIBRATION_FOLDER}/*/{CALIBRATION_FILE}",
     *(f"{folder}/*/seed-*/{name}" for folder in ("runs", OTHER_RATE_FOLDER) for name in RUN_FILES),
@@ -122,6 +125,7 @@ def read_trial(trial_folder: Path) -> TrialInputs:
         known_pairs=_read_if_there(trial_folder / KNOWN_PAIRS_FILE, KnownPairs),
         floors=(_read_if_there(trial_folder / FLOORS_FILE, FloorsAccount) or FloorsAccount()).tracks,
         intrinsic=_read_if_there(trial_folder / INTRINSIC_FILE, IntrinsicAccount),
+        loss_parts=_read_if_there(trial_folder / LOSS_PARTS_FILE, LossParts),
         overlap=_read_if_there(trial_folder / OVERLAP_FILE, Overlap),
         document_bytes=document_bytes,
         amendments=read_amendments(trial_folder),

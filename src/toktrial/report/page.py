@@ -22,6 +22,7 @@ from toktrial.report.sections import (
     control,
     curves,
     intrinsic,
+    loss_parts,
     marginal,
     minimal_pairs,
     opening,
@@ -46,7 +47,7 @@ OPENING: tuple[SectionOf, ...] = (
 )  # fmt: skip
 BODY: tuple[SectionOf, ...] = (
     tracks.tracks_section, beside.beside_section, tuning.tuning_section, control.control_section, tokenizers.tokenizers_section,
-    intrinsic.intrinsic_section, marginal.marginal_section,
+    loss_parts.loss_parts_section, intrinsic.intrinsic_section, marginal.marginal_section,
     samples.samples_section, ratings.ratings_section, minimal_pairs.minimal_pairs_section, curves.loss_section,
     record.amendments_section, record.protocol_section, record.environment_section, record.repeat_section,
 )  # fmt: skip

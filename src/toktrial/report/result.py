@@ -16,6 +16,7 @@ from toktrial.report.amendments import Amendment
 from toktrial.report.comparisons import Comparison, Targets, Tuning
 from toktrial.report.differences import Differences
 from toktrial.report.intrinsic import Intrinsic
+from toktrial.report.loss_parts import LossParts
 from toktrial.report.marginal import MarginalGaps
 from toktrial.report.minimal_pairs import MinimalPairs
 from toktrial.report.noise import Control, NoiseResult
@@ -64,6 +65,7 @@ class TrialResult:
     tuning: Tuning | None = None
     intrinsic: Intrinsic | None = None
     marginal: MarginalGaps | None = None
+    loss_parts: LossParts | None = None
     version: int = VERSION
 
     @property

@@ -18,6 +18,7 @@ ACCOUNTS = {
     "floors": "floors",
     "intrinsic": "intrinsic measures",
     "overlap": "overlap",
+    "loss_parts": "where the bits go",
     "samples": "measures of the samples",
     "known_pairs": "known words of the minimal pairs",
 }
