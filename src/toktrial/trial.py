@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from toktrial import artifact, progress
 from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import FINAL_FILE, has_marginal, is_evaluated
+from toktrial.execution.jobs import Executor, InTurn, Job, Worker
 from toktrial.integrity import (
     check_protocol,
     find_damage,
@@ -21,7 +22,6 @@ from toktrial.integrity import (
     set_aside,
     unseal_protocol,
 )
-from toktrial.jobs import Executor, InTurn, Job, Worker
 from toktrial.lock import writing
 from toktrial.protocol import Protocol, differences, is_amendable, load, save
 from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder, check_place

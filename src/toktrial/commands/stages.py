@@ -19,7 +19,7 @@ from toktrial import presets, progress, protocol
 from toktrial.commands import Call, CallError
 from toktrial.commands.terminal import print_lines, print_section
 from toktrial.errors import TrialError
-from toktrial.jobs import Executor, InTurn
+from toktrial.execution.jobs import Executor, InTurn
 from toktrial.lock import writing
 from toktrial.protocol import Protocol, differences
 from toktrial.tokenizer.config import named_code
@@ -195,13 +195,13 @@ class Stage(Call):
     def _executor(self) -> Iterator[Executor]:
         """Yields who trains and evaluates. Raises TrialError where there is no cluster as asked for, or no Ray."""
         if self.ray is not None:
-            from toktrial.ray_cluster import connected
+            from toktrial.execution.ray_cluster import connected
 
             with connected(self.ray, self.storage, self.runs_per_gpu or 1) as cluster:
                 cluster.restore(self.trial_folder)
                 yield cluster
         elif self.parallel is not None:
-            from toktrial.parallel import SideBySide
+            from toktrial.execution.parallel import SideBySide
 
             yield SideBySide(0 if self.parallel == "auto" else self.parallel, self.runs_per_gpu)
         else:

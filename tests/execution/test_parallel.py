@@ -18,15 +18,15 @@ from toktrial import artifact, protocol
 from toktrial.commands.stages import Stage
 from toktrial.commands.status import _runs as states_of_runs
 from toktrial.errors import TrialError
-from toktrial.jobs import InTurn, Job, Worker
+from toktrial.execution.jobs import InTurn, Job, Worker
+from toktrial.execution.parallel import SideBySide, cores, with_threads
 from toktrial.lock import is_held
-from toktrial.parallel import SideBySide, cores, with_threads
 from toktrial.protocol import Protocol
 from toktrial.training.calibration import Calibration
 from toktrial.trial import Trial
 from toktrial.trial_folder import TrialFolder
 
-BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 PAIR = {
     "sentence_good": "The dog runs.", "sentence_bad": "The dog run.", "field": "syntax", "UID": "agreement",
     "linguistics_term": "agreement", "simple_LM_method": True, "lexically_identical": False,
@@ -154,7 +154,7 @@ def test_a_job_that_fails_stops_the_others_and_says_why(
             if how == "is killed" and len(started) == 3:  # the first one timed the tracks
                 os.kill(self.pid, signal.SIGKILL)
 
-    monkeypatch.setattr("toktrial.parallel.subprocess.Popen", Noted)
+    monkeypatch.setattr("toktrial.execution.parallel.subprocess.Popen", Noted)
     what = (
         r"seed 1: the (training )?(loss|gradient).*at step" if how == "diverges" else "train btm, seed 1: .* ended by SIGKILL"
     )
@@ -179,7 +179,7 @@ def test_a_worker_knows_what_is_done(one_after_another: Trial, plan: Protocol) -
 
 
 def test_what_is_done_starts_no_process(one_after_another: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("toktrial.parallel.subprocess.Popen")
+    monkeypatch.delattr("toktrial.execution.parallel.subprocess.Popen")
     jobs = [Job(what, track, seed) for what in ("train", "evaluate") for track in ("bpe", "btm") for seed in (1, 2)]
     assert SideBySide(2).do(one_after_another, jobs) == InTurn().do(one_after_another, jobs) == [None] * 8
 

@@ -17,15 +17,14 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from toktrial import artifact, attempts, progress
+from toktrial import artifact, progress
 from toktrial.artifact import MANIFEST
 from toktrial.corpus.stage import corpus_fingerprint
 from toktrial.errors import TrialError
-from toktrial.integrity import ASIDE, RUNS
-from toktrial.jobs import Executor, Job, Worker, calibrations
-from toktrial.parallel import TITLES, with_threads
-from toktrial.protocol import Protocol
-from toktrial.ray_tasks import (
+from toktrial.execution import attempts
+from toktrial.execution.jobs import Executor, Job, Worker, calibrations
+from toktrial.execution.parallel import TITLES, with_threads
+from toktrial.execution.ray_tasks import (
     ATTEMPTS_IN_STORAGE,
     SECONDS_BETWEEN_LOOKS,
     Board,
@@ -37,7 +36,9 @@ from toktrial.ray_tasks import (
     do_jobs,
     make_corpus,
 )
-from toktrial.storage import Storage
+from toktrial.execution.storage import Storage
+from toktrial.integrity import ASIDE, RUNS
+from toktrial.protocol import Protocol
 from toktrial.training.calibration import CALIBRATION_FOLDER, read_calibrations
 from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder
 

@@ -24,7 +24,7 @@ import torch
 
 from toktrial import progress
 from toktrial.errors import TrialError, describe_error
-from toktrial.jobs import Executor, InTurn, Job, Worker, calibrations
+from toktrial.execution.jobs import Executor, InTurn, Job, Worker, calibrations
 from toktrial.plan import memory_bytes, training_bytes
 from toktrial.protocol import Protocol
 from toktrial.training.calibration import read_calibrations
@@ -32,9 +32,9 @@ from toktrial.training.device import resolve_device
 from toktrial.training.interrupt import Interruption, interruption
 from toktrial.trial_folder import TrialFolder
 
-PLACE_OF_THIS_PACKAGE = Path(__file__).parent.parent
+PLACE_OF_THIS_PACKAGE = Path(__file__).parents[2]
 # -P keeps the folder where the user happens to be out of the places of modules; a checkout may be found nowhere else.
-START = "import sys; sys.path.append(sys.argv[1]); from toktrial.parallel import serve; serve()"
+START = "import sys; sys.path.append(sys.argv[1]); from toktrial.execution.parallel import serve; serve()"
 COMPILE_THREADS = "TORCHINDUCTOR_COMPILE_THREADS"  # processes that compile; by default each run would start one a core
 SECONDS_TO_STOP = 10.0  # that a process takes for its checkpoint when the trial's is gone; then it ends without one
 SECONDS_BETWEEN_LOOKS = 0.2  # for a signal
