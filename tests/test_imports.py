@@ -86,7 +86,7 @@ def test_what_stands_outside_the_flow_imports_no_stage(leaf: str) -> None:
     assert {part for _, part in imported_parts(Path(f"{leaf}.py"))} <= OUTSIDE_THE_FLOW
 
 
-@pytest.mark.parametrize("name", ["protocol", "presets"])
+@pytest.mark.parametrize("name", ["protocol", "config_tables", "presets"])
 def test_a_protocol_is_made_of_the_stages_configs_alone(name: str) -> None:
     tree = ast.parse((SOURCE / f"{name}.py").read_text(encoding="utf-8"))
     modules = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
