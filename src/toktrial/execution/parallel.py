@@ -25,6 +25,7 @@ import torch
 from toktrial import progress
 from toktrial.errors import TrialError, describe_error
 from toktrial.execution.jobs import Executor, InTurn, Job, Worker, calibrations
+from toktrial.execution.progress_of_jobs import ProgressOfJobs, progress_of_jobs
 from toktrial.plan import memory_bytes, training_bytes
 from toktrial.protocol import Protocol
 from toktrial.training.calibration import read_calibrations
@@ -135,7 +136,7 @@ def _have_done(trial: TrialFolder, jobs: Sequence[Job], places: Sequence[Place])
         return []
     at_once = min(len(places), len(jobs))
     title = TITLES[jobs[0].what] + (f", {at_once} at once" if at_once > 1 else "")
-    with interruption() as stop, progress.progress_of_jobs(title, len(jobs)) as shown:
+    with interruption() as stop, progress_of_jobs(title, len(jobs)) as shown:
         crew = _Crew(jobs, stop, shown)
         crew.work(trial.folder, places)
     if stop.signal_number:
@@ -149,7 +150,7 @@ def _have_done(trial: TrialFolder, jobs: Sequence[Job], places: Sequence[Place])
 class _Crew:
     """The processes that do some jobs together, and what came of it."""
 
-    def __init__(self, jobs: Sequence[Job], stop: Interruption, shown: progress.ProgressOfJobs) -> None:
+    def __init__(self, jobs: Sequence[Job], stop: Interruption, shown: ProgressOfJobs) -> None:
         self.found: dict[int, Any] = {}
         self.failure = ""
         self._waiting = deque(enumerate(jobs))

@@ -24,6 +24,7 @@ from toktrial.errors import TrialError
 from toktrial.execution import attempts
 from toktrial.execution.jobs import Executor, Job, Worker, calibrations
 from toktrial.execution.parallel import TITLES, with_threads
+from toktrial.execution.progress_of_jobs import ProgressOfJobs, progress_of_jobs
 from toktrial.execution.ray_tasks import (
     ATTEMPTS_IN_STORAGE,
     SECONDS_BETWEEN_LOOKS,
@@ -164,7 +165,7 @@ class RayCluster(Executor):
         made = made.options(num_cpus=needed["CPU"], num_gpus=needed.get("GPU", 0))
         refs = {made.remote(task, setting, self._board): task for task, setting in zip(tasks, settings, strict=True)}
         numbers, results = {task.name: number for number, task in enumerate(tasks)}, {}
-        with progress.progress_of_jobs(tasks[0].title, len(tasks)) as shown:
+        with progress_of_jobs(tasks[0].title, len(tasks)) as shown:
             try:
                 while refs:
                     ready, _ = ray.wait(list(refs), timeout=SECONDS_BETWEEN_LOOKS)
@@ -210,7 +211,7 @@ class RayCluster(Executor):
             self._storage.remove(f"{ATTEMPTS_IN_STORAGE}/{task.name}")
         return outcome.result
 
-    def _show(self, shown: progress.ProgressOfJobs, numbers: dict[str, int]) -> None:
+    def _show(self, shown: ProgressOfJobs, numbers: dict[str, int]) -> None:
         import ray
 
         for task, event in ray.get(self._board.take.remote()):
