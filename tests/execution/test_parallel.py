@@ -19,7 +19,8 @@ from toktrial.commands.stages import Stage
 from toktrial.commands.status import _runs as states_of_runs
 from toktrial.errors import TrialError
 from toktrial.execution.jobs import InTurn, Job, Worker
-from toktrial.execution.parallel import SideBySide, cores, with_threads
+from toktrial.execution.machine import cores, memory_bytes, training_bytes, with_threads
+from toktrial.execution.parallel import SideBySide
 from toktrial.lock import is_held
 from toktrial.protocol import Protocol
 from toktrial.training.calibration import Calibration
@@ -219,6 +220,21 @@ def test_every_gpu_has_as_many_places_as_its_memory_has_room_for(
         found = Calibration(0.1, 10, False, "cuda", "a GPU", 1, "bfloat16", False, int(peak))
         artifact.write_json(tmp_path / "calibration" / "bpe" / "calibration.json", asdict(found))
         assert gpus(SideBySide()) == ["4", "6"] * runs
+
+
+def test_more_runs_than_memory_has_room_for_are_refused(
+    one_after_another: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container, its limit counts, not what the machine has."""
+    limit, whole, needed = tmp_path / "memory.max", memory_bytes(), training_bytes(one_after_another.protocol)
+    monkeypatch.setattr("toktrial.execution.machine.MEMORY_LIMIT", limit)
+    for text in ("max\n", f"{2**60}\n"):
+        limit.write_text(text)
+        assert memory_bytes() >= whole
+    limit.write_text(f"{3 * needed}\n")
+    SideBySide(3).check_memory(one_after_another)
+    with pytest.raises(TrialError, match=r"4 training steps at once need .* fewer \(--parallel\)"):
+        SideBySide(4).check_memory(one_after_another)
 
 
 def test_as_many_places_as_the_cores_have_room_for(one_after_another: Trial, plan: Protocol) -> None:

@@ -2,9 +2,8 @@
 
 import pytest
 
-from toktrial.execution import progress_of_jobs as of_jobs
 from toktrial.execution.progress_of_jobs import ProgressOfJobs
-from toktrial.progress import Snapshot
+from toktrial.progress import SECONDS_BETWEEN_LINES, Snapshot
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def test_what_is_heard_of_a_finished_job_brings_it_not_back(clock: list[float], 
     shown.update(1, snapshot(0))
     shown.finish(0)
     shown.update(0, snapshot(100))  # from another machine, told before its result and heard after it
-    clock[0] += of_jobs.SECONDS_BETWEEN_LINES
+    clock[0] += SECONDS_BETWEEN_LINES
     shown.update(1, snapshot(50))
     line = capsys.readouterr().err
     assert line == "training, 2 at once: 1 of 3 done, 0:00:10 to go; btm, seed 1 50 of 100 1.0 step/s\n"
@@ -36,6 +35,6 @@ def test_a_job_that_goes_on_is_not_taken_to_have_done_it_all_just_now(
 ) -> None:
     shown = ProgressOfJobs("training", 1)
     shown.update(0, snapshot(80))
-    clock[0] += of_jobs.SECONDS_BETWEEN_LINES
+    clock[0] += SECONDS_BETWEEN_LINES
     shown.update(0, snapshot(90))
     assert "0 of 1 done, 0:00:10 to go" in capsys.readouterr().err

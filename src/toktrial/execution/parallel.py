@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,9 +24,9 @@ import torch
 
 from toktrial import progress
 from toktrial.errors import TrialError, describe_error
-from toktrial.execution.jobs import Executor, InTurn, Job, Worker, calibrations
+from toktrial.execution.jobs import TITLES, Executor, InTurn, Job, Worker, calibrations
+from toktrial.execution.machine import cores, runs_that_fit, with_threads
 from toktrial.execution.progress_of_jobs import ProgressOfJobs, progress_of_jobs
-from toktrial.plan import memory_bytes, training_bytes
 from toktrial.protocol import Protocol
 from toktrial.training.calibration import read_calibrations
 from toktrial.training.device import resolve_device
@@ -42,29 +42,9 @@ SECONDS_BETWEEN_LOOKS = 0.2  # for a signal
 BYTES_BESIDE_STEPS = 1.5e9  # of a GPU: the context of a process, and what its evaluations take
 USED_SHARE = 0.9
 MOST_RUNS_PER_GPU = 4  # by default; they take turns on the GPU, so more help only where each leaves it idle most of the time
-TITLES = {"calibrate": "timing", "tune": "tuning", "train": "training", "evaluate": "final evaluation"}
 
 Place = dict[str, str]
 """The environment that gives a process its device."""
-
-
-def cores() -> int:
-    """Returns how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def with_threads(protocol: Protocol, at_once: int, there: int | None = None) -> Protocol:
-    """Returns the protocol with a number of threads instead of 0, one that lets so many runs, or 0: all, share the cores.
-
-    The last bits of a result depend on the number of threads. Left open, it would be that of all cores, for each run.
-    `there`: how many cores there are; by default those of this machine.
-    """
-    there = there or cores()
-    if protocol.training.threads or resolve_device(protocol.training.device).type != "cpu":
-        return protocol
-    runs = len(protocol.tracks) * protocol.seeds + len(protocol.control_seeds)
-    threads = max(1, there // (at_once or min(runs, there)))
-    return replace(protocol, training=replace(protocol.training, threads=threads))
 
 
 @dataclass(frozen=True)
@@ -103,7 +83,7 @@ class SideBySide(Executor):
         training = trial.protocol.training
         kind = resolve_device(training.device).type
         if kind != "cuda":
-            return [{}] * (self.at_once or max(1, _fitting_the_cpu(trial.protocol) if kind == "cpu" else self.runs_per_gpu))
+            return [{}] * (self.at_once or max(1, runs_that_fit(trial.protocol) if kind == "cpu" else self.runs_per_gpu))
         gpus = _visible_gpus()
         at_once = self.at_once or len(gpus) * (self.runs_per_gpu or _fitting_a_gpu(trial))
         return [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} for number in range(at_once)]
@@ -113,11 +93,6 @@ def _visible_gpus() -> list[str]:
     """Returns the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return named.split(",")[: torch.cuda.device_count()] if named else [str(gpu) for gpu in range(torch.cuda.device_count())]
-
-
-def _fitting_the_cpu(protocol: Protocol) -> int:
-    """Returns for how many runs there are cores and memory."""
-    return min(cores() // (protocol.training.threads or cores()), memory_bytes() // training_bytes(protocol))
 
 
 def _fitting_a_gpu(trial: TrialFolder) -> int:

@@ -22,8 +22,8 @@ from toktrial.artifact import MANIFEST
 from toktrial.corpus.stage import corpus_fingerprint
 from toktrial.errors import TrialError
 from toktrial.execution import attempts
-from toktrial.execution.jobs import Executor, Job, Worker, calibrations
-from toktrial.execution.parallel import TITLES, with_threads
+from toktrial.execution.jobs import TITLES, Executor, Job, Worker, calibrations
+from toktrial.execution.machine import with_threads
 from toktrial.execution.progress_of_jobs import ProgressOfJobs, progress_of_jobs
 from toktrial.execution.ray_tasks import (
     ATTEMPTS_IN_STORAGE,
@@ -130,6 +130,9 @@ class RayCluster(Executor):
         if self._storage:
             self._storage.remove(ATTEMPTS_IN_STORAGE)
 
+    def check_memory(self, trial: TrialFolder) -> None:
+        """The machines of the cluster share the runs; Ray itself watches how much memory each of them has."""
+
     def with_threads(self, protocol: Protocol) -> Protocol:
         """Returns the protocol with a number of threads, where it leaves that open, by which its runs share the cores."""
         if protocol.training.threads or self._uses_gpus(protocol):
@@ -217,7 +220,7 @@ class RayCluster(Executor):
         for task, event in ray.get(self._board.take.remote()):
             if "line" in event:
                 progress.print_line(event["line"])
-            else:
+            elif task in numbers:  # else it is a late word of an earlier task
                 shown.update(numbers[task], progress.Snapshot(**event))
 
     def _stop(self, refs: "list[ray.ObjectRef[Outcome]]") -> None:

@@ -23,8 +23,7 @@ from toktrial import __version__, progress
 from toktrial.artifact import MANIFEST
 from toktrial.errors import TrialError
 from toktrial.execution import attempts
-from toktrial.execution.jobs import Job, Worker
-from toktrial.execution.parallel import TITLES
+from toktrial.execution.jobs import TITLES, Job, Worker
 from toktrial.execution.storage import Storage
 from toktrial.lock import writing_run
 from toktrial.trial_folder import TrialFolder

@@ -75,7 +75,7 @@ def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None, is
     with limited_threads(run.training.threads), determinism(run.training.deterministic, device) as is_deterministic:
         trainer = _Trainer(run, identity, tokens, evaluate, device, together, is_alone)
         trainer.start(is_deterministic)
-        with interruption(repeats_count=together.count == 1) as stop, trainer.progress() as shown:
+        with interruption(repeats_count=together.count == 1) as stop, trainer.shown() as shown:
             try:
                 trainer.train(stop, shown)
             except FailedStepError as failure:
@@ -153,7 +153,7 @@ class _Trainer:
             self._metrics = MetricsLog(self._run.folder, self._step or BEFORE_ANY)
             write_record(self._run.folder, self._record(start_up, is_deterministic), self._model, self._device)
 
-    def progress(self) -> AbstractContextManager[progress.Progress | None]:
+    def shown(self) -> AbstractContextManager[progress.Progress | None]:
         """What shows how far the run is; only the first process has one."""
         if not self._together.is_first:
             return nullcontext()
