@@ -127,7 +127,7 @@ def test_run_prints_plan_table_and_report(tmp_path: Path) -> None:
     assert "epochs" in done.stderr
     for of_plan in ("trial      demo", "device     ", "WARNING    "):
         assert done.stderr.count(of_plan) == 1, "the plan is shown once, and then what counting the text has changed"
-    assert done.stderr.count("track      btm: ") == 2
+    assert done.stderr.count("track      bpe, btm: ") == 2
     for word in ("entries", "bits per", "loss per", "seconds", "bpe", "btm", "Undecided: bpe and btm have learned no more"):
         assert word in done.stdout
     report = tmp_path / "trials" / "demo" / "report"

@@ -239,8 +239,7 @@ def is_amendable(name: str, old: Any, new: Any, asked: Protocol) -> bool:
         return bool(new > old)
     if name == "training.steps":
         tunes_for_all_steps = bool(asked.tuning.rates) and not asked.tuning.steps  # more steps would need another tuning
-        can_grow = asked.training.schedule == "constant" and not asked.training.epochs and not tunes_for_all_steps
-        return bool(new > old and can_grow)
+        return bool(new > old and asked.training.can_grow and not tunes_for_all_steps)
     if name == "verdict.budget":
         return "flops" not in (old, new)  # which gives runs another number of steps
     return name in AMENDABLE
