@@ -6,7 +6,9 @@ Time goes by FLOPs, from a few steps that are timed here. Where this trial has t
 import math
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toktrial import artifact
@@ -167,13 +169,21 @@ def make_plan(trial: TrialFolder, speed: "Speed | None" = None, at_once: int = 1
     seen = dict(_seen_step_seconds(trial, speed.device))
     costs = _Costs(protocol, text, speed, seen)
     plan = Plan(trial, text, speed, {track: costs.of(track) for track in protocol.tracks}, seen, at_once)
-    there = sum(path.stat().st_size for path in trial.folder.rglob("*") if path.is_file())
-    if plan.disk_bytes - there > plan.free_bytes:
+    if plan.disk_bytes - _bytes_in(trial.folder) > plan.free_bytes:
         raise TrialError(
             f"the trial needs about {plan.disk_bytes / 1e9:.1f} GB of disk, but {trial.folder} has "
             f"{plan.free_bytes / 1e9:.1f} GB free: make room, or name a folder elsewhere with --trial"
         )
     return plan
+
+
+def _bytes_in(folder: Path) -> int:
+    """Returns what a folder holds already, while somebody may be writing it."""
+    held = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            held += path.lstat().st_size
+    return held
 
 
 def _shared(work: Iterable[Span], at_once: int) -> Span:
