@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from toktrial.parallel import cores
+from toktrial.execution.machine import cores
 from toktrial.presets import PRESETS
 from toktrial.training.config import ModelConfig, TrainingConfig
 from toktrial.training.device import determinism, device_name, resolve_device, resolve_precision, synchronise

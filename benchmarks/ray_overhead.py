@@ -18,9 +18,10 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from toktrial import artifact, attempts, presets
-from toktrial.ray_cluster import RayCluster, connected
-from toktrial.ray_tasks import Task
+from toktrial import artifact, presets
+from toktrial.execution import attempts
+from toktrial.execution.ray_cluster import RayCluster, connected
+from toktrial.execution.ray_tasks import Task
 from toktrial.trial import Trial
 from toktrial.trial_folder import TrialFolder
 

@@ -127,7 +127,7 @@ def test_run_prints_plan_table_and_report(tmp_path: Path) -> None:
     assert "epochs" in done.stderr
     for of_plan in ("trial      demo", "device     ", "WARNING    "):
         assert done.stderr.count(of_plan) == 1, "the plan is shown once, and then what counting the text has changed"
-    assert done.stderr.count("track      btm: ") == 2
+    assert done.stderr.count("track      bpe, btm: ") == 2
     for word in ("entries", "bits per", "loss per", "seconds", "bpe", "btm", "Undecided: bpe and btm have learned no more"):
         assert word in done.stdout
     report = tmp_path / "trials" / "demo" / "report"
@@ -155,13 +155,13 @@ def test_sigterm_outside_training_is_said() -> None:
 
 def test_what_long_work_shows_can_be_told_to_another_process(capsys: pytest.CaptureFixture[str]) -> None:
     events: list[progress.Event] = []
-    with progress.telling(events.append), progress.progress("training btm, seed 1", 100, "step") as shown:
+    with progress.telling(events.append), progress.progress("training btm, seed 1", 100, "step", begun=49) as shown:
         for step in range(50, 101):  # it goes on from step 49
             shown.update(step, "loss 3" if step == 60 else "")
         progress.print_line("a word")
     first, *_, word, last = events
     assert len(events) < 10, "not one a step"
-    assert progress.Snapshot(**first) == progress.Snapshot("training btm, seed 1", 100, "step", 0.0, 0.0, "")
+    assert progress.Snapshot(**first) == progress.Snapshot("training btm, seed 1", 100, "step", 49, 0.0, "")
     assert word == {"line": "a word"}
     assert (last["done"], last["note"]) == (100, "loss 3") and last["per_second"] > 0
     progress.print_line("to a person again")
@@ -188,7 +188,8 @@ def shown_at(columns: int, *command: str) -> list[str]:
 def test_what_is_shown_fits_the_terminal_and_nothing_of_it_is_cut(columns: int) -> None:
     shows_all = """
 from toktrial.commands.terminal import print_table
-from toktrial.progress import Snapshot, print_line, progress, progress_of_jobs
+from toktrial.execution.progress_of_jobs import progress_of_jobs
+from toktrial.progress import Snapshot, print_line, progress
 headings = ["track", "bytes per token", "bits per byte", "training seconds", "loss"]
 print_table("tracks", [(heading, "right") for heading in headings], [["superwords", "4.0123", "0.9559", "1234.5", "2.641"]])
 print_line("WARNING    " + "too small " * 12 + "END\\ndisk       1 GB", hanging=11)

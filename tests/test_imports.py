@@ -15,7 +15,8 @@ from toktrial.commands import COMMANDS
 
 SOURCE = Path(toktrial.__file__).parent
 STAGES = ("corpus", "tokenizer", "tokens", "training", "evaluation", "report")  # the way through, left to right
-FOLDER_OF_COMMANDS = "commands"  # the one folder that is no stage: it stands above trial.py, and cli.py alone above it
+FOLDER_OF_COMMANDS = "commands"  # stands above trial.py, and cli.py alone above it
+EXECUTION = "execution"  # stands between trial_folder.py and trial.py
 OUTSIDE_THE_FLOW = {"errors", "artifact", "progress"}  # every other file beside the folders stands above the stages
 HEAVY = ("torch", "numba", "datasets", "pyarrow", "tokenizers", "transformers", "polars", "vl_convert", "scipy", "gigatoken")
 CONFIGS = ("corpus.config", "tokenizer.config", "training.config", "evaluation.config", "report.config")
@@ -49,8 +50,8 @@ def files_of(stage: str) -> list[Path]:
     return [file for file in FILES if file.parts[0] == stage]
 
 
-def test_every_folder_is_a_stage_but_that_of_the_commands() -> None:
-    assert {file.parts[0] for file in FILES if len(file.parts) > 1} == {*STAGES, FOLDER_OF_COMMANDS}
+def test_every_folder_is_a_stage_but_two() -> None:
+    assert {file.parts[0] for file in FILES if len(file.parts) > 1} == {*STAGES, EXECUTION, FOLDER_OF_COMMANDS}
     assert {file.stem for file in FILES if len(file.parts) == 1} > OUTSIDE_THE_FLOW
 
 
@@ -75,12 +76,17 @@ def test_cli_alone_imports_the_commands() -> None:
     assert {file for file in importing if file.parts[0] != FOLDER_OF_COMMANDS} == {Path("cli.py")}
 
 
+def test_trial_and_the_commands_alone_have_jobs_executed() -> None:
+    importing = {file for file in FILES if EXECUTION in {part for _, part in imported_parts(file)}}
+    assert {file.parts[0] for file in importing} == {EXECUTION, "trial.py", FOLDER_OF_COMMANDS}
+
+
 @pytest.mark.parametrize("leaf", sorted(OUTSIDE_THE_FLOW))
 def test_what_stands_outside_the_flow_imports_no_stage(leaf: str) -> None:
     assert {part for _, part in imported_parts(Path(f"{leaf}.py"))} <= OUTSIDE_THE_FLOW
 
 
-@pytest.mark.parametrize("name", ["protocol", "presets"])
+@pytest.mark.parametrize("name", ["protocol", "config_tables", "presets"])
 def test_a_protocol_is_made_of_the_stages_configs_alone(name: str) -> None:
     tree = ast.parse((SOURCE / f"{name}.py").read_text(encoding="utf-8"))
     modules = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]

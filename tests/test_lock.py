@@ -45,6 +45,17 @@ def test_a_second_writer_is_told_who_works_there(tmp_path: Path) -> None:
         assert found.process == child.pid
 
 
+def test_a_rank_that_another_launcher_gave_is_no_leave_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes' training operators number their pods in RANK, whatever runs in them."""
+    monkeypatch.setenv("RANK", "1")
+    with other_process(tmp_path):
+        with pytest.raises(TrialBusyError), writing(tmp_path):
+            pass
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+        with writing(tmp_path):  # torchrun's first process holds it for all
+            pass
+
+
 def test_a_killed_writer_leaves_no_lock(tmp_path: Path) -> None:
     with other_process(tmp_path) as child:
         child.send_signal(signal.SIGKILL)

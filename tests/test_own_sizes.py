@@ -8,7 +8,8 @@ import pytest
 
 from toktrial import artifact, cli
 from toktrial.errors import TrialError
-from toktrial.plan import describe_plan, make_plan
+from toktrial.plan import make_plan
+from toktrial.plan_lines import describe_plan
 from toktrial.protocol import Protocol
 from toktrial.report.config import VerdictConfig
 from toktrial.report.gather import gather

@@ -118,6 +118,22 @@ def test_a_finished_trial_is_sent_whole_and_once(copy_of_finished: TrialFolder) 
     assert "runs" in report.pictures
 
 
+def test_a_tuning_run_is_closed_when_it_is_trained(copy_of_finished: TrialFolder) -> None:
+    """Nothing evaluates it later, and libraries keep a process or a connection for every open run."""
+    place = "tuning/runs/bpe/rate-0.001/seed-1000001"
+    run = copy_of_finished.folder / place
+    shutil.copytree(copy_of_finished.folder / "runs/bpe/seed-1", run)
+    (run / "final.json").unlink()
+    manifest = (run / artifact.MANIFEST).rename(run / "hidden")
+    sender = Sender(copy_of_finished, "memory")
+    tracker = sender._tracker
+    sender.send_news()
+    assert place in Memory.sent and place not in tracker.names
+    manifest.rename(run / artifact.MANIFEST)
+    sender.send_news()
+    assert place in tracker.names
+
+
 def test_a_report_is_sent_again_where_it_has_changed(copy_of_finished: TrialFolder) -> None:
     send(copy_of_finished, "memory")
     manifest = artifact.read_manifest(copy_of_finished.report_folder)

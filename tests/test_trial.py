@@ -21,7 +21,8 @@ from toktrial.errors import TrialError
 from toktrial.evaluation.bits_per_byte import DocumentScorer
 from toktrial.finished_run import open_finished_run
 from toktrial.integrity import find_damage
-from toktrial.plan import curve_positions, describe_plan, make_plan
+from toktrial.plan import curve_positions, make_plan
+from toktrial.plan_lines import describe_plan
 from toktrial.protocol import Protocol
 from toktrial.report.inputs import INPUT_FILES
 from toktrial.report.result import plain
@@ -29,6 +30,7 @@ from toktrial.tokenizer.config import BPERecipe, BTMRecipe
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.store import TokenStore
 from toktrial.trial import Trial
+from toktrial.trial_folder import TrialFolder
 
 
 def without_times(value: Any) -> Any:
@@ -209,6 +211,17 @@ def test_another_protocol_is_refused_with_what_differs(finished: Trial, tiny_pro
         Trial(finished.folder, replace(tiny_protocol, seeds=1))
 
 
+def test_the_runs_of_a_seed_look_at_the_tracks_tokens_once(finished: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where their texts end alike depends on all tracks: looked up for every run, that grew with the square of the tracks."""
+    trial, opens = TrialFolder.open(finished.folder), TokenStore.open
+    opened: list[Path] = []
+    monkeypatch.setattr(TokenStore, "open", lambda folder: (opened.append(folder), opens(folder))[1])
+    for _ in range(3):
+        kept = {(track, seed): trial.run_of(track, seed).keep_weights_at for track, seed in trial.run_order()}
+    assert sorted(opened) == sorted([*trial.tokens_folders.values()] * 2)
+    assert 0 < kept["btm", 1] <= kept["bpe", 1] == 20
+
+
 def test_the_plan_knows_how_much_an_evaluation_computes(finished: Trial) -> None:
     """Stories are some ten contexts long here, so windows that overlap by half count nearly twice."""
     plan = replace(finished.protocol, evaluation=replace(finished.protocol.evaluation, eval_documents=10_000))
@@ -228,7 +241,7 @@ def test_the_plan_of_a_corpus_that_is_not_here_says_so(tmp_path: Path, tiny_prot
     plan = make_plan(Trial(tmp_path / "tiny", far))
     lines = "\n".join(describe_plan(plan))
     assert plan.is_long, "for all that is known"
-    assert "track      btm: steps known once the corpus is here" in lines
+    assert "track      bpe, btm: steps known once the corpus is here" in lines
     assert "nan" not in lines
 
 

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from toktrial import commands, progress
 from toktrial.errors import describe_error
-from toktrial.lock import RANK, TrialBusyError
+from toktrial.lock import TrialBusyError, is_follower
 from toktrial.training.interrupt import RunStopped
 
 STATUSES = {commands.CallError: 2, TrialBusyError: 3}  # of the errors that a program may want to tell from others
@@ -77,7 +77,7 @@ def _sigterm_is_said() -> Iterator[None]:
 
 
 def _say_how_to_go_on(what_happened: str) -> None:
-    if os.environ.get(RANK, "0") == "0":
+    if not is_follower():
         progress.print_line(f"{what_happened}; the same command will continue from what is finished")
 
 

@@ -23,7 +23,12 @@ from toktrial.errors import TrialError
 LOCK_FILE, HOLDER_FILE = ".lock", ".holder.json"
 COMMAND_LETTERS = 80  # of the holder's command line
 PATIENCE_SECONDS = 0.5  # `is_held` takes the lock for an instant to see whether anybody has it
-RANK = "RANK"  # the variable in which torchrun numbers its processes: the first one alone writes
+STARTED_BY_TORCHRUN = "TORCHELASTIC_RUN_ID"  # the environment variable that says so; RANK, other launchers set too
+
+
+def is_follower() -> bool:
+    """Whether torchrun started this process, and not as the first one, which alone writes and speaks."""
+    return STARTED_BY_TORCHRUN in os.environ and os.environ.get("RANK", "0") != "0"
 
 
 class TrialBusyError(TrialError):
@@ -79,7 +84,7 @@ def writing_run(folder: Path) -> Iterator[None]:
 @contextmanager
 def _locked(folder: Path, wait: bool, describe: Callable[[], str]) -> Iterator[bool]:
     """Yields whether this is the first that this process holds the lock, false also where torchrun's first process does."""
-    if os.environ.get(RANK, "0") != "0":  # under torchrun
+    if is_follower():
         yield False
         return
     import filelock

@@ -4,7 +4,6 @@ process.
 It stands outside the flow. Where `rich` is not installed (a bare machine that only trains), it prints lines.
 """
 
-import math
 import os
 import sys
 import textwrap
@@ -13,13 +12,9 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from typing import Protocol as Interface
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_EVENTS = 0.5
@@ -53,6 +48,11 @@ class Snapshot:
     """Units, since this process began; 0 as long as nothing is done."""
     note: str
 
+    @property
+    def share(self) -> float:
+        """How much of the whole is done; 0 where that is not known."""
+        return self.done / self.total if self.total else 0.0
+
 
 _teller: Callable[[Event], None] | None = None
 
@@ -68,21 +68,39 @@ def telling(tell: Callable[[Event], None]) -> Iterator[None]:
         _teller = before
 
 
-class _Told:
+class _Shown:
+    """What is known of long work while it is shown."""
+
+    def __init__(self, title: str, total: float | None, unit: str, begun: float) -> None:
+        self._started, self._begun = time.monotonic(), begun
+        self._now = Snapshot(title, total, unit, begun, 0.0, "")
+
+    def update(self, done: float, note: str = "") -> None:
+        self._now = replace(self._now, done=done, note=note or self._now.note)
+
+    @property
+    def _seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def _per_second(self) -> float:
+        return (self._now.done - self._begun) / max(self._seconds, 1e-9)
+
+    @property
+    def _rate(self) -> str:
+        return rate(self._per_second, self._now.unit)
+
+
+class _Told(_Shown):
     """Reports to the teller, not for every step."""
 
-    def __init__(self, title: str, total: float | None, unit: str, tell: Callable[[Event], None]) -> None:
+    def __init__(self, title: str, total: float | None, unit: str, begun: float, tell: Callable[[Event], None]) -> None:
+        super().__init__(title, total, unit, begun)
         self._tell = tell
-        self._shown = Snapshot(title, total, unit, 0.0, 0.0, "")
-        self._told_at = -math.inf
-        self._began: tuple[float, float] | None = None  # when, and how much was done then
         self._say()
 
     def update(self, done: float, note: str = "") -> None:
-        when, before = self._began = self._began or (time.monotonic(), done)
-        seconds = time.monotonic() - when
-        per_second = (done - before) / seconds if seconds > 0 else 0.0
-        self._shown = replace(self._shown, done=done, per_second=per_second, note=note or self._shown.note)
+        super().update(done, note)
         if time.monotonic() - self._told_at >= SECONDS_BETWEEN_EVENTS:
             self._say()
 
@@ -91,42 +109,39 @@ class _Told:
 
     def _say(self) -> None:
         self._told_at = time.monotonic()
-        self._tell(asdict(self._shown))
+        self._tell(asdict(replace(self._now, per_second=self._per_second)))
 
 
-class _Lines:
-    def __init__(self, title: str, total: float | None, unit: str) -> None:
-        self._title, self._total, self._unit = title, total, unit
-        self._started = self._last_line = time.monotonic()
-        self._done, self._note = 0.0, ""
+class _Lines(_Shown):
+    def __init__(self, title: str, total: float | None, unit: str, begun: float) -> None:
+        super().__init__(title, total, unit, begun)
+        self._last_line = self._started
         print_line(f"{title} ...")
 
     def update(self, done: float, note: str = "") -> None:
-        self._done, self._note = done, note or self._note
+        super().update(done, note)
         if time.monotonic() - self._last_line < SECONDS_BETWEEN_LINES:
             return
         self._last_line = time.monotonic()
-        seconds = self._last_line - self._started
-        parts = [f"{seconds:.0f} s", _rate(done, seconds, self._unit), self._note]
-        if self._total and done:
-            parts.insert(0, f"{100 * done / self._total:.0f}%")
-            parts.insert(2, f"{max(0.0, seconds * (self._total - done) / done):.0f} s to go")
+        parts = [f"{self._seconds:.0f} s", self._rate, self._now.note]
+        if self._now.total and self._per_second > 0:
+            parts.insert(0, f"{100 * done / self._now.total:.0f}%")
+            parts.insert(2, f"{max(0.0, (self._now.total - done) / self._per_second):.0f} s to go")
         self._print(parts)
 
     def close(self) -> None:
-        seconds = time.monotonic() - self._started
-        self._print([f"{seconds:.1f} s", _rate(self._done, seconds, self._unit), self._note])
+        self._print([f"{self._seconds:.1f} s", self._rate, self._now.note])
 
     def _print(self, parts: list[str]) -> None:
-        print_line(f"{self._title}: " + ", ".join(filter(None, parts)))
+        print_line(f"{self._now.title}: " + ", ".join(filter(None, parts)))
 
 
-class _Bar(_Lines):
-    def __init__(self, title: str, total: float | None, unit: str) -> None:
+class _Bar(_Shown):
+    def __init__(self, title: str, total: float | None, unit: str, begun: float) -> None:
         from rich import progress as rich
         from rich.console import Console
 
-        self._unit, self._started = unit, time.monotonic()
+        super().__init__(title, total, unit, begun)
         terminal = Console(stderr=True)
         is_wide = terminal.width >= COLUMNS_OF_A_BAR
         from_columns = (  # of the terminal, from which on each is shown, so that rich cuts none
@@ -140,117 +155,24 @@ class _Bar(_Lines):
         )
         self._bar = rich.Progress(*(column for least, column in from_columns if terminal.width >= least), console=terminal)
         self._bar.start()
-        self._task = self._bar.add_task(title, total=total, rate="", note="")
+        self._task = self._bar.add_task(title, total=total, completed=round(begun), rate="", note="")
 
     def update(self, done: float, note: str = "") -> None:
-        rate = _rate(done, time.monotonic() - self._started, self._unit)
-        self._bar.update(self._task, completed=done, rate=rate)
-        if note:
-            self._bar.update(self._task, note=note)
+        super().update(done, note)
+        self._bar.update(self._task, completed=done, rate=self._rate, note=self._now.note)
 
     def close(self) -> None:
         self._bar.stop()
 
 
 @contextmanager
-def progress(title: str, total: float | None = None, unit: str = "") -> Iterator[Progress]:
-    """Yields what long work reports to. `total` is in `unit`s, and None where it is not known."""
-    shown = _Told(title, total, unit, _teller) if _teller else (_Bar if can_draw() else _Lines)(title, total, unit)
-    try:
-        yield shown
-    finally:
-        shown.close()
+def progress(title: str, total: float | None = None, unit: str = "", begun: float = 0.0) -> Iterator[Progress]:
+    """Yields what long work reports to.
 
-
-class ProgressOfJobs:
-    """What jobs that are done at the same time report to. A line now and then says how far they are."""
-
-    def __init__(self, title: str, jobs: int) -> None:
-        self._title, self._jobs, self._done = title, jobs, 0
-        self._rows: dict[int, Snapshot] = {}  # by the job's number
-        self._shares_before: dict[int, float] = {}  # of each job, how much was done when it began here
-        self._started = self._last_line = time.monotonic()
-
-    def update(self, job: int, snapshot: Snapshot) -> None:
-        """Says how far a job is."""
-        self._rows[job] = snapshot
-        self._shares_before.setdefault(job, _share(snapshot))
-        if time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._last_line = time.monotonic()
-            self._show()
-
-    def finish(self, job: int) -> None:
-        """Says that a job is done."""
-        self._done += 1
-        self._rows.pop(job, None)
-
-    def close(self) -> None:
-        print_line(f"{self._title}: {self._whole()}, {time.monotonic() - self._started:.1f} s")
-
-    def _show(self) -> None:
-        rows = (
-            f"{row.title.partition(' ')[2]} {_place(row)} {_rate(row.per_second, 1.0, row.unit)}" for row in self._rows.values()
-        )
-        print_line(f"{self._title}: {self._whole()}{self._time_left()}; {'; '.join(rows)}")
-
-    def _whole(self) -> str:
-        return f"{self._done} of {self._jobs} done"
-
-    def _time_left(self) -> str:
-        """Says how long all of it will take, if it goes on as it went; nothing as long as nothing is done."""
-        shares = self._done + sum(map(_share, self._rows.values()))
-        gone = shares - sum(self._shares_before.values())
-        seconds = (time.monotonic() - self._started) * (self._jobs - shares) / gone if gone > 0 else math.inf
-        return f", {timedelta(seconds=round(seconds))} to go" if math.isfinite(seconds) else ""
-
-
-class _TableOfJobs(ProgressOfJobs):
-    """Draws a table: a row for each job that is being done, and one for all."""
-
-    def __init__(self, title: str, jobs: int) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
-        super().__init__(title, jobs)
-        self._last_line = math.inf  # no lines
-        terminal = Console(stderr=True)
-        self._columns = sum(terminal.width >= least for least in (0, 0, 0, USUAL_COLUMNS, COLUMNS_OF_A_BAR))
-        self._live = Live(get_renderable=self._table, console=terminal, refresh_per_second=4, transient=True)
-        self._live.start()
-
-    def close(self) -> None:
-        self._live.stop()
-        super().close()
-
-    def _table(self) -> "Table":
-        from rich.table import Table
-
-        table = Table(box=None, pad_edge=False)
-        for heading in (self._title.partition(",")[0], "done", "to go", "rate", "")[: self._columns]:
-            table.add_column(heading, justify="right" if heading in ("done", "to go", "rate") else "left", no_wrap=True)
-        for _, row in sorted(self._rows.items()):
-            left = timedelta(seconds=round((row.total - row.done) / row.per_second)) if row.total and row.per_second else ""
-            cells = (row.title.partition(" ")[2], _place(row), str(left), _rate(row.per_second, 1.0, row.unit), row.note)
-            table.add_row(*cells[: self._columns])
-        left_of_all = self._time_left().removeprefix(", ").removesuffix(" to go")
-        table.add_row(*("all", f"{self._done} of {self._jobs}", left_of_all, "", "")[: self._columns])
-        return table
-
-
-def _share(snapshot: Snapshot) -> float:
-    return snapshot.done / snapshot.total if snapshot.total else 0.0
-
-
-def _place(snapshot: Snapshot) -> str:
-    if snapshot.total and snapshot.unit:
-        return f"{snapshot.done:,.0f} of {snapshot.total:,.0f}"
-    return f"{_share(snapshot):.0%}" if snapshot.total else ""
-
-
-@contextmanager
-def progress_of_jobs(title: str, jobs: int) -> Iterator[ProgressOfJobs]:
-    """Yields what jobs that are done at the same time report to; `jobs`: how many there are in all."""
-    shown = (_TableOfJobs if can_draw() else ProgressOfJobs)(title, jobs)
+    total: in `unit`s; None where it is not known. begun: how much an earlier process has done, which says nothing of the rate.
+    """
+    work = (title, total, unit, begun)
+    shown = _Told(*work, _teller) if _teller else (_Bar if can_draw() else _Lines)(*work)
     try:
         yield shown
     finally:
@@ -296,11 +218,15 @@ def _is_unsafe(character: str) -> bool:
     return unicodedata.bidirectional(character) in DIRECTION_MARKS
 
 
-def _rate(done: float, seconds: float, unit: str) -> str:
-    if seconds <= 0 or not done or not unit:
+def rate(per_second: float, unit: str) -> str:
+    """Returns a rate as a person reads it; nothing where there is none.
+
+    >>> rate(1234.5, "step"), rate(0.0, "step"), rate(3.0, "")
+    ('1.2 kstep/s', '', '')
+    """
+    if per_second <= 0 or not unit:
         return ""
-    rate = done / seconds
     for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if rate >= size:
-            return f"{rate / size:.1f} {prefix}{unit}/s"
-    return f"{rate:.1f} {unit}/s"
+        if per_second >= size:
+            return f"{per_second / size:.1f} {prefix}{unit}/s"
+    return f"{per_second:.1f} {unit}/s"

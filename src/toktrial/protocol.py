@@ -3,23 +3,21 @@
 Every stage reads its own part of it. `trial.py` keeps it in the trial's folder as protocol.toml.
 """
 
-import itertools
 import re
 import tomllib
-import typing
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from toktrial import artifact, progress
+from toktrial.config_tables import config_from, flatten, merged
 from toktrial.corpus.config import CorpusConfig
-from toktrial.errors import MOST_SEEDS, TrialError, check_numbers, nearest_name
+from toktrial.errors import MOST_SEEDS, TrialError, check_numbers
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.report.config import VerdictConfig
 from toktrial.tokenizer.config import (
     FAST,
-    RECIPES,
     SMALLEST_VOCAB_SIZE,
     BPERecipe,
     BPETrainer,
@@ -31,7 +29,6 @@ from toktrial.tokenizer.config import (
 )
 from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig, flops_per_step, matched_shape
 
-ConfigT = TypeVar("ConfigT")
 FEWEST_SEEDS_OF_A_LOOK = 2  # a single difference has no interval
 LONGEST_NAME = 200  # bytes; file systems allow 255, and names of tokenizers and partial folders add to a track's
 MOST = {"seeds": MOST_SEEDS, "most_seeds": MOST_SEEDS, "vocab_size": (1 << 20, "four times the largest vocabularies in use")}
@@ -44,10 +41,6 @@ AMENDABLE = (
     "evaluation.sample_seed", "evaluation.minimal_pairs", "evaluation.marginal",
 )  # fmt: skip
 ALWAYS_SAVED = ("name", "seeds", "vocab_size", "corpus", "tracks", "model", "training", "evaluation", "verdict")
-KINDS = {
-    bool: "true or false", int: "a whole number", float: "a number", str: "text",
-    tuple[str, ...]: "a list of texts", tuple[float, ...]: "a list of numbers",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -184,7 +177,7 @@ def from_dict(plain: Mapping[str, Any]) -> Protocol:
     Raises TrialError for an unknown field (naming the nearest one), a value of the wrong type or a value out of range.
     """
     try:
-        return _config_from(plain, Protocol)
+        return config_from(plain, Protocol)
     except TrialError:
         raise
     except ValueError as error:  # Python prints no whole number of thousands of digits
@@ -222,8 +215,8 @@ def load(path: Path, of_trial: bool = False, based_on: Callable[[str], Protocol]
     try:
         if based_on and "base" in plain:
             base = to_dict(based_on(str(plain.pop("base"))))
-            plain = _merged({**base, "name": path.stem, **({"tracks": {}} if "tracks" in plain else {})}, plain)
-        elif based_on and not {"training.steps", "training.epochs"} & _flatten(plain).keys():
+            plain = merged({**base, "name": path.stem, **({"tracks": {}} if "tracks" in plain else {})}, plain)
+        elif based_on and not {"training.steps", "training.epochs"} & flatten(plain).keys():
             progress.print_line(
                 f"{path} does not say how long to train, so it takes the research plan's {TrainingConfig().steps:,} steps: "
                 'set training.steps, or begin the file with base = "demo"'
@@ -233,21 +226,9 @@ def load(path: Path, of_trial: bool = False, based_on: Callable[[str], Protocol]
         raise TrialError(f"{path}: {error}") from None
 
 
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the nested dict `base` with what `changes` says in place of its own."""
-    both = {name: (base.get(name), value) for name, value in changes.items()}
-    return {
-        **base,
-        **{
-            name: _merged(old, new) if isinstance(old, Mapping) and isinstance(new, Mapping) else new
-            for name, (old, new) in both.items()
-        },
-    }
-
-
 def differences(ours: Protocol, theirs: Protocol) -> list[tuple[str, Any, Any]]:
     """Returns (dotted field, our value, their value) for every field in which the protocols differ."""
-    left, right = _flatten(to_dict(ours)), _flatten(to_dict(theirs))
+    left, right = flatten(to_dict(ours)), flatten(to_dict(theirs))
     names = list(dict.fromkeys([*left, *right]))
     return [(name, left.get(name), right.get(name)) for name in names if left.get(name) != right.get(name)]
 
@@ -258,8 +239,7 @@ def is_amendable(name: str, old: Any, new: Any, asked: Protocol) -> bool:
         return bool(new > old)
     if name == "training.steps":
         tunes_for_all_steps = bool(asked.tuning.rates) and not asked.tuning.steps  # more steps would need another tuning
-        can_grow = asked.training.schedule == "constant" and not asked.training.epochs and not tunes_for_all_steps
-        return bool(new > old and can_grow)
+        return bool(new > old and asked.training.can_grow and not tunes_for_all_steps)
     if name == "verdict.budget":
         return "flops" not in (old, new)  # which gives runs another number of steps
     return name in AMENDABLE
@@ -274,80 +254,9 @@ def _check_name(whose: str, name: str) -> None:
 
 def _check_texts(plain: Mapping[str, Any]) -> None:
     """Raises TrialError for a text that a TOML file or the system, which reads it as a file's name, could not take."""
-    for name, value in _flatten(plain).items():
+    for name, value in flatten(plain).items():
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str) and LONE_SURROGATE.search(text):
                 raise TrialError(f"{name} must be text that UTF-8 can hold, but is {text!r}: rename the file, or retype it")
             if isinstance(text, str) and "\0" in text:
                 raise TrialError(f"{name} must be text without NUL characters, but is {text!r}")
-
-
-def _flatten(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in plain.items():
-        flat.update(_flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value})
-    return flat
-
-
-def _config_from(plain: Any, kind: type[ConfigT], where: str = "") -> ConfigT:
-    """Returns the config dataclass that a table holds; `where` is the table's dotted name, "" for the whole protocol."""
-    hints = {item.name: item.type for item in fields(kind)}  # type: ignore[arg-type]  # every kind here is a dataclass
-    values = {}
-    for name, value in _table(plain, where).items():
-        dotted = f"{where}.{name}".lstrip(".")
-        if name not in hints:
-            raise TrialError(f"unknown field {dotted}: {nearest_name(name, hints)}")
-        values[name] = _value_from(value, hints[name], dotted)
-    return kind(**values)
-
-
-def _value_from(value: Any, hint: Any, where: str) -> Any:
-    import msgspec
-
-    if is_dataclass(hint):
-        return _config_from(value, typing.cast(type[Any], hint), where)
-    if hint == dict[str, Recipe]:
-        return {name: _recipe_from(part, f"{where}.{name}") for name, part in _swept(_table(value, where), where).items()}
-    try:
-        return msgspec.convert(value, hint)
-    except (msgspec.ValidationError, UnicodeEncodeError):  # the latter where text is no UTF-8
-        if hint in KINDS:
-            raise TrialError(f"{where} must be {KINDS[hint]}, but is {value!r}") from None
-        raise TrialError(f"{where} is {value!r}: {nearest_name(str(value), typing.get_args(hint))}") from None
-
-
-def _swept(tracks: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Returns the tracks, with one for each value of a field that holds a list, and one for each combination of several.
-
-    A value's track is named NAME-VALUE. Raises TrialError for an empty list, and where two tracks would have one name.
-    """
-    found: dict[str, Any] = {}
-    for name, plain in tracks.items():
-        settings = plain if isinstance(plain, Mapping) else {}
-        lists = {setting: value for setting, value in settings.items() if isinstance(value, list)}
-        for empty in [setting for setting, values in lists.items() if not values]:
-            raise TrialError(f"{where}.{name}.{empty} is an empty list: name a value, or several to make a track of each")
-        for combination in itertools.product(*lists.values()):
-            track = "-".join([name, *(re.sub(r"[^\w-]", "_", str(value)) for value in combination)])
-            if track in found:
-                raise TrialError(
-                    f"{where}.{name} makes a second track {track}: no value may stand twice, and no other track so named"
-                )
-            found[track] = {**plain, **dict(zip(lists, combination, strict=True))} if lists else plain
-    return found
-
-
-def _recipe_from(plain: Any, where: str) -> Recipe:
-    parts = dict(_table(plain, where))
-    name = parts.pop("recipe", None)
-    if name is None:
-        raise TrialError(f'{where} has no recipe: add recipe = "bpe" or another of {", ".join(RECIPES)}')
-    if name not in list(RECIPES):  # which compares, so that the name may be anything
-        raise TrialError(f"{where}.recipe is {name!r}: {nearest_name(str(name), RECIPES)}")
-    return _config_from(parts, RECIPES[name], where)
-
-
-def _table(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise TrialError(f"{where} must be a table of fields, but is {value!r}")
-    return value

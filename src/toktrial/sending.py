@@ -27,6 +27,7 @@ from toktrial.report.result import TrialResult, typed
 from toktrial.report.sections.record import flat
 from toktrial.trackers import TRACKERS, SentLine, SentReport, SentRun
 from toktrial.training.metrics import METRICS_FILE, RECORD_FILE, Metrics, read_metrics
+from toktrial.training.rates import TUNING_FOLDER
 from toktrial.trial_folder import TrialFolder
 
 TRACKERS_FOLDER = "trackers"
@@ -80,7 +81,7 @@ class Sender:
     def send_news(self) -> None:
         """Sends what the trial's files hold and the tracker lacks."""
         for folder in (path for pattern in RUNS for path in sorted(self._trial.folder.glob(pattern))):
-            if self._has_changed(folder / METRICS_FILE, folder / FINAL_FILE):
+            if self._has_changed(folder / METRICS_FILE, folder / FINAL_FILE, folder / artifact.MANIFEST):
                 self._send_run(folder)
         if artifact.is_finished(self._trial.report_folder) and self._has_changed(self._trial.report_folder / artifact.MANIFEST):
             self._send_report()
@@ -105,16 +106,17 @@ class Sender:
         sent = self._sent_of(name, metrics[0].timestamp)
         final = read_final(folder / FINAL_FILE) if is_evaluated(folder) else None
         is_judged_anew = final is not None and final.step != sent.evaluated_step
-        if metrics[-1].step <= sent.step and not is_judged_anew:
-            return
-        if name not in self._opened:
-            self._opened[name] = self._tracker.begin(self._run(folder, name, sent))
-        try:
-            self._add(self._opened[name], sent, metrics, final if is_judged_anew else None)
-            if sent.evaluated_step == sent.step:
-                self._tracker.finish(self._opened.pop(name))
-        finally:
-            self._save()
+        if metrics[-1].step > sent.step or is_judged_anew:
+            if name not in self._opened:
+                self._opened[name] = self._tracker.begin(self._run(folder, name, sent))
+            try:
+                self._add(self._opened[name], sent, metrics, final if is_judged_anew else None)
+            finally:
+                self._save()
+        # A tuning run gets no final evaluation: it would stay open until the trial ends, as one of perhaps hundreds.
+        is_tuned = name.startswith(f"{TUNING_FOLDER}/runs/") and artifact.is_finished(folder)
+        if name in self._opened and (is_tuned or sent.evaluated_step == sent.step):
+            self._tracker.finish(self._opened.pop(name))
 
     def _add(self, opened: Any, sent: Sent, metrics: Sequence[Metrics], final: FinalMeasures | None) -> None:
         """Adds to an open run the lines that it lacks, and what its final evaluation found, if that is new."""

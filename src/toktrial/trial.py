@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from toktrial import artifact, progress
 from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import FINAL_FILE, has_marginal, is_evaluated
+from toktrial.execution.jobs import Executor, InTurn, Job, Worker
 from toktrial.integrity import (
     check_protocol,
     find_damage,
@@ -21,9 +22,9 @@ from toktrial.integrity import (
     set_aside,
     unseal_protocol,
 )
-from toktrial.jobs import Executor, InTurn, Job, Worker
 from toktrial.lock import writing
 from toktrial.protocol import Protocol, differences, is_amendable, load, save
+from toktrial.training.run import steps_done
 from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder, check_place
 
 if TYPE_CHECKING:
@@ -283,8 +284,15 @@ class Trial(TrialFolder):
 
     @property
     def is_trained(self) -> bool:
-        """Whether every run that the protocol asks for is finished, by whatever settings."""
-        return self.is_tuned and all(artifact.is_finished(self.run_folder(*place)) for place in self.all_runs())
+        """Whether every run that the protocol asks for has taken all of its steps, by whatever settings."""
+        if not self.is_tuned:
+            return False
+        runs = [(self.run_folder(*place), self._wanted_steps(place[0])) for place in self.all_runs()]
+        return all(artifact.is_finished(folder) and steps_done(folder) >= steps for folder, steps in runs)
+
+    def _wanted_steps(self, track: str) -> int:
+        """Returns the steps of a track's runs; 0 where passes over the text decide, of which a trial never takes more."""
+        return 0 if self.protocol.training.epochs else self.shape_of(track)[1].steps
 
     def finished_result(self, target: float | None = None) -> "TrialResult | None":
         """Returns the result where every run is evaluated and the report is of these files and this target, else None.
@@ -316,11 +324,10 @@ class Trial(TrialFolder):
         if not all(is_evaluated(folder) and has_marginal(folder, marginal) for folder in folders) or self._asks_for_more():
             return False
         finals = [artifact.read_json(folder / FINAL_FILE) for folder in folders]
-        at_equal_bytes, by_epochs = protocol.verdict.budget == "bytes", bool(protocol.training.epochs)
-        has_all_steps = by_epochs or all(
-            final["step"] == self.shape_of(track)[1].steps for final, (track, *_) in zip(finals, places, strict=True)
+        has_all_steps = all(
+            final["step"] >= self._wanted_steps(track) for final, (track, *_) in zip(finals, places, strict=True)
         )
-        return has_all_steps and (not at_equal_bytes or all(final.get("equal_bytes") for final in finals))
+        return has_all_steps and (protocol.verdict.budget != "bytes" or all(final.get("equal_bytes") for final in finals))
 
     def _asks_for_more(self) -> bool:
         """Whether the protocol, as amended since, asks for another evaluation of a run than was made.

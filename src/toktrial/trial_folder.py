@@ -50,6 +50,7 @@ class TrialFolder:
 
     def __init__(self, folder: Path | str, protocol: Protocol, allow_code: bool = False) -> None:
         self.folder, self.protocol, self.allow_code = Path(folder), protocol, allow_code
+        self._equal_bytes_steps: dict[int, dict[str, int]] = {}  # by seed and track, once asked for
 
     @classmethod
     def open(cls, folder: Path | str, allow_code: bool = False) -> Self:
@@ -222,6 +223,11 @@ class TrialFolder:
         """
         if not all(map(artifact.is_finished, self.tokens_folders.values())):
             return 0
+        if seed not in self._equal_bytes_steps:  # every run of a seed asks, and each answer takes all tracks' tokens
+            self._equal_bytes_steps[seed] = self._find_equal_bytes_steps(seed)
+        return self._equal_bytes_steps[seed][track]
+
+    def _find_equal_bytes_steps(self, seed: int) -> dict[str, int]:
         from toktrial.tokens.batches import Batches
         from toktrial.tokens.store import TokenStore
 
@@ -232,7 +238,7 @@ class TrialFolder:
             batches[each] = Batches(store.train, seed, training.batch_size, model.context)
             steps[each] = steps_of(training, batches[each].epoch_tokens, model.context)
         least = min(batches[each].bytes_read(steps[each], stores[each].entry_bytes) for each in stores)
-        return batches[track].last_step_within(least, steps[track], stores[track].entry_bytes)
+        return {each: batches[each].last_step_within(least, steps[each], store.entry_bytes) for each, store in stores.items()}
 
     # Where everything is
 

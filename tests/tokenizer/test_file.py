@@ -15,8 +15,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from toktrial import artifact, cli, protocol
 from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
-from toktrial.plan import sampled_tokens
 from toktrial.protocol import Protocol
+from toktrial.text_sample import sampled_tokens
 from toktrial.tokenizer.bpe import CHECKED_TEXTS, BPETokenizer
 from toktrial.tokenizer.config import FileRecipe
 from toktrial.tokenizer.file import FileTokenizer

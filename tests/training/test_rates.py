@@ -12,7 +12,8 @@ from toktrial import artifact
 from toktrial.corpus.stage import open_documents, set_aside
 from toktrial.errors import TrialError
 from toktrial.evaluation.bits_per_byte import DocumentScorer
-from toktrial.plan import describe_plan, make_plan
+from toktrial.plan import make_plan
+from toktrial.plan_lines import describe_plan
 from toktrial.protocol import Protocol, load
 from toktrial.tokens.store import TokenStore
 from toktrial.training.config import TrainingConfig, TuningConfig

@@ -19,8 +19,8 @@ from toktrial import presets, progress, protocol
 from toktrial.commands import Call, CallError
 from toktrial.commands.terminal import print_lines, print_section
 from toktrial.errors import TrialError
-from toktrial.jobs import Executor, InTurn
-from toktrial.lock import writing
+from toktrial.execution.jobs import Executor, InTurn
+from toktrial.lock import STARTED_BY_TORCHRUN, writing
 from toktrial.protocol import Protocol, differences
 from toktrial.tokenizer.config import named_code
 from toktrial.trackers import check_tracker
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 TRAINING_STAGES = ("tune", "train", "evaluate")
 MOST_AT_ONCE = 1024
-STARTED_BY_TORCHRUN = "TORCHELASTIC_RUN_ID"  # the environment variable that says so
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ class Stage(Call):
 
     def _confirm(self, trial: Trial) -> "Plan":
         """Says what the trial will cost, and asks before anything long. Raises TrialError where the answer is no."""
-        plan = _show_plan(trial, trial.executor.room(trial))
+        plan = _show_plan(trial, trial.executor)
         if plan.is_long and not self.yes:
             _ask(plan)
         return plan
@@ -195,13 +194,13 @@ class Stage(Call):
     def _executor(self) -> Iterator[Executor]:
         """Yields who trains and evaluates. Raises TrialError where there is no cluster as asked for, or no Ray."""
         if self.ray is not None:
-            from toktrial.ray_cluster import connected
+            from toktrial.execution.ray_cluster import connected
 
             with connected(self.ray, self.storage, self.runs_per_gpu or 1) as cluster:
                 cluster.restore(self.trial_folder)
                 yield cluster
         elif self.parallel is not None:
-            from toktrial.parallel import SideBySide
+            from toktrial.execution.parallel import SideBySide
 
             yield SideBySide(0 if self.parallel == "auto" else self.parallel, self.runs_per_gpu)
         else:
@@ -246,7 +245,7 @@ class Run(Stage):
             check_place(self.trial_folder)
             with nullcontext(InTurn()) if self.ray is not None else self._executor() as executor:
                 trial_folder = TrialFolder(self.trial_folder, executor.with_threads(self._asked_protocol()), self.allow_code)
-                _show_plan(trial_folder, executor.room(trial_folder))
+                _show_plan(trial_folder, executor)
             return None
         with self.writing_trial() as trial:
             trial.mend()
@@ -258,7 +257,8 @@ class Run(Stage):
             plan = self._confirm(trial)
             trial.make_tokens()
             if plan.text.is_estimate:
-                from toktrial.plan import HANGING, describe_plan, make_plan
+                from toktrial.plan import make_plan
+                from toktrial.plan_lines import HANGING, describe_plan
 
                 described = describe_plan(plan)
                 changed = [line for line in describe_plan(make_plan(trial, plan.speed, plan.at_once)) if line not in described]
@@ -275,21 +275,23 @@ def print_summary(result: "TrialResult", report_folder: Path) -> None:
     print_lines(f"report: {report_folder / 'index.html'}")
 
 
-def _show_plan(trial: TrialFolder, at_once: int) -> "Plan":
-    from toktrial.plan import HANGING, describe_plan, make_plan
+def _show_plan(trial: TrialFolder, executor: Executor) -> "Plan":
+    from toktrial.plan import make_plan
+    from toktrial.plan_lines import HANGING, describe_plan
 
+    executor.check_memory(trial)
     progress.print_line("looking at a sample of the text and timing a few steps ...")
-    plan = make_plan(trial, at_once=at_once)
+    plan = make_plan(trial, at_once=executor.room(trial))
     progress.print_line("\n".join(describe_plan(plan)), hanging=HANGING)
     return plan
 
 
 def _ask(plan: "Plan") -> None:
     """Asks at a terminal whether to begin something long. Raises TrialError where the answer is no, or nobody can answer."""
-    from toktrial.plan import duration
+    from toktrial.report.wording import duration
 
-    speed = plan.speed
-    progress.print_line(f"This will take long: {duration(plan.seconds)}, {speed.step_seconds:.1f} s a step on {speed.device}.")
+    seconds = plan.seconds
+    progress.print_line(f"This will take long: {duration(seconds.least, seconds.most)} on {plan.speed.device}.")
     if not sys.stdin.isatty():
         raise TrialError("to begin anyway, add --yes; or make it smaller, for example with --training.steps or --seeds 1")
     progress.print_line("Begin? [y/N] (--yes begins without asking)")

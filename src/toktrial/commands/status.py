@@ -17,7 +17,7 @@ from toktrial.commands.terminal import print_lines, print_table
 from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import is_evaluated
 from toktrial.lock import holder, is_held
-from toktrial.report.wording import plural
+from toktrial.report.wording import duration, plural
 from toktrial.trial_folder import PROTOCOL_FILE, TRIALS, TrialFolder
 
 if TYPE_CHECKING:
@@ -187,8 +187,6 @@ def _time_left(runs: list[_RunState]) -> str:
 
     As many at the same time as are trained now: what each shows beside the others is the speed that counts.
     """
-    from toktrial.plan import duration
-
     speeds = {run.track: run.steps_per_second for run in runs if not math.isnan(run.steps_per_second)}
     left = [run for run in runs if run.state not in FINISHED]
     if not left:

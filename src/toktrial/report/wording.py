@@ -3,6 +3,7 @@
 A number that is None was not measured, and is shown as a dash.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 NOT_MEASURED = "\N{EN DASH}"
@@ -55,6 +56,21 @@ def with_spread(value: float | None, spread: float | None, digits: int) -> str:
 def percent_with_spread(share: float | None, spread: float | None) -> str:
     """Formats a mean share of one and, where there are several seeds, its standard deviation, both in percent."""
     return percent(share) + _spread(None if spread is None else 100 * spread, 1)
+
+
+def duration(least: float, most: float | None = None) -> str:
+    """Returns seconds as a person says them; nothing is known of NaN.
+
+    >>> duration(100), duration(8000), duration(700_000), duration(8000, 30_000)
+    ('about 2 minutes', 'about 2.2 hours', 'about 8.1 days', 'about 2.2 to 8.3 hours')
+    """
+    most = least if most is None else most
+    if math.isnan(most):
+        return "known once the corpus is here"
+    units = (("days", 86400.0, 1), ("hours", 3600.0, 1), ("minutes", 60.0, 0), ("seconds", 1.0, 0))
+    unit, size, digits = next((each for each in units if most >= 1.5 * each[1]), units[-1])
+    low, high = (f"{seconds / size:.{digits}f}" for seconds in (least, most))
+    return f"about {high} {unit}" if low == high else f"about {low} to {high} {unit}"
 
 
 def plural(number: int, noun: str) -> str:

@@ -61,12 +61,12 @@ def lasting_files(run: Run) -> list[str]:
     """Returns the names of the files that training leaves in a finished run's folder."""
     kept = kept_weights_file(run.keep_weights_at)
     names = [METRICS_FILE, RECORD_FILE, WEIGHTS_FILE, *([kept] if (run.folder / kept).is_file() else [])]
-    return names + [path.name for path in _newest_first(run.folder)[: int(run.can_grow)]]
+    return names + [path.name for path in _newest_first(run.folder)[: int(run.training.can_grow)]]
 
 
 def tidy(run: Run) -> None:
     """Removes the checkpoints that a finished run no longer needs."""
-    for path in _newest_first(run.folder)[int(run.can_grow) :]:
+    for path in _newest_first(run.folder)[int(run.training.can_grow) :]:
         path.unlink()
     artifact.sync(run.folder)  # or a power loss would bring them back
 

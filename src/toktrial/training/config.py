@@ -104,6 +104,11 @@ class TrainingConfig:
                 f"training.micro_batch_size must divide training.batch_size {self.batch_size}, but is {self.micro_batch_size}"
             )
 
+    @property
+    def can_grow(self) -> bool:
+        """Whether more steps may follow the last one without changing any of those before."""
+        return self.schedule == "constant" and not self.epochs
+
 
 @dataclass(frozen=True)
 class TuningConfig:

@@ -75,7 +75,7 @@ def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None, is
     with limited_threads(run.training.threads), determinism(run.training.deterministic, device) as is_deterministic:
         trainer = _Trainer(run, identity, tokens, evaluate, device, together, is_alone)
         trainer.start(is_deterministic)
-        with interruption(repeats_count=together.count == 1) as stop, _progress(run, trainer.steps, together) as shown:
+        with interruption(repeats_count=together.count == 1) as stop, trainer.shown() as shown:
             try:
                 trainer.train(stop, shown)
             except FailedStepError as failure:
@@ -97,11 +97,6 @@ def time_steps(run: Run, tokens: TokenStore) -> Calibration:
 
 def _never(_model: GPT) -> Evaluation:
     raise AssertionError("nothing is evaluated while steps are timed")
-
-
-def _progress(run: Run, steps: int, together: Processes) -> AbstractContextManager[progress.Progress | None]:
-    """What shows how far the run is; only the first process has one."""
-    return progress.progress(f"training {run.name}", steps, "step") if together.is_first else nullcontext()
 
 
 class _Trainer:
@@ -157,6 +152,12 @@ class _Trainer:
         if is_first:
             self._metrics = MetricsLog(self._run.folder, self._step or BEFORE_ANY)
             write_record(self._run.folder, self._record(start_up, is_deterministic), self._model, self._device)
+
+    def shown(self) -> AbstractContextManager[progress.Progress | None]:
+        """What shows how far the run is; only the first process has one."""
+        if not self._together.is_first:
+            return nullcontext()
+        return progress.progress(f"training {self._run.name}", self.steps, "step", begun=self._step)
 
     def train(self, stop: Interruption, shown: progress.Progress | None) -> None:
         """Takes all steps that are left. Raises FailedStepError, or what ends the program when it is told to stop."""

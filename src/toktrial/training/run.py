@@ -1,5 +1,6 @@
 """One run of a trial: a track and a seed with all settings, what identifies it, and the weights it leaves behind."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,11 +40,6 @@ class Run:
     def name(self) -> str:
         return f"{self.track}, seed {self.seed}"
 
-    @property
-    def can_grow(self) -> bool:
-        """Whether more steps may follow the last one without changing any of those before."""
-        return self.training.schedule == "constant" and not self.training.epochs
-
     def fingerprint(self, tokens_fingerprint: str) -> str:
         """Returns what identifies the finished run."""
         return self._fingerprint_without(NOT_IDENTIFYING, tokens_fingerprint)
@@ -53,7 +49,7 @@ class Run:
 
         Under a schedule that decays, or a budget in passes over the text, every run has a lineage of its own.
         """
-        left_out = (*NOT_IDENTIFYING, "steps") if self.can_grow else NOT_IDENTIFYING
+        left_out = (*NOT_IDENTIFYING, "steps") if self.training.can_grow else NOT_IDENTIFYING
         return self._fingerprint_without(left_out, tokens_fingerprint)
 
     def _fingerprint_without(self, left_out: Sequence[str], tokens_fingerprint: str) -> str:
@@ -75,6 +71,13 @@ def kept_weights_file(step: int) -> str:
 def checkpoint_step(path: Path) -> int:
     """Returns the step after which a checkpoint was written."""
     return int(path.stem.rpartition("-")[2])
+
+
+def steps_done(folder: Path) -> float:
+    """Returns the steps of a finished run, or those up to its newest checkpoint; 0 where it has none."""
+    if artifact.is_finished(folder):
+        return float(artifact.read_manifest(folder).get("steps", math.inf))
+    return max(map(checkpoint_step, folder.glob(CHECKPOINTS)), default=0)
 
 
 def save_weights(path: Path, model: "GPT") -> None:

@@ -1,4 +1,4 @@
-"""One training step: forward and backward of a batch, clipping, the optimizer's step; compiled or eager. And how long it takes.
+"""One training step: forward and backward of a batch, clipping, the optimizer's step; compiled or eager.
 
 The loop calls it with ids that are on the device already. No step waits for the device.
 """
@@ -6,9 +6,8 @@ The loop calls it with ids that are on the device already. No step waits for the
 import inspect
 import math
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,22 +15,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from toktrial import progress
-from toktrial.training.config import ModelConfig, TrainingConfig
+from toktrial.training.config import TrainingConfig
 from toktrial.training.device import (
-    device_name,
     keep_freed_memory,
-    limited_threads,
-    resolve_device,
-    resolve_precision,
     synchronise,
 )
 from toktrial.training.distributed import Processes
 from toktrial.training.model import GPT
-
-MEASURED_TOKENS = 2048  # on a CPU, of a measured micro-batch: enough to be typical, few enough to wait for
-MEASURED_LOGITS = 1 << 27  # fewer tokens where the vocabulary is that large
-MEASURED_STEPS = 2
-SLOW_SECONDS = 2.0  # a call that takes longer is not repeated to time it
 
 
 @dataclass(frozen=True)
@@ -41,18 +31,6 @@ class StartUp:
     is_compiled: bool
     compile_seconds: float
     warm_up_seconds: float
-
-
-@dataclass(frozen=True)
-class Speed:
-    """How fast the device works with the model."""
-
-    device: str
-    parameters: int
-    step_seconds: float
-    """Of one training step of the full batch."""
-    forward_seconds_per_token: float
-    """Of what an evaluation does, in float32."""
 
 
 class TrainingStep:
@@ -180,49 +158,3 @@ def _optimizer(model: GPT, config: TrainingConfig) -> torch.optim.AdamW:
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
     fused = model.wte.weight.device.type in ("cpu", "cuda")  # every torch that we support has it there
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=fused)
-
-
-def measure_speed(model_config: ModelConfig, training: TrainingConfig, vocab_size: int) -> Speed:
-    """Times forward and backward of random ids, uncompiled, on a few typical rows, and scales up to a full batch.
-
-    Raises TrialError if the machine lacks the device.
-    """
-    with limited_threads(training.threads):
-        return _measure_speed(model_config, training, vocab_size)
-
-
-def _measure_speed(model_config: ModelConfig, training: TrainingConfig, vocab_size: int) -> Speed:
-    device = resolve_device(training.device)
-    model = GPT(model_config, vocab_size, vocab_size).to(device)
-    context = model_config.context
-    rows = training.micro_batch_size or training.batch_size
-    if device.type == "cpu":
-        rows = min(rows, max(1, min(MEASURED_TOKENS, MEASURED_LOGITS // vocab_size) // context))
-    config = replace(training, batch_size=rows, micro_batch_size=0)
-    step = TrainingStep(model, config, resolve_precision(training.precision, device), Processes())
-    ids = torch.randint(vocab_size, (rows, context + 1), device=device)
-
-    def evaluate() -> None:
-        with torch.inference_mode():
-            model(ids[:, :-1])
-
-    return Speed(
-        device=device_name(device),
-        parameters=model.parameter_counts().total,
-        step_seconds=_seconds(lambda: step.start(ids, compiled=False), device) * training.batch_size / rows,
-        forward_seconds_per_token=_seconds(evaluate, device) / (rows * context),
-    )
-
-
-def _seconds(work: Callable[[], object], device: torch.device) -> float:
-    """Returns the mean seconds of one call, after one that is not counted unless it was so slow that it will do."""
-
-    def seconds_of(calls: int) -> float:
-        started = time.perf_counter()
-        for _ in range(calls):
-            work()
-        synchronise(device)
-        return (time.perf_counter() - started) / calls
-
-    first = seconds_of(1)
-    return first if first > SLOW_SECONDS else seconds_of(MEASURED_STEPS)

@@ -19,13 +19,13 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from toktrial import __version__, attempts, progress
+from toktrial import __version__, progress
 from toktrial.artifact import MANIFEST
 from toktrial.errors import TrialError
-from toktrial.jobs import Job, Worker
+from toktrial.execution import attempts
+from toktrial.execution.jobs import TITLES, Job, Worker
+from toktrial.execution.storage import Storage
 from toktrial.lock import writing_run
-from toktrial.parallel import TITLES
-from toktrial.storage import Storage
 from toktrial.trial_folder import TrialFolder
 
 if TYPE_CHECKING:

@@ -17,15 +17,15 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from toktrial import artifact, attempts, progress
+from toktrial import artifact, progress
 from toktrial.artifact import MANIFEST
 from toktrial.corpus.stage import corpus_fingerprint
 from toktrial.errors import TrialError
-from toktrial.integrity import ASIDE, RUNS
-from toktrial.jobs import Executor, Job, Worker, calibrations
-from toktrial.parallel import TITLES, with_threads
-from toktrial.protocol import Protocol
-from toktrial.ray_tasks import (
+from toktrial.execution import attempts
+from toktrial.execution.jobs import TITLES, Executor, Job, Worker, calibrations
+from toktrial.execution.machine import with_threads
+from toktrial.execution.progress_of_jobs import ProgressOfJobs, progress_of_jobs
+from toktrial.execution.ray_tasks import (
     ATTEMPTS_IN_STORAGE,
     SECONDS_BETWEEN_LOOKS,
     Board,
@@ -37,7 +37,9 @@ from toktrial.ray_tasks import (
     do_jobs,
     make_corpus,
 )
-from toktrial.storage import Storage
+from toktrial.execution.storage import Storage
+from toktrial.integrity import ASIDE, RUNS
+from toktrial.protocol import Protocol
 from toktrial.training.calibration import CALIBRATION_FOLDER, read_calibrations
 from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder
 
@@ -128,6 +130,9 @@ class RayCluster(Executor):
         if self._storage:
             self._storage.remove(ATTEMPTS_IN_STORAGE)
 
+    def check_memory(self, trial: TrialFolder) -> None:
+        """The machines of the cluster share the runs; Ray itself watches how much memory each of them has."""
+
     def with_threads(self, protocol: Protocol) -> Protocol:
         """Returns the protocol with a number of threads, where it leaves that open, by which its runs share the cores."""
         if protocol.training.threads or self._uses_gpus(protocol):
@@ -163,7 +168,7 @@ class RayCluster(Executor):
         made = made.options(num_cpus=needed["CPU"], num_gpus=needed.get("GPU", 0))
         refs = {made.remote(task, setting, self._board): task for task, setting in zip(tasks, settings, strict=True)}
         numbers, results = {task.name: number for number, task in enumerate(tasks)}, {}
-        with progress.progress_of_jobs(tasks[0].title, len(tasks)) as shown:
+        with progress_of_jobs(tasks[0].title, len(tasks)) as shown:
             try:
                 while refs:
                     ready, _ = ray.wait(list(refs), timeout=SECONDS_BETWEEN_LOOKS)
@@ -209,13 +214,13 @@ class RayCluster(Executor):
             self._storage.remove(f"{ATTEMPTS_IN_STORAGE}/{task.name}")
         return outcome.result
 
-    def _show(self, shown: progress.ProgressOfJobs, numbers: dict[str, int]) -> None:
+    def _show(self, shown: ProgressOfJobs, numbers: dict[str, int]) -> None:
         import ray
 
         for task, event in ray.get(self._board.take.remote()):
             if "line" in event:
                 progress.print_line(event["line"])
-            else:
+            elif task in numbers:  # else it is a late word of an earlier task
                 shown.update(numbers[task], progress.Snapshot(**event))
 
     def _stop(self, refs: "list[ray.ObjectRef[Outcome]]") -> None:

@@ -18,15 +18,16 @@ from toktrial import artifact, protocol
 from toktrial.commands.stages import Stage
 from toktrial.commands.status import _runs as states_of_runs
 from toktrial.errors import TrialError
-from toktrial.jobs import InTurn, Job, Worker
+from toktrial.execution.jobs import InTurn, Job, Worker
+from toktrial.execution.machine import cores, memory_bytes, training_bytes, with_threads
+from toktrial.execution.parallel import SideBySide
 from toktrial.lock import is_held
-from toktrial.parallel import SideBySide, cores, with_threads
 from toktrial.protocol import Protocol
 from toktrial.training.calibration import Calibration
 from toktrial.trial import Trial
 from toktrial.trial_folder import TrialFolder
 
-BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 PAIR = {
     "sentence_good": "The dog runs.", "sentence_bad": "The dog run.", "field": "syntax", "UID": "agreement",
     "linguistics_term": "agreement", "simple_LM_method": True, "lexically_identical": False,
@@ -154,7 +155,7 @@ def test_a_job_that_fails_stops_the_others_and_says_why(
             if how == "is killed" and len(started) == 3:  # the first one timed the tracks
                 os.kill(self.pid, signal.SIGKILL)
 
-    monkeypatch.setattr("toktrial.parallel.subprocess.Popen", Noted)
+    monkeypatch.setattr("toktrial.execution.parallel.subprocess.Popen", Noted)
     what = (
         r"seed 1: the (training )?(loss|gradient).*at step" if how == "diverges" else "train btm, seed 1: .* ended by SIGKILL"
     )
@@ -179,7 +180,7 @@ def test_a_worker_knows_what_is_done(one_after_another: Trial, plan: Protocol) -
 
 
 def test_what_is_done_starts_no_process(one_after_another: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("toktrial.parallel.subprocess.Popen")
+    monkeypatch.delattr("toktrial.execution.parallel.subprocess.Popen")
     jobs = [Job(what, track, seed) for what in ("train", "evaluate") for track in ("bpe", "btm") for seed in (1, 2)]
     assert SideBySide(2).do(one_after_another, jobs) == InTurn().do(one_after_another, jobs) == [None] * 8
 
@@ -219,6 +220,21 @@ def test_every_gpu_has_as_many_places_as_its_memory_has_room_for(
         found = Calibration(0.1, 10, False, "cuda", "a GPU", 1, "bfloat16", False, int(peak))
         artifact.write_json(tmp_path / "calibration" / "bpe" / "calibration.json", asdict(found))
         assert gpus(SideBySide()) == ["4", "6"] * runs
+
+
+def test_more_runs_than_memory_has_room_for_are_refused(
+    one_after_another: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container, its limit counts, not what the machine has."""
+    limit, whole, needed = tmp_path / "memory.max", memory_bytes(), training_bytes(one_after_another.protocol)
+    monkeypatch.setattr("toktrial.execution.machine.MEMORY_LIMIT", limit)
+    for text in ("max\n", f"{2**60}\n"):
+        limit.write_text(text)
+        assert memory_bytes() >= whole
+    limit.write_text(f"{3 * needed}\n")
+    SideBySide(3).check_memory(one_after_another)
+    with pytest.raises(TrialError, match=r"4 training steps at once need .* fewer \(--parallel\)"):
+        SideBySide(4).check_memory(one_after_another)
 
 
 def test_as_many_places_as_the_cores_have_room_for(one_after_another: Trial, plan: Protocol) -> None:

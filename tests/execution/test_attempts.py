@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from toktrial import artifact, attempts
+from toktrial import artifact
+from toktrial.execution import attempts
 
 RUN = "runs/bpe/seed-1"
 JOB = f"train/{RUN}"

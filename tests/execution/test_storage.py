@@ -10,7 +10,7 @@ from pyarrow import fs
 
 from toktrial import artifact
 from toktrial.errors import TrialError
-from toktrial.storage import Storage
+from toktrial.execution.storage import Storage
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_manifest_cannot_make_it_write_elsewhere(stage: Path, tmp_path: Path) 
 def test_a_run_on_its_way_is_kept_with_its_newest_checkpoints(
     s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("toktrial.storage.SECONDS_BETWEEN_UPLOADS", 0.05)
+    monkeypatch.setattr("toktrial.execution.storage.SECONDS_BETWEEN_UPLOADS", 0.05)
     storage, run = Storage(s3_bucket), tmp_path / "run"
     run.mkdir()
     with storage.keeping(run, "attempts/one"):

@@ -12,6 +12,7 @@ from typing import Protocol as Interface
 
 from toktrial import artifact, progress
 from toktrial.evaluation.run_files import is_evaluated
+from toktrial.execution.machine import check_memory
 from toktrial.lock import writing_run
 from toktrial.protocol import Protocol
 from toktrial.training.calibration import calibrate, is_calibrated
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
+TITLES = {"calibrate": "timing", "tune": "tuning", "train": "training", "evaluate": "final evaluation"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ class Executor(Interface):
         Raises TrialError where one fails, and what the signal raises where the program is told to stop; runs that are in their
         middle have then written a checkpoint.
         """
+
+    def check_memory(self, trial: TrialFolder) -> None:
+        """Raises TrialError where as many trainings as it does at the same time surely need more memory than there is."""
+        check_memory(trial.protocol, self.room(trial))
 
     def with_threads(self, protocol: Protocol) -> Protocol:
         """Returns the protocol with a number of threads, where it leaves open what results depend on."""

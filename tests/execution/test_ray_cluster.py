@@ -17,16 +17,16 @@ import pytest
 
 from toktrial import cli
 from toktrial.errors import TrialError
-from toktrial.jobs import Job
+from toktrial.execution.jobs import Job
+from toktrial.execution.ray_cluster import connected
+from toktrial.execution.ray_tasks import Setting, Task, attempt
+from toktrial.execution.storage import Storage
 from toktrial.protocol import Protocol
-from toktrial.ray_cluster import connected
-from toktrial.ray_tasks import Setting, Task, attempt
-from toktrial.storage import Storage
 from toktrial.training.interrupt import interruption
 from toktrial.trial import Trial
 from toktrial.trial_folder import TrialFolder
 
-BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 LONGEST_SECONDS = 600.0  # on however busy a machine
 pytestmark = pytest.mark.timeout(2 * LONGEST_SECONDS)
 STORE_BYTES = 80_000_000  # of objects, on each node
@@ -162,11 +162,14 @@ def test_a_run_goes_on_elsewhere_when_its_node_dies_even_where_nodes_share_no_pa
 def test_what_goes_wrong_in_a_task_is_said_as_on_one_machine(
     nodes: Nodes, of_one_machine: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("toktrial.ray_cluster.MOST_LOST_ATTEMPTS", 1)
+    import ray
+
+    monkeypatch.setattr("toktrial.execution.ray_cluster.MOST_LOST_ATTEMPTS", 1)
     folder = tmp_path / "trial"
     shutil.copytree(of_one_machine.folder, folder)
     shutil.rmtree(folder / "runs")
     trial = TrialFolder.open(folder)
+    monkeypatch.setattr("toktrial.execution.machine.memory_bytes", lambda: 1)
     with connected(nodes.address) as cluster:
         assert list(cluster.map(str.upper, iter("abcdefgh"))) == list("ABCDEFGH")
         with pytest.raises(TrialError, match="holds no finished stage"):
@@ -174,6 +177,9 @@ def test_what_goes_wrong_in_a_task_is_said_as_on_one_machine(
         with pytest.raises(TrialError, match="lost dying 2 times, the last time so: The worker died"):
             cluster.do_tasks(trial, [Task("dying", "dying", "dying", die)], {"CPU": 1})
         ending = Task("ending", "ending", "ending", partial(end_once, tmp_path / "marker"))
+        cluster.check_memory(trial)  # other machines have other memory
+        late = {"title": "timing bpe alone", "total": None, "unit": "", "done": 1.0, "per_second": 0.0, "note": ""}
+        ray.get(cluster._board.tell.remote("calibration", late))  # of a task that was done before
         found = cluster.do_tasks(trial, [ending], {"CPU": 1})
         assert found == {"ending": "done by another process"}, "SIGTERM is how a machine that is taken away says so"
         watcher = when((tmp_path / "begun").exists, lambda: os.kill(os.getpid(), signal.SIGINT))
@@ -215,7 +221,7 @@ def test_a_machine_with_another_version_or_another_folder_is_told_apart(
     task = Task("a test", "a test", "a test", die)
     older = attempt(task, Setting(of_one_machine.folder, [], False, None, version="0.0.1"), board())
     assert isinstance(older.error, TrialError) and "not 0.0.1: install the same everywhere" in str(older.error)
-    monkeypatch.setattr("toktrial.ray_tasks.SECONDS_TO_SEE", 0.1)
+    monkeypatch.setattr("toktrial.execution.ray_tasks.SECONDS_TO_SEE", 0.1)
     elsewhere = attempt(task, Setting(tmp_path, ["corpus"], False, None), board())
     assert isinstance(elsewhere.error, TrialError) and "--storage" in str(elsewhere.error)
 

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,46 +24,27 @@ import torch
 
 from toktrial import progress
 from toktrial.errors import TrialError, describe_error
-from toktrial.jobs import Executor, InTurn, Job, Worker, calibrations
-from toktrial.plan import memory_bytes, training_bytes
+from toktrial.execution.jobs import TITLES, Executor, InTurn, Job, Worker, calibrations
+from toktrial.execution.machine import cores, runs_that_fit, with_threads
+from toktrial.execution.progress_of_jobs import ProgressOfJobs, progress_of_jobs
 from toktrial.protocol import Protocol
 from toktrial.training.calibration import read_calibrations
 from toktrial.training.device import resolve_device
 from toktrial.training.interrupt import Interruption, interruption
 from toktrial.trial_folder import TrialFolder
 
-PLACE_OF_THIS_PACKAGE = Path(__file__).parent.parent
+PLACE_OF_THIS_PACKAGE = Path(__file__).parents[2]
 # -P keeps the folder where the user happens to be out of the places of modules; a checkout may be found nowhere else.
-START = "import sys; sys.path.append(sys.argv[1]); from toktrial.parallel import serve; serve()"
+START = "import sys; sys.path.append(sys.argv[1]); from toktrial.execution.parallel import serve; serve()"
 COMPILE_THREADS = "TORCHINDUCTOR_COMPILE_THREADS"  # processes that compile; by default each run would start one a core
 SECONDS_TO_STOP = 10.0  # that a process takes for its checkpoint when the trial's is gone; then it ends without one
 SECONDS_BETWEEN_LOOKS = 0.2  # for a signal
 BYTES_BESIDE_STEPS = 1.5e9  # of a GPU: the context of a process, and what its evaluations take
 USED_SHARE = 0.9
 MOST_RUNS_PER_GPU = 4  # by default; they take turns on the GPU, so more help only where each leaves it idle most of the time
-TITLES = {"calibrate": "timing", "tune": "tuning", "train": "training", "evaluate": "final evaluation"}
 
 Place = dict[str, str]
 """The environment that gives a process its device."""
-
-
-def cores() -> int:
-    """Returns how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def with_threads(protocol: Protocol, at_once: int, there: int | None = None) -> Protocol:
-    """Returns the protocol with a number of threads instead of 0, one that lets so many runs, or 0: all, share the cores.
-
-    The last bits of a result depend on the number of threads. Left open, it would be that of all cores, for each run.
-    `there`: how many cores there are; by default those of this machine.
-    """
-    there = there or cores()
-    if protocol.training.threads or resolve_device(protocol.training.device).type != "cpu":
-        return protocol
-    runs = len(protocol.tracks) * protocol.seeds + len(protocol.control_seeds)
-    threads = max(1, there // (at_once or min(runs, there)))
-    return replace(protocol, training=replace(protocol.training, threads=threads))
 
 
 @dataclass(frozen=True)
@@ -102,7 +83,7 @@ class SideBySide(Executor):
         training = trial.protocol.training
         kind = resolve_device(training.device).type
         if kind != "cuda":
-            return [{}] * (self.at_once or max(1, _fitting_the_cpu(trial.protocol) if kind == "cpu" else self.runs_per_gpu))
+            return [{}] * (self.at_once or max(1, runs_that_fit(trial.protocol) if kind == "cpu" else self.runs_per_gpu))
         gpus = _visible_gpus()
         at_once = self.at_once or len(gpus) * (self.runs_per_gpu or _fitting_a_gpu(trial))
         return [{"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} for number in range(at_once)]
@@ -112,11 +93,6 @@ def _visible_gpus() -> list[str]:
     """Returns the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return named.split(",")[: torch.cuda.device_count()] if named else [str(gpu) for gpu in range(torch.cuda.device_count())]
-
-
-def _fitting_the_cpu(protocol: Protocol) -> int:
-    """Returns for how many runs there are cores and memory."""
-    return min(cores() // (protocol.training.threads or cores()), memory_bytes() // training_bytes(protocol))
 
 
 def _fitting_a_gpu(trial: TrialFolder) -> int:
@@ -135,7 +111,7 @@ def _have_done(trial: TrialFolder, jobs: Sequence[Job], places: Sequence[Place])
         return []
     at_once = min(len(places), len(jobs))
     title = TITLES[jobs[0].what] + (f", {at_once} at once" if at_once > 1 else "")
-    with interruption() as stop, progress.progress_of_jobs(title, len(jobs)) as shown:
+    with interruption() as stop, progress_of_jobs(title, len(jobs)) as shown:
         crew = _Crew(jobs, stop, shown)
         crew.work(trial.folder, places)
     if stop.signal_number:
@@ -149,7 +125,7 @@ def _have_done(trial: TrialFolder, jobs: Sequence[Job], places: Sequence[Place])
 class _Crew:
     """The processes that do some jobs together, and what came of it."""
 
-    def __init__(self, jobs: Sequence[Job], stop: Interruption, shown: progress.ProgressOfJobs) -> None:
+    def __init__(self, jobs: Sequence[Job], stop: Interruption, shown: ProgressOfJobs) -> None:
         self.found: dict[int, Any] = {}
         self.failure = ""
         self._waiting = deque(enumerate(jobs))
