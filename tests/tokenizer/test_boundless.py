@@ -19,6 +19,7 @@ from toktrial.tokenizer.boundless_learning import DELETION, MERGE, SUPERMERGE, E
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.config import BoundlessBPERecipe, BPERecipe, Recipe
 from toktrial.tokenizer.load import load_tokenizer
+from toktrial.tokenizer.merge_rules import MergeRule
 from toktrial.tokenizer.stage import prepare_tokenizers
 from toktrial.tokenizer.word_numbers import number_words
 
@@ -69,7 +70,7 @@ def test_learning_and_its_own_texts_cuts_equal_the_twins(
 def test_keeping_few_pairs_changes_nothing(texts: list[str], tau: float) -> None:
     """The engine then counts its pairs anew, again and again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(boundless_learning, "PAIRS_KEPT_PER_MERGE", 0.0)
+        patch.setattr(boundless_learning, "MergeRule", functools.partial(MergeRule, pairs_kept_per_merge=0.0))
         assert_equal_to_the_twin(texts, 285, 1, tau)
 
 

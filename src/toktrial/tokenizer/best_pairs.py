@@ -4,32 +4,13 @@ Whoever holds the stream keeps the counts right: the merge engine (merge_engine.
 sharded_merges.py a part each.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from toktrial.errors import TrialError
 from toktrial.tokenizer import pairs
-from toktrial.tokenizer.merge_rules import FREQUENCY, Score
+from toktrial.tokenizer.merge_rules import MergeRule, resolve_score
 from toktrial.tokenizer.pairs import COUNT, SCORED_COUNT, Floats, Heap, Keys, Longs
-
-
-@dataclass(frozen=True)
-class MergeRule:
-    """What is merged, in what order, and at what cost: see `learn_merges_of_stream`."""
-
-    min_frequency: int
-    score: Score
-    scope: str
-    max_words: int
-    refresh_every: int
-    pairs_kept_per_merge: float
-
-    @property
-    def by_frequency(self) -> bool:
-        """Whether a pair's score is its count, which other pairs' merges can only lower."""
-        return self.score.name == FREQUENCY
 
 
 class BestPairs:
@@ -39,7 +20,7 @@ class BestPairs:
         """`token_counts`: (vocab_size,) int64, which all scores but `frequency` need."""
         self.threshold = 0
         """Pairs of a lower count are not here; 0: nothing is counted yet."""
-        self._rule, self._score = rule, rule.score
+        self._rule, self._score = rule, resolve_score(rule.score)
         self._token_counts, self._tokens = token_counts, int(token_counts.sum())
         self._merges_done = merges_done
         self.keys, self.pairs = pairs.empty_table(0, 0)

@@ -10,15 +10,15 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 
-from toktrial.corpus.documents import Documents, utf8_length
+from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.progress import Progress
-from toktrial.tokenizer.base import Ids, Offsets, Tokenizer, write_vocabulary
+from toktrial.tokenizer.base import Ids, Offsets, Tokenizer
 from toktrial.tokenizer.boundless_learning import (
     DELETION,
     MERGE,
@@ -76,12 +76,6 @@ class BoundlessBPETokenizer(Tokenizer):
             )
         words, numbers, offsets = words_of(Documents.of(documents), on_progress)
         return cls(learn_boundless(words, numbers, offsets, BoundlessRule(vocab_size, min_frequency, tau)))
-
-    def encode(self, text: str) -> list[int]:
-        utf8_length(text, "the text")
-        ids, _ = self.encode_arrow(pa.array([text], type=pa.large_string()))
-        encoded: list[int] = ids.tolist()
-        return encoded
 
     def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
         words, numbers, offsets = number_words(texts)
@@ -143,15 +137,15 @@ class BoundlessBPETokenizer(Tokenizer):
         names = {"merges": MERGE, "deletions": DELETION, "supermerges": SUPERMERGE}
         return super().manifest() | {name: kinds.count(kind) for name, kind in names.items()}
 
-    def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:  # noqa: ARG002  # no other program reads it
+    def write_files(self, folder: Path, held_out: Sequence[str] = ()) -> None:
         import pyarrow.parquet as pq
 
+        super().write_files(folder, held_out)
         columns = np.array(self.events, dtype=np.int64).reshape(-1, len(Event._fields)).T
         pq.write_table(pa.table(dict(zip(Event._fields, columns, strict=True))), folder / EVENTS_FILE, compression="zstd")
-        write_vocabulary(self.token_bytes, folder)
 
     @classmethod
-    def read_files(cls, folder: Path) -> "BoundlessBPETokenizer":
+    def read_files(cls, folder: Path) -> Self:
         import pyarrow.parquet as pq
 
         table = pq.read_table(folder / EVENTS_FILE)

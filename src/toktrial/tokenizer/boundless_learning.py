@@ -14,13 +14,11 @@ import numpy as np
 
 from toktrial.corpus.documents import Documents
 from toktrial.progress import Progress
-from toktrial.tokenizer.best_pairs import MergeRule
 from toktrial.tokenizer.boundless_words import WordMerges
 from toktrial.tokenizer.bpe import read_batches
 from toktrial.tokenizer.bpe_trainer import FIRST_ENTRIES
-from toktrial.tokenizer.merge import PAIRS_KEPT_PER_MERGE
 from toktrial.tokenizer.merge_engine import MergeEngine
-from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, resolve_score
+from toktrial.tokenizer.merge_rules import MergeRule
 from toktrial.tokenizer.pairs import Longs
 from toktrial.tokenizer.stream import cell_type, lay_out_documents
 from toktrial.tokenizer.word_numbers import number_words
@@ -172,8 +170,7 @@ class _Supermerges:
         stream = numbers[joins[numbers]] if numbers.size else numbers
         room = len(words) + rule.vocab_size
         cells = lay_out_documents(stream, _ends_of_runs(joins, numbers, offsets), len(words), cell_type(room))
-        merge_rule = MergeRule(rule.min_frequency, resolve_score(FREQUENCY), ANY, 0, 1, PAIRS_KEPT_PER_MERGE)
-        self._engine = MergeEngine(cells, words, room, 0, merge_rule)
+        self._engine = MergeEngine(cells, words, room, 0, MergeRule(rule.min_frequency))
 
     def token(self, part: int) -> int:
         """Returns the id of the entry that a word, or a superword, is as a whole; -1 for a word of several."""

@@ -7,7 +7,7 @@ not how the miner cut the text, for its bank forgets; but it depends on nothing 
 import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numba
 import numpy as np
@@ -16,18 +16,17 @@ import pyarrow as pa
 from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.progress import Progress
-from toktrial.tokenizer.base import Ids, Offsets, Tokenizer, write_vocabulary
-from toktrial.tokenizer.bpe import BPETokenizer
+from toktrial.tokenizer.base import Ids, Offsets
+from toktrial.tokenizer.bpe import PRIMITIVE_FOLDER, BPETokenizer, OverBPETokenizer
 from toktrial.tokenizer.btm import encode_documents
 from toktrial.tokenizer.pairs import EMPTY, IntArray, Keys, Longs, empty_table, find_slot, pair_key
 from toktrial.tokenizer.tkn import TknMiner, Window
 
 SEQUENCES_FILE = "sequences.parquet"
-PRIMITIVE_FOLDER = "primitive"
 DOCUMENTS_AT_ONCE = 10_000  # that are mined between two reports of progress
 
 
-class TKNTokenizer(Tokenizer):
+class TKNTokenizer(OverBPETokenizer):
     """Primitives and sequences of them. Entries: those of the primitive tokenizer, then one for each sequence."""
 
     recipe = "tkn"
@@ -37,7 +36,7 @@ class TKNTokenizer(Tokenizer):
 
         Raises TrialError if a sequence is shorter or holds another id, or two entries spell the same bytes.
         """
-        self.primitive, self.sequences = primitive, [tuple(sequence) for sequence in sequences]
+        self.sequences = [tuple(sequence) for sequence in sequences]
         entries = list(primitive.token_bytes)
         for sequence in self.sequences:
             if len(sequence) < 2 or not all(0 < token < primitive.vocab_size for token in sequence):
@@ -45,7 +44,7 @@ class TKNTokenizer(Tokenizer):
             entries.append(b"".join([entries[token] for token in sequence]))
         if len(set(entries)) < len(entries):
             raise TrialError("the sequences do not belong to this primitive tokenizer: they spell an entry twice")
-        super().__init__(entries)
+        super().__init__(primitive, entries)
 
     @classmethod
     def train(
@@ -70,16 +69,7 @@ class TKNTokenizer(Tokenizer):
         rule = MiningRule(vocab_size, min_frequency, max_window, bank_size)
         return cls(primitive, mine_sequences(ids, offsets, primitive.token_bytes, rule))
 
-    def encode(self, text: str) -> list[int]:
-        primitives = np.array(self.primitive.encode(text), dtype=np.uint32)
-        ids, _ = self._cut(primitives, np.array([0, primitives.size]))
-        encoded: list[int] = ids.tolist()
-        return encoded
-
-    def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
-        return self._cut(*self.primitive.encode_arrow(texts))
-
-    def _cut(self, primitives: Ids, offsets: Offsets) -> tuple[Ids, Offsets]:
+    def _encode_primitives(self, primitives: Ids, offsets: Offsets) -> tuple[Ids, Offsets]:
         ids, ids_offsets = np.empty(primitives.size, dtype=np.uint32), np.zeros_like(offsets)
         return ids[: _cut_documents(primitives, offsets, self._tree, ids, ids_offsets)], ids_offsets
 
@@ -94,19 +84,17 @@ class TKNTokenizer(Tokenizer):
         return parts
 
     def manifest(self) -> dict[str, Any]:
-        return super().manifest() | {"primitives": self.primitive.vocab_size, "sequences": len(self.sequences)}
+        return super().manifest() | {"sequences": len(self.sequences)}
 
-    def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:
+    def write_files(self, folder: Path, held_out: Sequence[str] = ()) -> None:
         import pyarrow.parquet as pq
 
-        (folder / PRIMITIVE_FOLDER).mkdir()
-        self.primitive.write_files(folder / PRIMITIVE_FOLDER, held_out)
+        super().write_files(folder, held_out)
         column = pa.array([list(sequence) for sequence in self.sequences], type=pa.list_(pa.uint32()))
         pq.write_table(pa.table({"primitives": column}), folder / SEQUENCES_FILE, compression="zstd")
-        write_vocabulary(self.token_bytes, folder)
 
     @classmethod
-    def read_files(cls, folder: Path) -> "TKNTokenizer":
+    def read_files(cls, folder: Path) -> Self:
         import pyarrow.parquet as pq
 
         sequences = pq.read_table(folder / SEQUENCES_FILE).column("primitives").to_pylist()

@@ -13,7 +13,7 @@ import numpy as np
 
 from toktrial.tokenizer.encode_kernels import encode_stream, merge_tables
 from toktrial.tokenizer.merge_kernels import Scratch, count_neighbours, keep_new_pairs, replace
-from toktrial.tokenizer.merge_rules import word_flags
+from toktrial.tokenizer.merge_rules import joined_entries, word_flags
 from toktrial.tokenizer.merged_stream import MergedStream
 from toktrial.tokenizer.pairs import (
     EMPTY,
@@ -88,11 +88,9 @@ class MergeShard:
 
         Raises TrialError for an id that is none of the entries, and for an unknown scope.
         """
-        entries = list(entries)
         cells = lay_out_documents(ids, offsets, len(entries), cell_type(vocab_size))
         if len(merges):
-            for left, right in merges[:, :2].tolist():
-                entries.append(entries[left] + entries[right])
+            entries = joined_entries(entries, merges)
             encoded = encode_stream(np.asarray(ids, dtype=np.uint32), np.asarray(offsets), merge_tables(merges, entries, scope))
             cells = lay_out_documents(*encoded, len(entries), cell_type(vocab_size))
         self._entries = len(entries)

@@ -12,7 +12,7 @@ from typing import Any
 
 from toktrial import artifact, progress
 from toktrial.corpus.documents import Documents
-from toktrial.tokenizer.base import IdStream, Tokenizer
+from toktrial.tokenizer.base import HELD_OUT_DOCUMENTS, IdStream, Tokenizer
 from toktrial.tokenizer.boundless import BoundlessBPETokenizer
 from toktrial.tokenizer.boundless_learning import BoundlessRule, learn_boundless, words_of
 from toktrial.tokenizer.bpe import BPETokenizer
@@ -45,10 +45,10 @@ from toktrial.tokenizer.foreign import SOURCE_FOLDER, ForeignTokenizer
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokenizer.longest_match import MiningRule, TKNTokenizer, mine_sequences
 from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, learn_merges_of_stream
+from toktrial.tokenizer.merge_rules import MergeRule
 from toktrial.tokenizer.single_bytes import BytesTokenizer
 from toktrial.tokenizer.sources import file_fingerprint, is_elsewhere, load_file_track
 from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
-from toktrial.tokenizer.transformers_files import HELD_OUT_DOCUMENTS
 from toktrial.tokenizer.unigram import UnigramTokenizer
 
 GRAPHS_FOLDER = "graphs"
@@ -220,10 +220,10 @@ class _Stage:
                 offsets,
                 primitive.token_bytes,
                 recipe.vocab_size,
+                MergeRule(**recipe.rule),
                 on_merge=lambda entries, count: shown.update(min(entries, recipe.vocab_size) - first, f"count {count:,}"),
                 prunable=primitive.parts[:, 0] >= 0,
                 checkpoint=checkpoint,
-                **recipe.rule,
             )
         if learned.passed_over:
             progress.print_line(f"{len(learned.passed_over)} pairs passed over: joined, they spell an entry that exists")
