@@ -3,7 +3,8 @@
 import itertools
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from toktrial import artifact
 from toktrial.corpus.documents import utf8_length
+from toktrial.progress import Progress
 
 END_OF_TEXT = "<|endoftext|>"
 END_OF_TEXT_ID = 0
@@ -23,6 +25,19 @@ Ids = npt.NDArray[np.uint32]
 Offsets = npt.NDArray[np.int64]
 IdStream = tuple[npt.NDArray[np.integer[Any]], Offsets]
 """Documents of ids: flat, in any integer type; and the offsets (documents + 1,) at which each begins and ends."""
+
+Show = Callable[[str, float, str], AbstractContextManager[Progress]]
+"""Gives what work with a title, a total and its unit reports to: `progress.progress` or `hidden`."""
+
+
+class _Hidden:
+    def update(self, done: float, note: str = "") -> None:
+        """Shows nothing."""
+
+
+def hidden(title: str, total: float, unit: str) -> AbstractContextManager[Progress]:  # noqa: ARG001  # as every Show
+    """Shows nothing of what work reports."""
+    return nullcontext(_Hidden())
 
 
 class Tokenizer(ABC):

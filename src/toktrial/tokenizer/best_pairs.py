@@ -1,7 +1,7 @@
 """Which pair is merged next: the counts and scores of all pairs that may still be chosen, in a table and a lazy max-heap.
 
 Whoever holds the stream keeps the counts right: the merge engine (merge_engine.py) holds it all, the shards of
-sharded_merges.py a part each.
+sharded_merges.py a part each. BPE's trainer (bpe_trainer.py) holds words instead.
 """
 
 import numpy as np

@@ -21,7 +21,7 @@ from toktrial.tokenizer.merge_engine import MergeEngine
 from toktrial.tokenizer.merge_rules import MergeRule
 from toktrial.tokenizer.pairs import Longs
 from toktrial.tokenizer.stream import cell_type, lay_out_documents
-from toktrial.tokenizer.word_numbers import number_words
+from toktrial.tokenizer.word_counts import number_words
 
 MERGE, DELETION, SUPERMERGE = 0, 1, 2
 
@@ -105,15 +105,16 @@ class _Learner:
         left, right, count = self._words.best()
         while len(self._live) < self._rule.vocab_size:
             pair = self._supers.best(max(count, self._rule.min_frequency), self._rule.vocab_size - len(self._live))
-            if pair is None and count < self._rule.min_frequency:
+            merged = pair[2] if pair else count
+            if merged < self._rule.min_frequency:
                 break
-            if pair is None:
+            if pair:
+                self._merge_words(*pair)
+            else:
                 self._merge_within_words(left, right, count)
                 left, right, count = self._words.best()
-            else:
-                self._merge_words(*pair)
             if on_step:
-                on_step(len(self._live), count)
+                on_step(len(self._live), merged)
         return self._events
 
     def _merge_within_words(self, left: int, right: int, count: int) -> None:

@@ -16,14 +16,14 @@ import pyarrow as pa
 from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.progress import Progress
-from toktrial.tokenizer.base import Ids, Offsets
+from toktrial.tokenizer.base import Ids, IdStream, Offsets, Show, hidden
 from toktrial.tokenizer.bpe import PRIMITIVE_FOLDER, BPETokenizer, OverBPETokenizer
 from toktrial.tokenizer.btm import encode_documents
+from toktrial.tokenizer.merge_rules import check_size
 from toktrial.tokenizer.pairs import EMPTY, IntArray, Keys, Longs, empty_table, find_slot, pair_key
 from toktrial.tokenizer.tkn import TknMiner, Window
 
 SEQUENCES_FILE = "sequences.parquet"
-DOCUMENTS_AT_ONCE = 10_000  # that are mined between two reports of progress
 
 
 class TKNTokenizer(OverBPETokenizer):
@@ -56,18 +56,22 @@ class TKNTokenizer(OverBPETokenizer):
         primitive: BPETokenizer | None = None,
         max_window: int = 8,
         bank_size: int = 65_536,
-    ) -> "TKNTokenizer":
+        ids: IdStream | None = None,
+        show: Show = hidden,
+    ) -> Self:
         """Learns a primitive tokenizer (or takes a ready one), and the sequences of its tokens: see `mine_sequences`.
 
-        documents: any iterable of str; one that can be read only once is spooled to disk. Raises ValueError for a lone
-        surrogate.
+        documents: any iterable of str; one that can be read only once is spooled to disk. ids: the documents as the ready
+        primitives, where they are known. Raises ValueError for a lone surrogate, TrialError if the primitives alone are more
+        than `vocab_size`.
         """
         documents = Documents.of(documents)
         if primitive is None:
             primitive = BPETokenizer.train(documents, primitive_vocab_size, min_frequency)
-        ids, offsets = encode_documents(primitive, documents)
+        stream, offsets = ids or encode_documents(primitive, documents)
         rule = MiningRule(vocab_size, min_frequency, max_window, bank_size)
-        return cls(primitive, mine_sequences(ids, offsets, primitive.token_bytes, rule))
+        with show("mining sequences", stream.size, "token") as shown:
+            return cls(primitive, mine_sequences(stream, offsets, primitive.token_bytes, rule, shown))
 
     def _encode_primitives(self, primitives: Ids, offsets: Offsets) -> tuple[Ids, Offsets]:
         ids, ids_offsets = np.empty(primitives.size, dtype=np.uint32), np.zeros_like(offsets)
@@ -117,17 +121,15 @@ def mine_sequences(
 
     Of windows emitted equally often, the one emitted first goes first. One whose bytes are an entry already is passed over.
     There are fewer where no other window was emitted `min_frequency` times. ids, offsets: documents of primitives; primitives:
-    their bytes; on_progress is told the primitives read.
+    their bytes; on_progress is told the primitives read. Raises TrialError for a vocab_size below the number of primitives.
     """
+    check_size(rule.vocab_size, len(primitives))
     miner = TknMiner(len(primitives), rule.max_window, rule.bank_size)
     counts = np.zeros(len(primitives), dtype=np.int64)
-    for first in range(0, offsets.size - 1, DOCUMENTS_AT_ONCE):
-        walls = offsets[first : first + DOCUMENTS_AT_ONCE + 1]
-        met = np.bincount(miner.mine(ids, walls)[0], minlength=counts.size)
+    for tokens, _ in miner.mine_in_parts(ids, offsets, on_progress):
+        met = np.bincount(tokens, minlength=counts.size)
         met[: counts.size] += counts
         counts = met
-        if on_progress:
-            on_progress.update(int(walls[-1]))
     counts[: len(primitives)] = 0
     known = set(primitives)
     chosen: list[Window] = []

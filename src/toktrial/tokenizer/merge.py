@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from toktrial import artifact, progress
-from toktrial.errors import TrialError
 from toktrial.tokenizer.merge_engine import MergeEngine
-from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, MergeRule, joined_entries, may_arise
+from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, MergeRule, check_size, joined_entries, may_arise
 from toktrial.tokenizer.pairs import PAIR_COLUMNS, IntArray, empty_table, grown
 from toktrial.tokenizer.stream import Cells, cell_type, lay_out_documents
 
@@ -236,11 +235,7 @@ class Learner:
     """The merges made so far, and how an engine makes more."""
 
     def __init__(self, state: MergeState, token_bytes: Sequence[bytes], rule: MergeRule) -> None:
-        if state.entries_wanted < len(token_bytes):
-            raise TrialError(
-                f"vocab_size is {state.entries_wanted}, but there are {len(token_bytes)} primitives already: "
-                "raise vocab_size, or take fewer primitives"
-            )
+        check_size(state.entries_wanted, len(token_bytes))
         self._entries_wanted, self._rule = state.entries_wanted, rule
         self._entries = joined_entries(token_bytes, state.merges)
         self._merges = [(left, right, new, count) for left, right, new, count in state.merges.tolist()]

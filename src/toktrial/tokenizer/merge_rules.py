@@ -195,6 +195,15 @@ def check_scope(scope: str) -> None:
         raise TrialError(f"there is no scope {scope!r}: {nearest_name(scope, SCOPES)}")
 
 
+def check_size(vocab_size: int, primitives: int) -> None:
+    """Raises TrialError for a vocabulary that has no room for so many primitives."""
+    if vocab_size < primitives:
+        raise TrialError(
+            f"vocab_size is {vocab_size}, but there are {primitives} primitives already: "
+            "raise vocab_size, or take fewer primitives"
+        )
+
+
 def joined_entries(primitives: Sequence[bytes], merges: Longs) -> list[bytes]:
     """Returns the bytes of the primitives and of one entry more for each merge (n, 2 or more columns): left id, right id.
 

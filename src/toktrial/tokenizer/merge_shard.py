@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from toktrial.tokenizer.encode_kernels import encode_stream, merge_tables
-from toktrial.tokenizer.merge_kernels import Scratch, count_neighbours, keep_new_pairs, replace
+from toktrial.tokenizer.merge_kernels import Scratch, count_neighbours, keep_new_pairs, replace, reuse
 from toktrial.tokenizer.merge_rules import joined_entries, word_flags
 from toktrial.tokenizer.merged_stream import MergedStream
 from toktrial.tokenizer.pairs import (
@@ -163,7 +163,7 @@ class MergeShard:
                 merging.stream, self._keys, self._pairs, merging.positions, merging.scratch, self._arisen, merging.room
             )
         for start, end in self._arisen.slices.tolist():
-            merging.reuse(start, end)
+            reuse(merging.room, start, end)
         self._arisen = None
 
     def documents(self) -> tuple[IntArray, Longs]:

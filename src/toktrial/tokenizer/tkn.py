@@ -6,7 +6,7 @@ All three work on chunks of whole documents, so that a corpus need not fit in me
 the offsets (documents + 1,) at which its documents begin and end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from toktrial import artifact
 from toktrial.errors import TrialError
+from toktrial.progress import Progress
 from toktrial.tokenizer.mine_kernels import (
     DOCUMENT,
     EMITTED,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 Window = tuple[int, ...]
 
+DOCUMENTS_AT_ONCE = 10_000  # that are mined between two reports of progress
 GRAPH_FILE = "graph.parquet"
 EDGE_COLUMNS = ("left", "right", "count")
 TABLE_WRITERS = {".csv": "write_csv", ".parquet": "write_parquet"}
@@ -95,6 +97,16 @@ class TknMiner:
         if self.max_window == 1:
             return ids, offsets
         return self._mine(ids, np.ascontiguousarray(offsets, dtype=np.int64))
+
+    def mine_in_parts(
+        self, ids: IntArray, offsets: IntArray, on_progress: Progress | None = None
+    ) -> Iterator[tuple[IntArray, IntArray]]:
+        """Yields the same of many documents, chunk by chunk; on_progress is told the ids read."""
+        for first in range(0, offsets.size - 1, DOCUMENTS_AT_ONCE):
+            chunk = offsets[first : first + DOCUMENTS_AT_ONCE + 1]
+            yield self.mine(ids, chunk)
+            if on_progress:
+                on_progress.update(int(chunk[-1]))
 
     def _mine(self, ids: IntArray, offsets: Longs) -> tuple[Longs, Longs]:
         tokens, token_offsets = np.empty(int(offsets[-1] - offsets[0]), dtype=np.int64), np.zeros_like(offsets)

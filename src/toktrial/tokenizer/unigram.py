@@ -19,7 +19,7 @@ import pyarrow as pa
 from toktrial.corpus.documents import Documents, flat_buffers
 from toktrial.errors import TrialError
 from toktrial.progress import Progress
-from toktrial.tokenizer.base import END_OF_TEXT, Ids, Offsets
+from toktrial.tokenizer.base import END_OF_TEXT, Ids, Offsets, Show, hidden
 from toktrial.tokenizer.bpe import check_vocab_size, read_batches
 from toktrial.tokenizer.transformers_files import (
     BYTE_LEVEL,
@@ -43,21 +43,16 @@ class UnigramTokenizer(WrittenTokenizer):
     recipe = "unigram"
 
     @classmethod
-    def train(cls, documents: Iterable[str], vocab_size: int, on_progress: Progress | None = None) -> Self:
+    def train(cls, documents: Iterable[str], vocab_size: int, show: Show = hidden) -> Self:
         """Learns `vocab_size` entries, `<|endoftext|>` and the 256 bytes among them, from any iterable of str.
 
-        Fewer where the text holds fewer. `on_progress` is told the bytes read. Raises TrialError for a vocabulary too small to
-        hold every byte and where sentencepiece is missing, ValueError for a lone surrogate.
+        Fewer where the text holds fewer. Raises TrialError for a vocabulary too small to hold every byte and where
+        sentencepiece is missing, ValueError for a lone surrogate.
         """
         check_vocab_size(vocab_size)
-        counts = count_words(Documents.of(documents), on_progress)
-        unseen = [CHARACTER_OF_BYTE[byte] for byte in sorted(set(range(256)).difference(*counts))]
-        pieces = []
-        if counts:
-            model = learn_model(counts, vocab_size - len(unseen))
-            pieces = [(model.id_to_piece(token), model.get_score(token)) for token in range(1, model.vocab_size())]
-        rarest = min((score for _, score in pieces), default=0.0)
-        pieces += [(character, rarest - UNSEEN_PENALTY) for character in unseen]
+        documents = Documents.of(documents)
+        with show("counting words for the Unigram LM", documents.bytes, "B") as shown:
+            pieces = _learned_pieces(count_words(documents, shown), vocab_size)
         learned = {"type": "Unigram", "unk_id": None, "byte_fallback": False, "vocab": [(END_OF_TEXT, 0.0), *pieces]}
         return cls(lossless_tokenizer_json(BYTE_LEVEL | {"add_prefix_space": False}, learned))
 
@@ -84,6 +79,17 @@ class UnigramTokenizer(WrittenTokenizer):
             return tuple(token.id for token in model.tokenize(spell(word)))
 
         return ids_of
+
+
+def _learned_pieces(counts: Counter[bytes], vocab_size: int) -> list[tuple[str, float]]:
+    """Returns the entries but `<|endoftext|>`, as they are spelled, with their log-probabilities; every byte is among them."""
+    unseen = [CHARACTER_OF_BYTE[byte] for byte in sorted(set(range(256)).difference(*counts))]
+    pieces = []
+    if counts:
+        model = learn_model(counts, vocab_size - len(unseen))
+        pieces = [(model.id_to_piece(token), model.get_score(token)) for token in range(1, model.vocab_size())]
+    rarest = min((score for _, score in pieces), default=0.0)
+    return pieces + [(character, rarest - UNSEEN_PENALTY) for character in unseen]
 
 
 def words_of(text: bytes) -> Iterator[bytes]:
