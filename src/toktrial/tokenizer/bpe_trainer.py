@@ -120,15 +120,15 @@ class _Learner:
         """Replaces the pair by the new id everywhere, and keeps the pairs that arise and are frequent enough."""
         best = self._best
         self._words.spans[new] = self._words.spans[left] + self._words.spans[right]
-        slot = find_slot(best.keys, pair_key(left, right))
-        places = self._places[best.pairs[slot, SLICE_START] : best.pairs[slot, SLICE_END]]
+        slot = find_slot(best.table.keys, pair_key(left, right))
+        places = self._places[best.table.values[slot, SLICE_START] : best.table.values[slot, SLICE_END]]
         events, touched, lowered = _replace(*self._words, places, left, right, new, self._vocab_size, self._work, self._events)
         best.make_room(touched)
         self._make_room(events)
         new_keys = np.empty(touched, dtype=np.uint64)
         kept, self._used_places = _keep_pairs(
-            best.keys, best.pairs, self._places, self._used_places, self._work, self._events[:, :events], touched, lowered,
-            left, right, new, self._vocab_size, best.threshold, new_keys,
+            best.table.keys, best.table.values, self._places, self._used_places, self._work, self._events[:, :events],
+            touched, lowered, left, right, new, self._vocab_size, best.threshold, new_keys,
         )  # fmt: skip
         best.add(new_keys[:kept])
 

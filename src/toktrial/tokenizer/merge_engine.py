@@ -92,8 +92,8 @@ class MergeEngine:
         merging.add_entry(left, right, new, flags_of(entry))
         merged, new_pairs = merge_pair(
             merging.stream,
-            best.keys,
-            best.pairs,
+            best.table.keys,
+            best.table.values,
             merging.positions,
             merging.scratch,
             left,

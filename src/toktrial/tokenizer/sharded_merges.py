@@ -42,7 +42,7 @@ from toktrial.tokenizer.best_pairs import BestPairs
 from toktrial.tokenizer.merge import BY_FREQUENCY, Learner, MergeCheckpoint, MergeList, MergeState, OnMerge
 from toktrial.tokenizer.merge_rules import ENDS, STARTS, WORDS, MergeRule, flags_of, may_arise
 from toktrial.tokenizer.merge_shard import Changes, MergeShard
-from toktrial.tokenizer.pairs import IntArray, Keys, Longs, PairCounts, add_counts, added_up, enter_pairs
+from toktrial.tokenizer.pairs import IntArray, Keys, Longs, PairTable, add_counts, added_up, enter_pairs
 from toktrial.tokenizer.stream import USABLE_CORES, Cells, cell_type
 
 
@@ -191,10 +191,10 @@ class ShardedMergeEngine:
         # A pair that is rarer than `least` in every shard is rarer than the threshold in all of them together.
         least = -(-best.threshold // len(self._shards))
         merged = np.zeros(len(batch), dtype=np.int64)
-        new_counts, reports = PairCounts(), PairCounts()
+        new_counts, reports = PairTable(), PairTable()
         reply: Changes
         for reply in self._shards.call("merge", self._arisen, batch, least):
-            entered = add_counts(best.keys, best.pairs, np.array(reply.keys), np.array(reply.counts))
+            entered = add_counts(best.table.keys, best.table.values, np.array(reply.keys), np.array(reply.counts))
             assert not entered, f"a shard changed {entered} pairs that are not kept"
             new_counts.add(reply.new_keys, reply.new_counts)
             reports.add(reply.new_keys, np.ones(reply.new_keys.size, dtype=np.int64))
@@ -211,7 +211,7 @@ class ShardedMergeEngine:
         kept = counts >= best.threshold
         self._arisen = keys[kept]
         best.make_room(self._arisen.size)
-        enter_pairs(best.keys, best.pairs, self._arisen, np.stack([counts[kept]] * 2, axis=1))
+        enter_pairs(best.table.keys, best.table.values, self._arisen, np.stack([counts[kept]] * 2, axis=1))
         best.add(self._arisen)
         self._batch, self._counts, self._waiting = [], [], _Parts()
 
