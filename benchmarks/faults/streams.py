@@ -17,6 +17,7 @@ from faults.difference import Difference
 from toktrial import progress
 from toktrial.tokenizer import reference
 from toktrial.tokenizer.merge import learn_merges_of_stream
+from toktrial.tokenizer.merge_rules import MergeRule
 
 # Parts of words, words with and without a space before them, punctuation, parts of a character, what others spell joined.
 ENTRIES = (b"a", b"b", b"ab", b"aa", b"ba", b" a", b" th", b"ing", b".", b" ", b", ", b"\xc3", b"\xa4", b"7", b'."', b"a.")
@@ -106,11 +107,13 @@ def check(case: Case) -> int:
         offsets,
         case.entries,
         case.vocab_size,
-        case.min_frequency,
-        score=case.score,
-        scope=case.scope,
-        refresh_every=case.refresh_every,
-        pairs_kept_per_merge=case.pairs_kept_per_merge,
+        MergeRule(
+            case.min_frequency,
+            case.score,
+            case.scope,
+            refresh_every=case.refresh_every,
+            pairs_kept_per_merge=case.pairs_kept_per_merge,
+        ),
     )
     left = [learned.ids[start:end].tolist() for start, end in itertools.pairwise(learned.offsets.tolist())]
     for what, found, right in (

@@ -11,7 +11,7 @@ from toktrial import artifact
 from toktrial.corpus.config import HUB_PREFIX
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
-from toktrial.tokenizer.config import BoundlessBPERecipe, BPERecipe, BytesRecipe, FileRecipe, TKNRecipe, UnigramRecipe
+from toktrial.tokenizer.config import BPERecipe, FileRecipe, PrimitiveRecipe
 from toktrial.trial_folder import TrialFolder
 
 if TYPE_CHECKING:
@@ -69,13 +69,10 @@ def _sampled_text(trial: TrialFolder) -> TextPlan:
 
 def sampled_tokens(protocol: Protocol, documents: "Documents", allow_code: bool = False) -> dict[str, int]:
     """Returns how many tokens each track makes of documents, closing ids included, with a tokenizer learned from them alone."""
-    from toktrial.tokenizer.boundless import BoundlessBPETokenizer
     from toktrial.tokenizer.bpe import BPETokenizer
-    from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
-    from toktrial.tokenizer.longest_match import TKNTokenizer
-    from toktrial.tokenizer.single_bytes import BytesTokenizer
+    from toktrial.tokenizer.btm import encode_documents
+    from toktrial.tokenizer.load import train
     from toktrial.tokenizer.sources import load_file_track
-    from toktrial.tokenizer.unigram import UnigramTokenizer
 
     tracks = protocol.sized_tracks
     full = BPETokenizer.train(documents, max(recipe.vocab_size for recipe in tracks.values()))
@@ -84,17 +81,11 @@ def sampled_tokens(protocol: Protocol, documents: "Documents", allow_code: bool 
         tokenizer: Tokenizer
         if isinstance(recipe, BPERecipe):
             tokenizer = full.cut(recipe.vocab_size)
-        elif isinstance(recipe, BytesRecipe):
-            tokenizer = BytesTokenizer()
-        elif isinstance(recipe, UnigramRecipe):
-            tokenizer = UnigramTokenizer.train(documents, recipe.vocab_size)
-        elif isinstance(recipe, BoundlessBPERecipe):
-            tokenizer = BoundlessBPETokenizer.train(documents, recipe.vocab_size, recipe.min_frequency, recipe.tau)
         elif isinstance(recipe, FileRecipe):
             tokenizer = load_file_track(recipe, documents, allow_code)
+        elif isinstance(recipe, PrimitiveRecipe):
+            tokenizer = train(recipe, documents, primitive=full.cut(recipe.primitive_vocab_size))
         else:
-            primitive = full.cut(recipe.primitive_vocab_size)
-            kind, rule = (TKNTokenizer, recipe.rule) if isinstance(recipe, TKNRecipe) else (BTMTokenizer, recipe.btm.rule)
-            tokenizer = kind.train(documents, recipe.vocab_size, primitive=primitive, **rule)
+            tokenizer = train(recipe, documents)
         found[track] = encode_documents(tokenizer, documents)[0].size + len(documents)
     return found

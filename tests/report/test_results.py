@@ -220,7 +220,8 @@ def test_the_seconds_of_every_stage_are_told(whole_trial: Path) -> None:
         "tuning of rates",
         *(f"{stage}, {track}" for track in ("bpe", "btm") for stage in (*of_runs, "minimal pairs", "sums over cuts")),
         *(f"{stage}, A/A control" for stage in (*of_runs, "sums over cuts")),
-        "account of the vocabularies", "floors", "intrinsic measures", "overlap", "where the bits go", "measures of the samples",
+        "account of the vocabularies", "floors", "intrinsic measures", "overlap", "where the bits go",
+        "measures of the samples",
         "known words of the minimal pairs",
     ]  # fmt: skip
     assert all(seconds and seconds > 0 for stage, seconds in taken.items() if not stage.startswith("compilation"))

@@ -3,6 +3,7 @@
 import functools
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,12 +16,22 @@ from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.tokenizer import boundless_learning, reference_boundless
 from toktrial.tokenizer.boundless import BoundlessBPETokenizer
-from toktrial.tokenizer.boundless_learning import DELETION, MERGE, SUPERMERGE, Event, may_join
+from toktrial.tokenizer.boundless_learning import (
+    DELETION,
+    MERGE,
+    SUPERMERGE,
+    BoundlessRule,
+    Event,
+    learn_boundless,
+    may_join,
+)
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.config import BoundlessBPERecipe, BPERecipe, Recipe
+from toktrial.tokenizer.encode_kernels import encode_stream
 from toktrial.tokenizer.load import load_tokenizer
+from toktrial.tokenizer.merge_rules import MergeRule
 from toktrial.tokenizer.stage import prepare_tokenizers
-from toktrial.tokenizer.word_numbers import number_words
+from toktrial.tokenizer.word_counts import number_words
 
 KINDS = {"merge": MERGE, "deletion": DELETION, "supermerge": SUPERMERGE}
 # Few letters, and words that are beginnings, ends and repetitions of others: ties, overlaps and deletions everywhere.
@@ -69,7 +80,7 @@ def test_learning_and_its_own_texts_cuts_equal_the_twins(
 def test_keeping_few_pairs_changes_nothing(texts: list[str], tau: float) -> None:
     """The engine then counts its pairs anew, again and again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(boundless_learning, "PAIRS_KEPT_PER_MERGE", 0.0)
+        patch.setattr(boundless_learning, "MergeRule", functools.partial(MergeRule, pairs_kept_per_merge=0.0))
         assert_equal_to_the_twin(texts, 285, 1, tau)
 
 
@@ -177,3 +188,27 @@ def test_the_track(tmp_path: Path, storybook: list[str]) -> None:
     assert prepare_tokenizers(tracks, 500, documents, "corpus", tmp_path) == first
     with pytest.raises(TrialError, match="tau must be above 0"):
         BoundlessBPERecipe(tau=0.0)
+
+
+def test_more_words_than_the_merges_table_has_ids_are_apart_all_the_same(
+    boundless: BoundlessBPETokenizer, corpus: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table mixes ids up from 2^21 on, so however many words a text has, the ids of its stream must not go that far."""
+    seen: list[int] = []
+
+    def seen_encode_stream(ids: Any, offsets: Any, tables: Any) -> Any:
+        seen.append(int(ids.max()))
+        return encode_stream(ids, offsets, tables)
+
+    monkeypatch.setattr("toktrial.tokenizer.boundless.encode_stream", seen_encode_stream)
+    text = " ".join([corpus[0], *(f"x{number}y" for number in range(30_000))])
+    assert boundless.decode(boundless.encode(text)) == text
+    assert seen[0] < 2 * boundless.vocab_size
+
+
+def test_progress_is_told_the_count_of_every_step(storybook: list[str]) -> None:
+    heard: list[int] = []
+    words = boundless_learning.words_of(Documents.of(storybook[:40]))
+    events = learn_boundless(*words, BoundlessRule(500, 2, 1.1), lambda entries, count: heard.append(count))  # noqa: ARG005
+    assert {event.kind for event in events} == {MERGE, SUPERMERGE}
+    assert heard == [event.occurrences for event in events]

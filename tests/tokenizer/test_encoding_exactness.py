@@ -21,6 +21,7 @@ from toktrial.tokenizer import reference
 from toktrial.tokenizer.base import END_OF_TEXT
 from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
 from toktrial.tokenizer.merge import learn_merges_of_stream
+from toktrial.tokenizer.merge_rules import MergeRule
 
 ALL_DATA = os.environ.get("TOKTRIAL_ALL_DATA") == "1"
 EVERY = 1 if ALL_DATA else 100  # one document of so many is compared
@@ -123,7 +124,7 @@ def test_blimp_sentences(tokenizer_of_stories: BTMTokenizer, shared_data: Path) 
 def test_stories_afresh_are_what_training_left_behind(tokenizer_of_stories: BTMTokenizer, all_stories: list[str]) -> None:
     primitive, scope = tokenizer_of_stories.primitive, tokenizer_of_stories.scope
     ids, offsets = encode_documents(primitive, Documents.of(all_stories))
-    learned = learn_merges_of_stream(ids, offsets, primitive.token_bytes, 16_384, scope=scope)
+    learned = learn_merges_of_stream(ids, offsets, primitive.token_bytes, 16_384, MergeRule(scope=scope))
     assert learned.merges.tolist() == tokenizer_of_stories.merges.tolist()
     left_behind = [learned.ids[start:end].tolist() for start, end in itertools.pairwise(learned.offsets.tolist())]
     assert [ids.tolist() for ids in tokenizer_of_stories.encode_batch(all_stories)] == left_behind

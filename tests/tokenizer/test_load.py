@@ -101,7 +101,16 @@ def test_a_damaged_manifest_is_noticed(tmp_path: Path, content: str, storybook: 
 
 
 def test_files_that_are_whole_but_make_no_tokenizer(tmp_path: Path) -> None:
-    for content in ("", "{}", '{"model": {}}', '{"model": {"vocab": {"<|endoftext|>": 0, "\\ud83d": 1}}}'):
+    for content in (
+        "",
+        "{}",
+        "[]",
+        "null",
+        '{"model": []}',
+        '{"model": {"vocab": [3]}}',
+        '{"model": {}}',
+        '{"model": {"vocab": {"<|endoftext|>": 0, "\\ud83d": 1}}}',
+    ):
         with artifact.publish(tmp_path / "tokenizer", "f" * 64, {"recipe": "bpe"}) as partial:
             (partial / "tokenizer.json").write_text(content)
         with pytest.raises(TrialError, match="cannot be read"):

@@ -119,6 +119,12 @@ def test_sequences_of_another_tokenizer_are_refused(sequences: Any) -> None:
         TKNTokenizer(BYTES, sequences)
 
 
+def test_a_vocabulary_smaller_than_the_primitives_is_refused(storybook: list[str]) -> None:
+    with pytest.raises(TrialError, match="vocab_size is 299, but there are 300 primitives"):
+        TKNTokenizer.train(storybook[:60], 299, 300)
+    assert TKNTokenizer.train(storybook[:60], 300, 300).sequences == []
+
+
 def test_the_track(tmp_path: Path, storybook: list[str]) -> None:
     documents = Documents.of(storybook[:100])
     recipe = TKNRecipe(primitive_vocab_size=300, max_window=4)

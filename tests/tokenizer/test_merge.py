@@ -1,5 +1,6 @@
 """The merge engine against its judge: golden cases, the slow reference, and what must hold for every stream."""
 
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 
 from toktrial.errors import TrialError
 from toktrial.tokenizer import merge_engine, reference, stream
-from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, learn_merges, learn_merges_of_stream
-from toktrial.tokenizer.merge_rules import SCOPES, word_flags
+from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, MergeState, learn_merges, learn_merges_of_stream
+from toktrial.tokenizer.merge_rules import SCOPES, MergeRule, word_flags
 from toktrial.tokenizer.pairs import parts_of
 from toktrial.tokenizer.stream import count_stream_pairs, lay_out_documents, stream_of
 
@@ -34,7 +35,7 @@ def assert_equal_to_reference(
     documents: list[list[int]], token_bytes: list[bytes], vocab_size: int, min_frequency: int, **options: Any
 ) -> LearnedMerges:
     expected = reference.learn_merges(documents, token_bytes, vocab_size, min_frequency)
-    learned = learn_merges_of_stream(*flatten(documents), token_bytes, vocab_size, min_frequency, **options)
+    learned = learn_merges_of_stream(*flatten(documents), token_bytes, vocab_size, MergeRule(min_frequency, **options))
     assert learned.merges.tolist() == [list(merge) for merge in expected.merges]
     assert learned.passed_over == expected.passed_over
     assert unflatten(learned) == expected.documents
@@ -152,8 +153,8 @@ def test_interrupted_again_and_again_it_goes_on_from_its_last_recount(tmp_path: 
     rng = np.random.default_rng(13)
     documents: list[list[int]] = [(rng.zipf(1.3, size=400).clip(max=6) - 1).tolist() for _ in range(20)]
     entries = [b"a", b" b", b" ", b"c", b".", b"aa"]  # the last is what `a` and `a` would spell
-    arguments: dict[str, Any] = {"vocab_size": 46, "score": score, "scope": scope, "refresh_every": 4}
-    whole = learn_merges_of_stream(*flatten(documents), entries, **arguments)
+    rule = MergeRule(score=score, scope=scope, refresh_every=4)
+    whole = learn_merges_of_stream(*flatten(documents), entries, 46, rule)
     path = tmp_path / "merges.npz"
     heard: list[int] = []
 
@@ -166,7 +167,7 @@ def test_interrupted_again_and_again_it_goes_on_from_its_last_recount(tmp_path: 
         try:
             checkpoint = MergeCheckpoint(path, "these inputs", every_seconds=0)
             learned = learn_merges_of_stream(
-                *flatten(documents), entries, **arguments, on_merge=stop_now_and_then, checkpoint=checkpoint
+                *flatten(documents), entries, 46, rule, on_merge=stop_now_and_then, checkpoint=checkpoint
             )
             break
         except StoppedError:
@@ -176,6 +177,29 @@ def test_interrupted_again_and_again_it_goes_on_from_its_last_recount(tmp_path: 
     assert learned.merges.tolist() == whole.merges.tolist()
     assert learned.passed_over == whole.passed_over
     assert unflatten(learned) == unflatten(whole)
+
+
+def test_every_flipped_bit_of_a_checkpoint_is_noticed_and_none_stops_the_learning(tmp_path: Path) -> None:
+    checkpoint, rows = MergeCheckpoint(tmp_path / "merges.npz", "these inputs"), np.zeros((1, 4), dtype=np.int64)
+    checkpoint.save(MergeState(np.arange(30, dtype=np.uint16), 300, rows, rows[:, :2]))
+    whole = (tmp_path / "merges.npz").read_bytes()
+    for place, bit in itertools.product(range(len(whole)), (1, 32, 128)):
+        (tmp_path / "merges.npz").write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
+        saved = checkpoint.load()
+        assert saved is None or (saved.entries_wanted == 300 and saved.cells.tolist() == list(range(30)))
+
+
+def test_a_checkpoint_of_another_version_is_named_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = np.zeros((0, 4), dtype=np.int64)
+    older: dict[str, Any] = {"fingerprint": "some", "cells": rows[:, 0], "merges": rows, "passed_over": rows[:, :2]}
+    for saved in (older, older | {"entries_wanted": 9, "of_the_future": 1}):
+        np.savez(tmp_path / "merges.npz", **saved)
+        assert MergeCheckpoint(tmp_path / "merges.npz", "others").load() is None
+        assert not capsys.readouterr().err
+        assert MergeCheckpoint(tmp_path / "merges.npz", "some").load() is None
+        said = capsys.readouterr().err
+        assert "merges.npz was written by another version of toktrial: learning the merges from the start" in said
+        assert "damaged" not in said
 
 
 def test_a_checkpoint_of_other_inputs_or_a_damaged_one_is_left_alone(

@@ -16,7 +16,7 @@ from toktrial.errors import TrialError
 from toktrial.tokenizer import reference
 from toktrial.tokenizer.encode_kernels import LONGEST_PLAIN_PIECE, encode_stream, merge_tables
 from toktrial.tokenizer.merge import LearnedMerges, learn_merges, learn_merges_of_stream
-from toktrial.tokenizer.merge_rules import NO_TOKEN, SCOPES, SCORES, may_merge, resolve_score, word_flags
+from toktrial.tokenizer.merge_rules import NO_TOKEN, SCOPES, SCORES, MergeRule, may_merge, resolve_score, word_flags
 from toktrial.tokenizer.pairs import IntArray
 
 # Parts of words, words with and without a space before them, punctuation, space, a letter beyond ASCII, a digit.
@@ -43,9 +43,8 @@ def assert_twins_agree(
     documents: Sequence[Sequence[int]], vocab_size: int, min_frequency: int, score: str, scope: str, refresh_every: int
 ) -> LearnedMerges:
     expected = reference.learn_merges(documents, ENTRIES, vocab_size, min_frequency, SCORES[score], scope, refresh_every)
-    learned = learn_merges_of_stream(
-        *flatten(documents), ENTRIES, vocab_size, min_frequency, score=score, scope=scope, refresh_every=refresh_every
-    )
+    rule = MergeRule(min_frequency, score, scope, refresh_every=refresh_every)
+    learned = learn_merges_of_stream(*flatten(documents), ENTRIES, vocab_size, rule)
     assert learned.merges.tolist() == [list(merge) for merge in expected.merges]
     assert set(learned.passed_over) == set(expected.passed_over)
     assert unflatten(learned.ids, learned.offsets) == expected.documents

@@ -18,7 +18,7 @@ from toktrial.tokenizer.btm import BTMTokenizer
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, learn_merges, learn_merges_of_stream
-from toktrial.tokenizer.merge_rules import SCORES
+from toktrial.tokenizer.merge_rules import SCORES, MergeRule
 from toktrial.tokenizer.pruning import cut_pruned, cuts_of, new_ids
 from toktrial.tokenizer.stage import prepare_tokenizers
 
@@ -51,7 +51,9 @@ def test_learning_equals_the_twin(
     expected = reference.learn_merges(
         documents, ENTRIES, vocab_size, 2, SCORES[score], refresh_every=256, prune=prune, prunable=prunable.tolist()
     )
-    learned = learn_merges_of_stream(*flat(documents), ENTRIES, vocab_size, score=score, prune=prune, prunable=prunable)
+    learned = learn_merges_of_stream(
+        *flat(documents), ENTRIES, vocab_size, MergeRule(score=score, prune=prune), prunable=prunable
+    )
     assert learned.merges.tolist() == [list(merge) for merge in expected.merges]
     assert learned.pruned.tolist() == expected.pruned
     assert lists(learned.ids, learned.offsets) == expected.documents
@@ -83,8 +85,8 @@ def test_interrupted_it_goes_on_to_the_same_end(tmp_path: Path, score: str) -> N
     rng = np.random.default_rng(5)
     words = rng.integers(0, 4, size=(40, 6))
     documents: list[list[int]] = [words[rng.zipf(1.3, size=60).clip(max=40) - 1].ravel().tolist() for _ in range(20)]
-    arguments: dict[str, Any] = {"vocab_size": 60, "prune": 12, "score": score, "refresh_every": 4}
-    whole = learn_merges_of_stream(*flat(documents), ENTRIES, **arguments)
+    rule = MergeRule(prune=12, score=score, refresh_every=4)
+    whole = learn_merges_of_stream(*flat(documents), ENTRIES, 60, rule)
     assert whole.pruned.size > 10
     heard: list[int] = []
 
@@ -97,9 +99,7 @@ def test_interrupted_it_goes_on_to_the_same_end(tmp_path: Path, score: str) -> N
         while True:
             checkpoint = MergeCheckpoint(tmp_path / "merges.npz", "these inputs", every_seconds=0)
             try:
-                return learn_merges_of_stream(
-                    *flat(documents), ENTRIES, **arguments, on_merge=stop_now_and_then, checkpoint=checkpoint
-                )
+                return learn_merges_of_stream(*flat(documents), ENTRIES, 60, rule, stop_now_and_then, checkpoint=checkpoint)
             except StoppedError:
                 continue
 

@@ -14,6 +14,7 @@ from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer, encode_documents
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokenizer.merge import learn_merges_of_stream
+from toktrial.tokenizer.merge_rules import MergeRule
 from toktrial.tokenizer.sharded_merges import cut_documents, learn_merges_of_shards
 
 ray = pytest.importorskip("ray", reason="Ray is an extra: pip install 'toktrial[ray]'")
@@ -58,7 +59,7 @@ def test_equal_to_the_engine_although_an_actor_dies(
             kill(1)  # another must go on from merges before the last recount, and merges since
             killed_after.append(entries)
 
-    learned = learn_merges_of_shards(shards, primitive.token_bytes, 900, pairs_kept_per_merge=0.2, on_merge=kill_once)
+    learned = learn_merges_of_shards(shards, primitive.token_bytes, 900, MergeRule(pairs_kept_per_merge=0.2), kill_once)
     left_behind = [ids for documents in shards.call("documents") for ids, _ in documents]
     assert learned.merges.tolist() == expected.merges.tolist()
     assert killed_after

@@ -15,7 +15,7 @@ from toktrial.tokenizer import reference
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
 from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, MergeList, learn_merges_of_stream
-from toktrial.tokenizer.merge_rules import SCOPES, SCORES
+from toktrial.tokenizer.merge_rules import SCOPES, SCORES, MergeRule
 from toktrial.tokenizer.merge_shard import MergeShard
 from toktrial.tokenizer.pairs import IntArray
 from toktrial.tokenizer.sharded_merges import ThreadShards, cut_documents, learn_merges_of_shards
@@ -100,7 +100,7 @@ def test_equal_to_the_reference(
     expected = reference.learn_merges(documents, ENTRIES, vocab_size, min_frequency, SCORES[score], scope, 5, max_words)
     shards = PlainShards(list(cut_documents(*flatten(documents), n_shards)))
     learned = learn_merges_of_shards(
-        shards, ENTRIES, vocab_size, min_frequency, None, score, scope, max_words, 5, pairs_kept_per_merge
+        shards, ENTRIES, vocab_size, MergeRule(min_frequency, score, scope, max_words, 0, 5, pairs_kept_per_merge)
     )
     assert_equal(learned, expected)
     assert shards.all_documents() == expected.documents
@@ -111,7 +111,7 @@ def test_golden_cases(golden_merges: list[dict[str, Any]], n_shards: int) -> Non
     for case in golden_merges:
         primitives = [bytes.fromhex(text) for text in case["primitives"]]
         shards = PlainShards(list(cut_documents(*flatten(case["documents"]), n_shards)))
-        learned = learn_merges_of_shards(shards, primitives, case["vocab_size"], case["min_frequency"])
+        learned = learn_merges_of_shards(shards, primitives, case["vocab_size"], MergeRule(case["min_frequency"]))
         assert learned.merges.tolist() == case["merges"], case["name"]
         assert [list(pair) for pair in learned.passed_over] == case["passed_over"], case["name"]
         assert shards.all_documents() == case["encoded"], case["name"]
@@ -122,22 +122,23 @@ def test_real_stories_in_few_rounds(train_stories: list[str]) -> None:
     primitive = BPETokenizer.train(train_stories, 512)
     stream = flatten([primitive.encode(story) for story in train_stories])
     for scope in SCOPES:
-        expected = learn_merges_of_stream(*stream, primitive.token_bytes, 2500, scope=scope)
+        expected = learn_merges_of_stream(*stream, primitive.token_bytes, 2500, MergeRule(scope=scope))
         parts = list(cut_documents(*stream, 3))
         shards = PlainShards([parts[2], parts[0], parts[1]])
-        learned = learn_merges_of_shards(shards, primitive.token_bytes, 2500, scope=scope, pairs_kept_per_merge=0.1)
+        rule = MergeRule(scope=scope, pairs_kept_per_merge=0.1)
+        learned = learn_merges_of_shards(shards, primitive.token_bytes, 2500, rule)
         assert_equal(learned, expected)
         assert learned.recounts > 0
         assert sum(shards.rounds) == len(learned.merges)
         assert scope == "words" or len(shards.rounds) < len(learned.merges) / 3
-        in_threads = learn_merges_of_shards(ThreadShards(cut_documents(*stream, 3)), primitive.token_bytes, 2500, scope=scope)
+        in_threads = learn_merges_of_shards(ThreadShards(cut_documents(*stream, 3)), primitive.token_bytes, 2500, rule)
         assert_equal(in_threads, expected)
 
 
 def test_what_ends_a_round() -> None:
     def rounds(documents: list[list[int]], entries: list[bytes], scope: str = "any") -> list[int]:
         shards = PlainShards([flatten(documents)])
-        learned = learn_merges_of_shards(shards, entries, len(entries) + 2, 1, scope=scope)
+        learned = learn_merges_of_shards(shards, entries, len(entries) + 2, MergeRule(1, scope=scope))
         assert_equal(learned, reference.learn_merges(documents, entries, len(entries) + 2, 1, scope=scope))
         return shards.rounds
 
@@ -160,7 +161,7 @@ def test_shards_may_be_empty_or_know_only_some_of_the_pairs() -> None:
     expected = reference.learn_merges(documents, ENTRIES, 20, 1)
     for parts in ([flatten([])] * 2 + [flatten(documents)], [flatten([document]) for document in documents]):
         shards = PlainShards(parts)
-        assert_equal(learn_merges_of_shards(shards, ENTRIES, 20, 1), expected)
+        assert_equal(learn_merges_of_shards(shards, ENTRIES, 20, MergeRule(1)), expected)
         assert shards.all_documents() == expected.documents
     assert len(learn_merges_of_shards(PlainShards([flatten([])]), ENTRIES, 20).merges) == 0
 
@@ -179,8 +180,8 @@ class StoppedError(Exception):
 @pytest.mark.parametrize(("score", "scope"), [("frequency", "any"), ("frequency", "words"), ("npmi", "any")])
 def test_interrupted_again_and_again_it_goes_on_from_its_checkpoint(tmp_path: Path, score: str, scope: str) -> None:
     stream = flatten(random_documents(13))
-    arguments: dict[str, Any] = {"vocab_size": 56, "score": score, "scope": scope, "refresh_every": 4}
-    whole = learn_merges_of_stream(*stream, ENTRIES, **arguments)
+    rule = MergeRule(score=score, scope=scope, refresh_every=4)
+    whole = learn_merges_of_stream(*stream, ENTRIES, 56, rule)
     heard: list[int] = []
 
     def stop_now_and_then(entries: int, count: int) -> None:  # noqa: ARG001
@@ -191,7 +192,7 @@ def test_interrupted_again_and_again_it_goes_on_from_its_checkpoint(tmp_path: Pa
     def go_on(on_merge: Callable[[int, int], None]) -> MergeList:
         checkpoint = MergeCheckpoint(tmp_path / "merges.npz", "these inputs", every_seconds=0)
         return learn_merges_of_shards(
-            ThreadShards(cut_documents(*stream, 2)), ENTRIES, **arguments, on_merge=on_merge, checkpoint=checkpoint
+            ThreadShards(cut_documents(*stream, 2)), ENTRIES, 56, rule, on_merge=on_merge, checkpoint=checkpoint
         )
 
     learned = None
@@ -216,8 +217,12 @@ def test_ids_and_numbers_that_make_no_sense_are_refused() -> None:
     with pytest.raises(TrialError, match="id 9 at position 1, but there are 8 entries"):
         learn_merges_of_shards(ThreadShards(cut_documents(*flatten([[0, 9]]), 1)), ENTRIES, 12)
     with pytest.raises(TrialError, match="min_frequency"):
-        learn_merges_of_shards(ThreadShards(cut_documents(*flatten([[0, 1]]), 1)), ENTRIES, 12, min_frequency=0)
+        MergeRule(min_frequency=0)
     with pytest.raises(TrialError, match="did you mean 'words'"):
-        learn_merges_of_shards(ThreadShards(cut_documents(*flatten([[0, 1]]), 1)), ENTRIES, 12, scope="word")
+        MergeRule(scope="word")
+    with pytest.raises(TrialError, match="vocab_size is 7, but there are 8 primitives"):
+        learn_merges_of_shards(ThreadShards(cut_documents(*flatten([[0, 1]]), 1)), ENTRIES, 7)
+    with pytest.raises(TrialError, match="take it with one shard"):
+        learn_merges_of_shards(ThreadShards(cut_documents(*flatten([[0, 1]]), 1)), ENTRIES, 12, MergeRule(prune=2))
     with pytest.raises(TrialError, match="shards must be at least 1, but is 0"):
         ThreadShards(cut_documents(*flatten([[0, 1]]), 0))

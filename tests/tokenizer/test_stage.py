@@ -10,7 +10,7 @@ from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
-from toktrial.tokenizer.config import BPERecipe, BTMRecipe, Recipe, primitive_names, tokenizer_names
+from toktrial.tokenizer.config import BPERecipe, BTMRecipe, FileRecipe, Recipe, primitive_names, tokenizer_names
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokenizer.stage import prepare_tokenizers
 from toktrial.tokenizer.tkn import PairGraph
@@ -134,6 +134,24 @@ def test_what_is_damaged_or_unfinished_is_made_again(trial: Path, documents: Doc
     assert stages_of(trial) == FOLDERS
     artifact.check_files(trial / folder)
     assert prepare_tokenizers(TRACKS, VOCAB_SIZE, documents, "corpus", trial) == fingerprints
+
+
+def test_a_checkpoint_of_a_finished_tokenizer_is_removed(trial: Path, documents: Documents) -> None:
+    """The process may have ended between the two."""
+    left_over = trial / "tokenizers" / f".{EXPERIMENTAL}.merges.npz"
+    left_over.write_bytes(b"merges")
+    prepare_tokenizers(TRACKS, VOCAB_SIZE, documents, "corpus", trial)
+    assert not left_over.exists()
+
+
+def test_a_file_track_of_a_damaged_manifest_is_made_again(trial: Path, documents: Documents) -> None:
+    path = trial / "tokenizers" / BASELINE / "tokenizer.json"
+    tracks: dict[str, Recipe] = {"file": FileRecipe(path=str(path))}
+    made = prepare_tokenizers(tracks, VOCAB_SIZE, documents, "corpus", trial)
+    manifest = trial / "tokenizers" / "file_tokenizer" / artifact.MANIFEST
+    manifest.write_text(manifest.read_text()[:40])
+    assert prepare_tokenizers(tracks, VOCAB_SIZE, documents, "corpus", trial) == made
+    artifact.check_files(manifest.parent)
 
 
 def test_a_damaged_file_that_is_needed_stops_the_stage(trial: Path, documents: Documents) -> None:

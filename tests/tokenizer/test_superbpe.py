@@ -20,7 +20,7 @@ from toktrial.tokenizer.btm import BTMTokenizer, SuperBPETokenizer, encode_docum
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe, Recipe, SuperBPERecipe
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokenizer.merge import learn_merges, learn_merges_of_stream
-from toktrial.tokenizer.merge_rules import SCOPES, SCORES, may_arise, words_of
+from toktrial.tokenizer.merge_rules import SCOPES, SCORES, MergeRule, may_arise, words_of
 from toktrial.tokenizer.stage import prepare_tokenizers
 
 ENTRIES = [b"a", b" a", b":", b" ", b"\n", b"7", b" the", b"\n\n", b" 19", b"."]
@@ -79,7 +79,7 @@ def test_the_whole_way_from_text_is_the_slow_twins(storybook: list[str]) -> None
 
 def test_encoding_afresh_gives_what_the_merges_left_behind(superbpe: SuperBPETokenizer, corpus: list[str]) -> None:
     ids, offsets = encode_documents(superbpe.primitive, Documents.of(corpus))
-    learned = learn_merges_of_stream(ids, offsets, superbpe.primitive.token_bytes, 1024, **SuperBPERecipe().btm.rule)
+    learned = learn_merges_of_stream(ids, offsets, superbpe.primitive.token_bytes, 1024, MergeRule(**SuperBPERecipe().btm.rule))
     assert learned.merges.tolist() == superbpe.merges.tolist()
     afresh, afresh_offsets = encode_documents(superbpe, Documents.of(corpus))
     assert np.array_equal(afresh, learned.ids)

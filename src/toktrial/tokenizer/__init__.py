@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from toktrial.tokenizer.merge import LearnedMerges as LearnedMerges
     from toktrial.tokenizer.merge import learn_merges as learn_merges
     from toktrial.tokenizer.merge import learn_merges_of_stream as learn_merges_of_stream
+    from toktrial.tokenizer.merge_rules import MergeRule as MergeRule
     from toktrial.tokenizer.single_bytes import BytesTokenizer as BytesTokenizer
     from toktrial.tokenizer.tkn import PairGraph as PairGraph
     from toktrial.tokenizer.tkn import SyncStream as SyncStream
@@ -32,6 +33,7 @@ _HOME = {
     "BytesTokenizer": "single_bytes",
     "FileTokenizer": "file",
     "LearnedMerges": "merge",
+    "MergeRule": "merge_rules",
     "PairGraph": "tkn",
     "SuperBPETokenizer": "btm",
     "SyncStream": "tkn",

@@ -3,9 +3,10 @@
 import itertools
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +14,30 @@ import pyarrow as pa
 
 from toktrial import artifact
 from toktrial.corpus.documents import utf8_length
+from toktrial.progress import Progress
 
 END_OF_TEXT = "<|endoftext|>"
 END_OF_TEXT_ID = 0
 VOCABULARY_FILE = "vocabulary.jsonl"
+HELD_OUT_DOCUMENTS = 1000  # measured on at most; a share of 1 in 100 is then known to about a third of itself
 
 Ids = npt.NDArray[np.uint32]
 Offsets = npt.NDArray[np.int64]
 IdStream = tuple[npt.NDArray[np.integer[Any]], Offsets]
 """Documents of ids: flat, in any integer type; and the offsets (documents + 1,) at which each begins and ends."""
+
+Show = Callable[[str, float, str], AbstractContextManager[Progress]]
+"""Gives what work with a title, a total and its unit reports to: `progress.progress` or `hidden`."""
+
+
+class _Hidden:
+    def update(self, done: float, note: str = "") -> None:
+        """Shows nothing."""
+
+
+def hidden(title: str, total: float, unit: str) -> AbstractContextManager[Progress]:  # noqa: ARG001  # as every Show
+    """Shows nothing of what work reports."""
+    return nullcontext(_Hidden())
 
 
 class Tokenizer(ABC):
@@ -51,9 +67,12 @@ class Tokenizer(ABC):
         """(entries, 2): the left and right entry of the first merge that makes each entry; -1 if no merge is known."""
         return np.full((self.vocab_size, 2), -1, dtype=np.int64)
 
-    @abstractmethod
     def encode(self, text: str) -> list[int]:
         """Returns the ids of a text. Raises ValueError for a lone surrogate, which UTF-8 cannot hold."""
+        utf8_length(text, "the text")
+        ids, _ = self.encode_arrow(pa.array([text], type=pa.large_string()))
+        encoded: list[int] = ids.tolist()
+        return encoded
 
     @abstractmethod
     def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
@@ -63,14 +82,20 @@ class Tokenizer(ABC):
         """Encodes texts that a model is trained on, which some recipes cut differently; otherwise as `encode_arrow`."""
         return self.encode_arrow(texts)
 
-    @abstractmethod
-    def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:
-        """Writes what `load_tokenizer` and `transformers` read into an existing folder; `held_out` as for `save`."""
+    def write_files(self, folder: Path, held_out: Sequence[str] = ()) -> None:  # noqa: ARG002  # as `transformers` files ask
+        """Writes what `load_tokenizer` and `transformers` read into an existing folder; `held_out` as for `save`.
+
+        Of every tokenizer, that is vocabulary.jsonl, for people and other programs: id, bytes in hexadecimal, and text.
+        """
+        with (folder / VOCABULARY_FILE).open("w", encoding="utf-8") as file:
+            for token, entry in enumerate(self.token_bytes):
+                line = {"id": token, "bytes": entry.hex(), "text": entry.decode(errors="replace")}
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     @classmethod
-    def read_files(cls, folder: Path) -> "Tokenizer":
+    @abstractmethod
+    def read_files(cls, folder: Path) -> Self:
         """Reads what `write_files` wrote."""
-        raise NotImplementedError(f"{cls.__name__} cannot be read from a folder")
 
     def encode_batch(self, texts: Iterable[str]) -> list[Ids]:
         """Returns the ids of every text. Raises ValueError for a lone surrogate, TypeError for a single text."""
@@ -102,7 +127,7 @@ class Tokenizer(ABC):
         """
         identity = {"recipe": self.recipe, "entries": [entry.hex() for entry in self.token_bytes]}
         with artifact.publish(Path(folder), artifact.fingerprint("tokenizer", identity), self.manifest()) as partial:
-            self.write_files(partial, held_out)
+            self.write_files(partial, list(itertools.islice(held_out, HELD_OUT_DOCUMENTS)))
 
     def manifest(self) -> dict[str, Any]:
         """Returns what a tokenizer's manifest says of it."""
@@ -120,11 +145,3 @@ def _as_arrow(texts: list[str]) -> pa.LargeStringArray:
         for index, text in enumerate(texts):
             utf8_length(text, f"text {index}")  # raises, naming the text
         raise
-
-
-def write_vocabulary(token_bytes: Sequence[bytes], folder: Path) -> None:
-    """Writes vocabulary.jsonl, for people and other programs: id, bytes in hexadecimal, and text."""
-    with (folder / VOCABULARY_FILE).open("w", encoding="utf-8") as file:
-        for token, entry in enumerate(token_bytes):
-            line = {"id": token, "bytes": entry.hex(), "text": entry.decode(errors="replace")}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")

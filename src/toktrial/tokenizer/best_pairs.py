@@ -1,35 +1,16 @@
 """Which pair is merged next: the counts and scores of all pairs that may still be chosen, in a table and a lazy max-heap.
 
 Whoever holds the stream keeps the counts right: the merge engine (merge_engine.py) holds it all, the shards of
-sharded_merges.py a part each.
+sharded_merges.py a part each. BPE's trainer (bpe_trainer.py) holds words instead.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from toktrial.errors import TrialError
 from toktrial.tokenizer import pairs
-from toktrial.tokenizer.merge_rules import FREQUENCY, Score
-from toktrial.tokenizer.pairs import COUNT, SCORED_COUNT, Floats, Heap, Keys, Longs
-
-
-@dataclass(frozen=True)
-class MergeRule:
-    """What is merged, in what order, and at what cost: see `learn_merges_of_stream`."""
-
-    min_frequency: int
-    score: Score
-    scope: str
-    max_words: int
-    refresh_every: int
-    pairs_kept_per_merge: float
-
-    @property
-    def by_frequency(self) -> bool:
-        """Whether a pair's score is its count, which other pairs' merges can only lower."""
-        return self.score.name == FREQUENCY
+from toktrial.tokenizer.merge_rules import MergeRule, resolve_score
+from toktrial.tokenizer.pairs import COUNT, SCORED_COUNT, Floats, Heap, Keys, Longs, PairTable
 
 
 class BestPairs:
@@ -39,12 +20,11 @@ class BestPairs:
         """`token_counts`: (vocab_size,) int64, which all scores but `frequency` need."""
         self.threshold = 0
         """Pairs of a lower count are not here; 0: nothing is counted yet."""
-        self._rule, self._score = rule, rule.score
+        self._rule, self._score = rule, resolve_score(rule.score)
         self._token_counts, self._tokens = token_counts, int(token_counts.sum())
         self._merges_done = merges_done
-        self.keys, self.pairs = pairs.empty_table(0, 0)
-        self._used_slots = 0
-        self._heap = Heap(np.zeros(0), self.keys[:0])
+        self.table = PairTable()
+        self._heap = Heap(np.zeros(0), self.table.keys[:0])
         self._heap_size = 0
 
     @property
@@ -79,16 +59,15 @@ class BestPairs:
 
     def fill(self, keys: Keys, values: Longs) -> None:
         """Forgets all pairs for these: keys (pairs,), values (pairs, columns); SCORED_COUNT is filled in."""
-        self.keys, self.pairs = pairs.empty_table(keys.size, values.shape[1])
-        pairs.enter_pairs(self.keys, self.pairs, keys, values)
-        self._used_slots = keys.size
+        self.table = PairTable(values.shape[1])
+        self.table.enter(keys, values)
         self._fill_heap()
 
     def take(self) -> tuple[int, int, int] | None:
         """Takes the best pair: left id, right id, count. None if no pair of the threshold is left."""
         while True:
             left, right, count, score_is_fresh, self._heap_size = pairs.take_best(
-                self._heap, self._heap_size, self.keys, self.pairs, self.threshold, self._rule.by_frequency
+                self._heap, self._heap_size, self.table.keys, self.table.values, self.threshold, self._rule.by_frequency
             )
             if left < 0:
                 return None
@@ -96,29 +75,28 @@ class BestPairs:
                 return int(left), int(right), int(count)
             counts = self._token_counts
             score = self._score.of_pair(int(count), int(counts[left]), int(counts[right]), self._tokens)
-            pairs.rescore_first(self._heap, self._heap_size, self.keys, self.pairs, score)
+            pairs.rescore_first(self._heap, self._heap_size, self.table.keys, self.table.values, score)
 
     def put_back(self, left: int, right: int) -> None:
         """Makes a pair that was taken, and not merged, one of those that may be taken. By frequency alone."""
         key = np.array([left << 32 | right], dtype=np.uint64)
-        slot = pairs.find_slot(self.keys, key[0])
-        if self.keys[slot] != key[0] or self.pairs[slot, COUNT] < self.threshold:
+        slot = pairs.find_slot(self.table.keys, key[0])
+        if self.table.keys[slot] != key[0] or self.table.values[slot, COUNT] < self.threshold:
             return  # until it is counted again
-        count = self.pairs[slot, SCORED_COUNT] = self.pairs[slot, COUNT]
+        count = self.table.values[slot, SCORED_COUNT] = self.table.values[slot, COUNT]
         self.make_room(1)
         self._heap_size = pairs.push_all(self._heap, self._heap_size, np.array([count], dtype=np.float64), key)
 
     def make_room(self, new_pairs: int) -> None:
-        """Makes room for so many pairs in `keys` and `pairs`, which may be other arrays afterwards."""
-        if 2 * (self._used_slots + new_pairs) > self.keys.size:
-            self.keys, self.pairs = pairs.grown(self.keys, self.pairs, self._used_slots + new_pairs)
+        """Makes room for so many pairs in the table, and in the heap."""
+        self.table.make_room(new_pairs)
         needed = self._heap_size + new_pairs
         if needed > self._heap.scores.size:
             self._heap = Heap(np.resize(self._heap.scores, 2 * needed), np.resize(self._heap.keys, 2 * needed))
 
     def count_merge(self, left: int, right: int, new: int, merged: int) -> None:
         """Takes the merged pair out of the count, and counts the tokens that a merge at so many positions took and made."""
-        self.pairs[pairs.find_slot(self.keys, pairs.pair_key(left, right)), COUNT] = 0
+        self.table.values[pairs.find_slot(self.table.keys, pairs.pair_key(left, right)), COUNT] = 0
         self._merges_done += 1
         if not self._rule.by_frequency:
             self._token_counts[left] -= merged
@@ -128,19 +106,19 @@ class BestPairs:
 
     def add(self, new_keys: Keys) -> None:
         """Ranks the pairs that arose from the merges counted; the table holds them already."""
-        self._used_slots += new_keys.size
+        self.table.used += new_keys.size
         if not self._rule.by_frequency and self._merges_done % self._rule.refresh_every == 0:
             self._fill_heap()
         elif new_keys.size:
-            scores = self._scores(new_keys, pairs.counts_of(self.keys, self.pairs, new_keys))
+            scores = self._scores(new_keys, self.table.of(new_keys))
             self._heap_size = pairs.push_all(self._heap, self._heap_size, scores, new_keys)
 
     def _fill_heap(self) -> None:
         """Scores every pair that may still be chosen, and makes the heap of them alone."""
-        slots = np.flatnonzero(self.pairs[:, COUNT] >= self.threshold)
-        keys = self.keys[slots]
-        scores = self._scores(keys, self.pairs[slots, COUNT])
-        self.pairs[slots, SCORED_COUNT] = self.pairs[slots, COUNT]
+        slots = np.flatnonzero(self.table.values[:, COUNT] >= self.threshold)
+        keys = self.table.keys[slots]
+        scores = self._scores(keys, self.table.values[slots, COUNT])
+        self.table.values[slots, SCORED_COUNT] = self.table.values[slots, COUNT]
         best_first = np.lexsort((keys, -scores))  # sorted, it is a heap
         self._heap = Heap(scores[best_first], keys[best_first])
         self._heap_size = slots.size

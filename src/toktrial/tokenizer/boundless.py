@@ -10,15 +10,14 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 
-from toktrial.corpus.documents import Documents, utf8_length
+from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
-from toktrial.progress import Progress
-from toktrial.tokenizer.base import Ids, Offsets, Tokenizer, write_vocabulary
+from toktrial.tokenizer.base import Ids, Offsets, Show, Tokenizer, hidden
 from toktrial.tokenizer.boundless_learning import (
     DELETION,
     MERGE,
@@ -35,7 +34,7 @@ from toktrial.tokenizer.encode_kernels import MergeTables, encode_stream, merge_
 from toktrial.tokenizer.merge_rules import ANY
 from toktrial.tokenizer.pairs import Longs
 from toktrial.tokenizer.pruning import Cuts, cut_pruned
-from toktrial.tokenizer.word_numbers import number_words
+from toktrial.tokenizer.word_counts import number_words
 
 EVENTS_FILE = "events.parquet"
 WORDS_REMEMBERED = 1 << 20
@@ -62,33 +61,33 @@ class BoundlessBPETokenizer(Tokenizer):
         vocab_size: int,
         min_frequency: int = 2,
         tau: float = 0.9,
-        on_progress: Progress | None = None,
-    ) -> "BoundlessBPETokenizer":
+        show: Show = hidden,
+    ) -> Self:
         """Learns `vocab_size` entries, `<|endoftext|>` and the 256 bytes among them, from any iterable of str.
 
         tau: an entry is deleted when so large a share of its uses goes into one merge; above 1, none is. Stops with fewer
-        entries when no pair is left that occurs `min_frequency` times. on_progress is told the bytes read. Raises TrialError
-        for a vocabulary too small to hold every byte, ValueError for a lone surrogate.
+        entries when no pair is left that occurs `min_frequency` times. Raises TrialError for a vocabulary too small to hold
+        every byte, ValueError for a lone surrogate.
         """
         if vocab_size < len(FIRST_ENTRIES):
             raise TrialError(
                 f"vocab_size must be at least {len(FIRST_ENTRIES)} (every byte, and one more), but is {vocab_size}"
             )
-        words, numbers, offsets = words_of(Documents.of(documents), on_progress)
-        return cls(learn_boundless(words, numbers, offsets, BoundlessRule(vocab_size, min_frequency, tau)))
-
-    def encode(self, text: str) -> list[int]:
-        utf8_length(text, "the text")
-        ids, _ = self.encode_arrow(pa.array([text], type=pa.large_string()))
-        encoded: list[int] = ids.tolist()
-        return encoded
+        documents, rule = Documents.of(documents), BoundlessRule(vocab_size, min_frequency, tau)
+        with show("reading words", documents.bytes, "B") as shown:
+            words = words_of(documents, shown)
+        with show("merging letters and words", vocab_size, "entry") as shown:
+            return cls(learn_boundless(*words, rule, lambda entries, count: shown.update(entries, f"count {count:,}")))
 
     def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
         words, numbers, offsets = number_words(texts)
         ids_of_joining, tables, cuts = self._superwords
-        others = cuts.starts.size - 1  # from here on, each word of these texts has an id
-        ids = np.array([ids_of_joining.get(word, others + number) for number, word in enumerate(words)], dtype=np.uint32)
-        ids, offsets = encode_stream(ids[numbers], offsets, tables)
+        # All words that join no other have one id at first: there may be more of them than `encode_stream` takes ids.
+        apart = cuts.starts.size - 1
+        stream = np.array([ids_of_joining.get(word, apart) for word in words], dtype=np.uint32)[numbers]
+        encoded, offsets = encode_stream(stream, offsets, tables)
+        ids = encoded.astype(np.int64)
+        ids[encoded == apart] += numbers[stream == apart]
         cut = [self._cut_word(word) for word in words]
         starts = np.concatenate([cuts.starts, cuts.starts[-1] + np.cumsum([len(tokens) for tokens in cut], dtype=np.int64)])
         parts = np.array([token for tokens in cut for token in tokens], dtype=np.uint32)
@@ -143,15 +142,15 @@ class BoundlessBPETokenizer(Tokenizer):
         names = {"merges": MERGE, "deletions": DELETION, "supermerges": SUPERMERGE}
         return super().manifest() | {name: kinds.count(kind) for name, kind in names.items()}
 
-    def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:  # noqa: ARG002  # no other program reads it
+    def write_files(self, folder: Path, held_out: Sequence[str] = ()) -> None:
         import pyarrow.parquet as pq
 
+        super().write_files(folder, held_out)
         columns = np.array(self.events, dtype=np.int64).reshape(-1, len(Event._fields)).T
         pq.write_table(pa.table(dict(zip(Event._fields, columns, strict=True))), folder / EVENTS_FILE, compression="zstd")
-        write_vocabulary(self.token_bytes, folder)
 
     @classmethod
-    def read_files(cls, folder: Path) -> "BoundlessBPETokenizer":
+    def read_files(cls, folder: Path) -> Self:
         import pyarrow.parquet as pq
 
         table = pq.read_table(folder / EVENTS_FILE)

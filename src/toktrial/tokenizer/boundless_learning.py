@@ -14,16 +14,14 @@ import numpy as np
 
 from toktrial.corpus.documents import Documents
 from toktrial.progress import Progress
-from toktrial.tokenizer.best_pairs import MergeRule
 from toktrial.tokenizer.boundless_words import WordMerges
 from toktrial.tokenizer.bpe import read_batches
 from toktrial.tokenizer.bpe_trainer import FIRST_ENTRIES
-from toktrial.tokenizer.merge import PAIRS_KEPT_PER_MERGE
 from toktrial.tokenizer.merge_engine import MergeEngine
-from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, resolve_score
+from toktrial.tokenizer.merge_rules import MergeRule
 from toktrial.tokenizer.pairs import Longs
 from toktrial.tokenizer.stream import cell_type, lay_out_documents
-from toktrial.tokenizer.word_numbers import number_words
+from toktrial.tokenizer.word_counts import number_words
 
 MERGE, DELETION, SUPERMERGE = 0, 1, 2
 
@@ -107,15 +105,16 @@ class _Learner:
         left, right, count = self._words.best()
         while len(self._live) < self._rule.vocab_size:
             pair = self._supers.best(max(count, self._rule.min_frequency), self._rule.vocab_size - len(self._live))
-            if pair is None and count < self._rule.min_frequency:
+            merged = pair[2] if pair else count
+            if merged < self._rule.min_frequency:
                 break
-            if pair is None:
+            if pair:
+                self._merge_words(*pair)
+            else:
                 self._merge_within_words(left, right, count)
                 left, right, count = self._words.best()
-            else:
-                self._merge_words(*pair)
             if on_step:
-                on_step(len(self._live), count)
+                on_step(len(self._live), merged)
         return self._events
 
     def _merge_within_words(self, left: int, right: int, count: int) -> None:
@@ -172,8 +171,7 @@ class _Supermerges:
         stream = numbers[joins[numbers]] if numbers.size else numbers
         room = len(words) + rule.vocab_size
         cells = lay_out_documents(stream, _ends_of_runs(joins, numbers, offsets), len(words), cell_type(room))
-        merge_rule = MergeRule(rule.min_frequency, resolve_score(FREQUENCY), ANY, 0, 1, PAIRS_KEPT_PER_MERGE)
-        self._engine = MergeEngine(cells, words, room, 0, merge_rule)
+        self._engine = MergeEngine(cells, words, room, 0, MergeRule(rule.min_frequency))
 
     def token(self, part: int) -> int:
         """Returns the id of the entry that a word, or a superword, is as a whole; -1 for a word of several."""

@@ -10,9 +10,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from toktrial.tokenizer import pairs
 from toktrial.tokenizer.bpe_trainer import FIRST_ENTRIES
-from toktrial.tokenizer.pairs import COUNT, EMPTY, HALF, RIGHT_MASK, Keys, Longs, Token, find_slot, pair_key
+from toktrial.tokenizer.pairs import COUNT, EMPTY, HALF, RIGHT_MASK, Keys, Longs, PairTable, Token, find_slot, pair_key
 
 WALL = -1  # before, between and after words
 ID_OF_BYTE = np.zeros(256, dtype=np.int32)
@@ -34,8 +33,9 @@ class WordMerges:
         self._spare = np.empty_like(self._cells)
         self._used = self._cells.size
         self.token_counts = np.zeros(len(FIRST_ENTRIES), dtype=np.int64)
-        self._keys, self._pairs = pairs.empty_table(1 << 16, 1)
-        _count(self._cells, self._weights, self._keys, self._pairs, self.token_counts)
+        self._table = PairTable()
+        self._table.make_room(1 << 16)
+        _count(self._cells, self._weights, self._table.keys, self._table.values, self.token_counts)
         self.token_of_word = np.full(len(words), -1, dtype=np.int64)
         """(words,): the token that a word is as a whole, -1 for a word of several."""
         is_whole = np.diff(ends) == 1
@@ -43,12 +43,12 @@ class WordMerges:
 
     def best(self) -> tuple[int, int, int]:
         """Returns the most frequent pair, of equals the one with the smallest ids: left, right, count; count 0 for none."""
-        key, count = _best(self._keys, self._pairs)
+        key, count = _best(self._table.keys, self._table.values)
         return int(key >> HALF), int(key & RIGHT_MASK), int(count)
 
     def pass_over(self, left: int, right: int) -> None:
         """Leaves a pair alone from now on."""
-        self._pairs[find_slot(self._keys, pair_key(left, right)), COUNT] = NEVER
+        self._table.values[find_slot(self._table.keys, pair_key(left, right)), COUNT] = NEVER
 
     def merge(self, left: int, right: int, new: int) -> tuple[int, list[int]]:
         """Merges a pair everywhere, leftmost first, into a token whose id is new or has been given already.
@@ -76,12 +76,19 @@ class WordMerges:
     def _rewrite(self, left: int, right: int, parts: Ints) -> tuple[int, Longs]:
         """Replaces a pair, or a token if `right` is WALL; returns how often, and the words that became one token."""
         new_pairs = 2 * self.token_counts.size + parts.size
-        used = int(np.count_nonzero(self._keys != EMPTY))
-        if 2 * (used + new_pairs) > self._keys.size:
-            self._keys, self._pairs = pairs.grown(self._keys, self._pairs, used + new_pairs)
+        self._table.used = int(np.count_nonzero(self._table.keys != EMPTY))
+        self._table.make_room(new_pairs)
         became_whole = np.empty(self._weights.size, dtype=np.int64)
         replaced, whole, length = _rewrite_words(
-            self._cells[: self._used], self._spare, self._weights, left, right, parts, self._keys, self._pairs, became_whole
+            self._cells[: self._used],
+            self._spare,
+            self._weights,
+            left,
+            right,
+            parts,
+            self._table.keys,
+            self._table.values,
+            became_whole,
         )
         self._cells, self._spare, self._used = self._spare, self._cells, length
         return replaced, became_whole[:whole]

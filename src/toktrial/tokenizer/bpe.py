@@ -10,9 +10,10 @@ import importlib.metadata
 import itertools
 import json
 import warnings
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +22,11 @@ import pyarrow as pa
 from toktrial.corpus.documents import Documents, flat_buffers, utf8_length
 from toktrial.errors import TrialError
 from toktrial.progress import Progress
-from toktrial.tokenizer.base import END_OF_TEXT, Ids, Offsets, Tokenizer, write_vocabulary
+from toktrial.tokenizer.base import END_OF_TEXT, Ids, Offsets, Tokenizer
 from toktrial.tokenizer.bpe_trainer import learn_bpe
 from toktrial.tokenizer.config import FAST, SMALLEST_VOCAB_SIZE, BPETrainer
 from toktrial.tokenizer.long_runs import cut_long_runs, joinable_bytes, keeps_parts_of_runs
-from toktrial.tokenizer.transformers_files import TOKENIZER_FILE, bytes_of, spell, write_transformers_files
+from toktrial.tokenizer.transformers_files import WrittenTokenizer, spell
 from toktrial.tokenizer.word_counts import count_words
 
 if TYPE_CHECKING:
@@ -48,18 +49,12 @@ CHECKED_TEXTS = (
     "def f(x):\n    return x**2  # \u00b2 \u00bd \u2167 _under_score__ \u017f\u2019s",
 )
 
+PRIMITIVE_FOLDER = "primitive"
 LONG_TEXT_BYTES = 100_000  # a single text of this size or less is encoded whole: its runs of letters cost little
 
 
-class ByteLevelTokenizer(Tokenizer):
+class ByteLevelTokenizer(WrittenTokenizer):
     """A BPE over bytes, learned here or read from an HF tokenizer.json; id 0 = `<|endoftext|>`, and every byte is an entry."""
-
-    def __init__(self, tokenizer_json: str) -> None:
-        """`tokenizer_json`: the content of an HF tokenizer.json whose entry 0 is `<|endoftext|>`."""
-        self.tokenizer_json = tokenizer_json
-        vocabulary: dict[str, int] = json.loads(tokenizer_json)["model"]["vocab"]
-        _, *spellings = sorted(vocabulary, key=vocabulary.__getitem__)
-        super().__init__([END_OF_TEXT.encode(), *map(bytes_of, spellings)])
 
     def encode(self, text: str) -> list[int]:
         n_bytes = utf8_length(text, "the text")
@@ -129,15 +124,6 @@ class ByteLevelTokenizer(Tokenizer):
         _warn_of_gigatoken(f"encodes {wrong[:60]!r} differently from tokenizers")
         return None
 
-    def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:
-        (folder / TOKENIZER_FILE).write_text(self.tokenizer_json, encoding="utf-8")
-        write_vocabulary(self.token_bytes, folder)
-        write_transformers_files(self, folder, held_out)
-
-    @classmethod
-    def read_files(cls, folder: Path) -> Self:
-        return cls((folder / TOKENIZER_FILE).read_text(encoding="utf-8"))
-
 
 class BPETokenizer(ByteLevelTokenizer):
     """Byte-level BPE learned here: GPT-2's pre-tokenizer, every byte in the alphabet, id 0 = `<|endoftext|>`."""
@@ -193,6 +179,38 @@ class BPETokenizer(ByteLevelTokenizer):
         model["merges"] = model["merges"][: vocab_size - SMALLEST_VOCAB_SIZE]  # each makes one entry
         model["vocab"] = {spelling: token for spelling, token in vocabulary.items() if token < vocab_size}
         return BPETokenizer(json.dumps(content, ensure_ascii=False))
+
+
+class OverBPETokenizer(Tokenizer):
+    """Encodes in two steps: text to primitives, the entries of a small BPE, and primitives to longer entries.
+
+    The entries of the primitive tokenizer come first.
+    """
+
+    def __init__(self, primitive: BPETokenizer, token_bytes: Sequence[bytes]) -> None:
+        self.primitive = primitive
+        super().__init__(token_bytes)
+
+    @abstractmethod
+    def _encode_primitives(self, primitives: Ids, offsets: Offsets) -> tuple[Ids, Offsets]:
+        """Encodes documents of primitives, flat, with offsets (documents + 1,) into them."""
+
+    def encode(self, text: str) -> list[int]:
+        primitives = np.array(self.primitive.encode(text), dtype=np.uint32)
+        ids, _ = self._encode_primitives(primitives, np.array([0, primitives.size]))
+        encoded: list[int] = ids.tolist()
+        return encoded
+
+    def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
+        return self._encode_primitives(*self.primitive.encode_arrow(texts))
+
+    def manifest(self) -> dict[str, Any]:
+        return super().manifest() | {"primitives": self.primitive.vocab_size}
+
+    def write_files(self, folder: Path, held_out: Sequence[str] = ()) -> None:
+        super().write_files(folder, held_out)
+        (folder / PRIMITIVE_FOLDER).mkdir()
+        self.primitive.write_files(folder / PRIMITIVE_FOLDER, held_out)
 
 
 def _byte_level(model: "tokenizers.models.BPE") -> "tokenizers.Tokenizer":

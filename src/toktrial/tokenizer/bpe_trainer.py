@@ -17,8 +17,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from toktrial.tokenizer import pairs
 from toktrial.tokenizer.base import END_OF_TEXT
+from toktrial.tokenizer.best_pairs import BestPairs
+from toktrial.tokenizer.merge_rules import MergeRule
 from toktrial.tokenizer.pairs import (
     COUNT,
     EMPTY,
@@ -26,8 +27,6 @@ from toktrial.tokenizer.pairs import (
     SCORED_COUNT,
     SLICE_END,
     SLICE_START,
-    Floats,
-    Heap,
     IntArray,
     Keys,
     Longs,
@@ -92,10 +91,10 @@ def _lay_out_words(letters: npt.NDArray[np.uint8], offsets: Longs, counts: Longs
 
 
 class _Learner:
-    """The words, their pairs with counts and places, and the heap that knows the best pair."""
+    """The words, and where their pairs are; BestPairs knows the counts and the best one."""
 
     def __init__(self, words: Words, vocab_size: int, min_frequency: int) -> None:
-        self._words, self._vocab_size, self._min_frequency = words, vocab_size, min_frequency
+        self._words, self._vocab_size = words, vocab_size
         place_type = np.int32 if words.cells.size <= np.iinfo(np.int32).max else np.int64
         totals, places = np.zeros(WIDTH**2, dtype=np.int64), np.zeros(WIDTH**2, dtype=np.int64)
         _count_pairs(*words[:3], totals, places)
@@ -105,44 +104,35 @@ class _Learner:
         self._used_places = self._places.size
         kept = np.flatnonzero(totals >= min_frequency)
         keys, counts = (kept // WIDTH).astype(np.uint64) << HALF | (kept % WIDTH).astype(np.uint64), totals[kept]
-        self._keys, self._pairs = pairs.empty_table(keys.size, pairs.PAIR_COLUMNS)
-        starts = ends[kept] - places[kept]
-        pairs.enter_pairs(self._keys, self._pairs, keys, np.stack([counts, counts, starts, ends[kept]], axis=1))
-        self._used_slots = self._heap_size = keys.size
-        best_first = np.lexsort((keys, -counts))  # sorted, it is a heap
-        self._heap = Heap(counts[best_first].astype(np.float64), keys[best_first])
+        self._best = BestPairs(np.zeros(0, dtype=np.int64), 0, MergeRule(min_frequency))
+        self._best.threshold = min_frequency
+        self._best.fill(keys, np.stack([counts, counts, ends[kept] - places[kept], ends[kept]], axis=1))
         self._work = np.zeros((TOUCHED_LOWERED + 1, 2 * vocab_size), dtype=np.int64)
         # A merge makes two pairs for each token that it removes at most. Pages that are never written take no memory.
         self._events: IntArray = np.empty((2, 2 * words.cells.size), dtype=place_type)
 
     def take_best(self) -> tuple[int, int] | None:
         """Takes the best pair: left id, right id. None if no pair of `min_frequency` is left."""
-        left, right, _, _, self._heap_size = pairs.take_best(
-            self._heap, self._heap_size, self._keys, self._pairs, self._min_frequency, True
-        )
-        return None if left < 0 else (int(left), int(right))
+        best = self._best.take()
+        return best and best[:2]
 
     def merge(self, left: int, right: int, new: int) -> None:
         """Replaces the pair by the new id everywhere, and keeps the pairs that arise and are frequent enough."""
+        best = self._best
         self._words.spans[new] = self._words.spans[left] + self._words.spans[right]
-        slot = find_slot(self._keys, pair_key(left, right))
-        places = self._places[self._pairs[slot, SLICE_START] : self._pairs[slot, SLICE_END]]
+        slot = find_slot(best.table.keys, pair_key(left, right))
+        places = self._places[best.table.values[slot, SLICE_START] : best.table.values[slot, SLICE_END]]
         events, touched, lowered = _replace(*self._words, places, left, right, new, self._vocab_size, self._work, self._events)
-        self._make_room(events, touched)
-        new_keys, new_scores = np.empty(touched, dtype=np.uint64), np.empty(touched, dtype=np.float64)
+        best.make_room(touched)
+        self._make_room(events)
+        new_keys = np.empty(touched, dtype=np.uint64)
         kept, self._used_places = _keep_pairs(
-            self._keys, self._pairs, self._places, self._used_places, self._work, self._events[:, :events], touched, lowered,
-            left, right, new, self._vocab_size, self._min_frequency, new_keys, new_scores,
+            best.table.keys, best.table.values, self._places, self._used_places, self._work, self._events[:, :events],
+            touched, lowered, left, right, new, self._vocab_size, best.threshold, new_keys,
         )  # fmt: skip
-        self._used_slots += kept
-        self._heap_size = pairs.push_all(self._heap, self._heap_size, new_scores[:kept], new_keys[:kept])
+        best.add(new_keys[:kept])
 
-    def _make_room(self, events: int, new_pairs: int) -> None:
-        if 2 * (self._used_slots + new_pairs) > self._keys.size:
-            self._keys, self._pairs = pairs.grown(self._keys, self._pairs, self._used_slots + new_pairs)
-        if self._heap_size + new_pairs > self._heap.keys.size:
-            size = 2 * (self._heap_size + new_pairs)
-            self._heap = Heap(np.resize(self._heap.scores, size), np.resize(self._heap.keys, size))
+    def _make_room(self, events: int) -> None:
         if self._used_places + events > self._places.size:
             places = np.empty(2 * (self._used_places + events), dtype=self._places.dtype)
             places[: self._used_places] = self._places[: self._used_places]
@@ -233,11 +223,10 @@ def _keep_pairs(
     vocab_size: int,
     min_frequency: int,
     new_keys: Keys,
-    new_scores: Floats,
 ) -> tuple[int, int]:
     """Changes the counts as noted in `work`, which it clears, and enters the pairs that are frequent enough, with their places.
 
-    Returns how many pairs it has entered, whose keys and counts are in new_keys and new_scores, and how many places are used.
+    Returns how many pairs it has entered, whose keys are in new_keys, and how many places are used.
     """
     kept = 0
     for k in range(touched):
@@ -270,5 +259,4 @@ def _keep_pairs(
     for k in range(kept):  # their counts may have been lowered at once: of `aaaa`, (aa, a) lasts until the second merge
         slot = find_slot(keys, new_keys[k])
         table[slot, SCORED_COUNT] = table[slot, COUNT]
-        new_scores[k] = table[slot, COUNT]
     return kept, used_places

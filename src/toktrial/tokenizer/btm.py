@@ -5,7 +5,6 @@ encoding is the stream that learning the merges left behind.
 """
 
 import functools
-import itertools
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,30 +18,24 @@ import pyarrow as pa
 from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.progress import Progress
-from toktrial.tokenizer.base import Ids, IdStream, Offsets, Tokenizer, write_vocabulary
-from toktrial.tokenizer.bpe import BPETokenizer, read_batches
+from toktrial.tokenizer.base import Ids, IdStream, Offsets, Tokenizer
+from toktrial.tokenizer.bpe import PRIMITIVE_FOLDER, BPETokenizer, OverBPETokenizer, read_batches
 from toktrial.tokenizer.dropout import Dropout
 from toktrial.tokenizer.encode_kernels import MergeTables, encode_stream, merge_tables
 from toktrial.tokenizer.merge import learn_merges_of_stream
-from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, check_scope
+from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, MergeRule, check_scope, joined_entries
 from toktrial.tokenizer.pairs import IntArray
 from toktrial.tokenizer.pruning import Cuts, cut_pruned, cuts_of, new_ids
 from toktrial.tokenizer.sharded_merges import ThreadShards, cut_documents, learn_merges_of_shards
-from toktrial.tokenizer.transformers_files import (
-    HELD_OUT_DOCUMENTS,
-    TOKENIZER_FILE,
-    flat_tokenizer_json,
-    write_transformers_files_of_btm,
-)
+from toktrial.tokenizer.transformers_files import TOKENIZER_FILE, flat_tokenizer_json, write_transformers_files_of_btm
 
 MERGES_FILE = "merges.parquet"
-PRIMITIVE_FOLDER = "primitive"
 EXACT_MERGES_FILE = "btm_merges.json"  # the same merges for tokenization_btm.py, which reads no Parquet
 SCOPE_KEY, PRUNED_KEY, DROPOUT_KEY = b"scope", b"pruned", b"dropout"  # in the metadata of that file
 MERGE_COLUMNS = ("left", "right", "id", "count")
 
 
-class BTMTokenizer(Tokenizer):
+class BTMTokenizer(OverBPETokenizer):
     """Primitives and the merges of their ids. Entries: those of the primitive tokenizer, then one per merge.
 
     Entries may have been given back (`pruned`): they arise on the way to longer ones, but what is left of them in the end is
@@ -71,19 +64,16 @@ class BTMTokenizer(Tokenizer):
         parts = merges[:, :2]
         if not np.array_equal(merges[:, 2], expected) or (parts < 0).any() or (parts >= expected[:, None]).any():
             raise TrialError("the merges do not belong to this primitive tokenizer: their ids must continue its own")
-        self.primitive = primitive
         self.merges = merges
         self.scope = scope
-        entries = list(primitive.token_bytes)
-        for left, right in parts.tolist():
-            entries.append(entries[left] + entries[right])
+        entries = joined_entries(primitive.token_bytes, parts)
         if len(set(entries)) < len(entries):
             raise TrialError("the merges do not belong to this primitive tokenizer: joined, they spell an entry twice")
         self._merged_entries = entries
         self.pruned = np.array(pruned, dtype=np.int64)
         self.dropout = dropout
         kept = np.flatnonzero(new_ids(self.pruned, len(entries)) >= 0)
-        super().__init__([entries[token] for token in kept.tolist()])
+        super().__init__(primitive, [entries[token] for token in kept.tolist()])
 
     @classmethod
     def train(
@@ -112,26 +102,13 @@ class BTMTokenizer(Tokenizer):
         if primitive is None:
             primitive = BPETokenizer.train(documents, primitive_vocab_size, min_frequency)
         ids, offsets = encode_documents(primitive, documents)
-        rule: dict[str, Any] = {"min_frequency": min_frequency, "score": score, "scope": scope, "max_words": max_words}
+        rule = MergeRule(min_frequency, score, scope, max_words, prune)
         if shards != 1:
-            if prune:
-                raise TrialError("prune counts in the whole stream: take it with one shard")
             in_shards = ThreadShards(cut_documents(ids, offsets, shards))
-            return cls(primitive, learn_merges_of_shards(in_shards, primitive.token_bytes, vocab_size, **rule).merges, scope)
+            return cls(primitive, learn_merges_of_shards(in_shards, primitive.token_bytes, vocab_size, rule).merges, scope)
         prunable = primitive.parts[:, 0] >= 0
-        learned = learn_merges_of_stream(
-            ids, offsets, primitive.token_bytes, vocab_size, prune=prune, prunable=prunable, **rule
-        )
+        learned = learn_merges_of_stream(ids, offsets, primitive.token_bytes, vocab_size, rule, prunable=prunable)
         return cls(primitive, learned.merges, scope, learned.pruned)
-
-    def encode(self, text: str) -> list[int]:
-        primitives = np.array(self.primitive.encode(text), dtype=np.uint32)
-        ids, _ = self._encode_primitives(primitives, np.array([0, primitives.size]))
-        encoded: list[int] = ids.tolist()
-        return encoded
-
-    def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
-        return self._encode_primitives(*self.primitive.encode_arrow(texts))
 
     def encode_training(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
         return self._encode_primitives(*self.primitive.encode_arrow(texts), self.dropout)
@@ -163,22 +140,18 @@ class BTMTokenizer(Tokenizer):
         return merge_tables(self.merges, self._merged_entries, self.scope)
 
     def manifest(self) -> dict[str, Any]:
-        about = {"primitives": self.primitive.vocab_size, "merges": len(self.merges), "scope": self.scope}
+        about: dict[str, Any] = {"merges": len(self.merges), "scope": self.scope}
         about |= {"pruned": len(self.pruned)} if self.pruned.size else {}
         return super().manifest() | about | ({"dropout": self.dropout.share} if self.dropout else {})
 
-    def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:
+    def write_files(self, folder: Path, held_out: Sequence[str] = ()) -> None:
         import pyarrow.parquet as pq
 
-        held_out = list(itertools.islice(held_out, HELD_OUT_DOCUMENTS))
-        primitive_folder = folder / PRIMITIVE_FOLDER
-        primitive_folder.mkdir()
-        self.primitive.write_files(primitive_folder, held_out)
+        super().write_files(folder, held_out)
         about = {SCOPE_KEY: self.scope} | ({PRUNED_KEY: json.dumps(self.pruned.tolist())} if self.pruned.size else {})
         about |= {DROPOUT_KEY: json.dumps(self.dropout)} if self.dropout else {}
         table = pa.table(dict(zip(MERGE_COLUMNS, self.merges.T, strict=True))).replace_schema_metadata(about)
         pq.write_table(table, folder / MERGES_FILE, compression="zstd")
-        write_vocabulary(self.token_bytes, folder)
         merges = self.merges[:, :2].tolist()
         exact: dict[str, Any] = {"scope": self.scope, "merges": merges}
         if self.pruned.size:

@@ -23,6 +23,16 @@ class SizedRecipe:
     vocab_size: int = 0
     """Entries of this track's tokenizer, and rows of its model's embedding. 0: the protocol's `vocab_size`."""
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What its tokenizer depends on, beside its size, which stands apart in fingerprints."""
+        return {name: value for name, value in asdict(self).items() if name != "vocab_size"}
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """How it is learned: arguments of `train` of its class."""
+        return self.settings
+
 
 @dataclass(frozen=True)
 class BPERecipe(SizedRecipe):
@@ -78,11 +88,11 @@ class BTMRecipe(SizedRecipe):
     def settings(self) -> dict[str, Any]:
         """What its tokenizer depends on, beside its size. A newer field is left out where it changes nothing."""
         newer = ("max_words", "prune", "dropout", "dropout_seed")
-        return {name: value for name, value in settings_of(self).items() if value or name not in newer}
+        return {name: value for name, value in super().settings.items() if value or name not in newer}
 
     @property
     def rule(self) -> dict[str, Any]:
-        """Which pairs are merged, as arguments of `BTMTokenizer.train`."""
+        """Which pairs are merged: also the fields of a MergeRule."""
         return {name: getattr(self, name) for name in ("min_frequency", "score", "scope", "max_words", "prune")}
 
     @property
@@ -121,6 +131,10 @@ class SuperBPERecipe(SizedRecipe):
         limits: dict[str, Any] = {"scope": "superbpe", "max_words": self.max_words}
         return BTMRecipe(self.transition, self.min_frequency, **limits, vocab_size=self.vocab_size)
 
+    @property
+    def rule(self) -> dict[str, Any]:
+        return self.btm.rule
+
 
 @dataclass(frozen=True)
 class TKNRecipe(SizedRecipe):
@@ -143,11 +157,6 @@ class TKNRecipe(SizedRecipe):
         check_numbers("", self, {"min_frequency": 1, "max_window": 2, "bank_size": 1})
         _check_primitives("primitive_vocab_size", self.primitive_vocab_size)
 
-    @property
-    def rule(self) -> dict[str, Any]:
-        """Which sequences become entries, as arguments of `TKNTokenizer.train`."""
-        return {name: getattr(self, name) for name in ("min_frequency", "max_window", "bank_size")}
-
 
 @dataclass(frozen=True)
 class BoundlessBPERecipe(SizedRecipe):
@@ -165,11 +174,6 @@ class BoundlessBPERecipe(SizedRecipe):
         check_numbers("", self, {"min_frequency": 1})
         if self.tau <= 0:
             raise TrialError(f"tau must be above 0, but is {self.tau}: a share of an entry's uses, or above 1 to delete none")
-
-
-def settings_of(recipe: SizedRecipe) -> dict[str, Any]:
-    """Returns a recipe's fields without its size, which stands beside them in fingerprints."""
-    return {name: value for name, value in asdict(recipe).items() if name != "vocab_size"}
 
 
 def _check_primitives(name: str, entries: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from toktrial.errors import TrialError
 from toktrial.tokenizer.base import END_OF_TEXT, END_OF_TEXT_ID
 from toktrial.tokenizer.bpe import CHECKED_TEXTS, ByteLevelTokenizer
-from toktrial.tokenizer.transformers_files import BYTE_LEVEL, BYTE_OF_CHARACTER, end_of_text_as_added_token
+from toktrial.tokenizer.transformers_files import BYTE_OF_CHARACTER, lossless_tokenizer_json
 
 # Pre-tokenizers that cut a text without changing it; ByteLevel, which maps it to bytes, comes last.
 CUTTING_PRE_TOKENIZERS = ("Split", "Digits", "Punctuation", "UnicodeScripts")
@@ -84,20 +84,8 @@ def _with_our_ids(content: dict[str, Any], path: Path) -> str:
     vocabulary: dict[str, int] = model["vocab"]
     kept = [entry for entry in sorted(vocabulary, key=vocabulary.__getitem__) if entry not in left_out]
     _check_entries(kept, path)
-    return json.dumps(
-        {
-            "version": content["version"],
-            "truncation": None,
-            "padding": None,
-            "added_tokens": [end_of_text_as_added_token()],
-            "normalizer": None,
-            "pre_tokenizer": content["pre_tokenizer"],
-            "post_processor": None,
-            "decoder": BYTE_LEVEL,
-            "model": model | {"unk_token": None, "vocab": {entry: token for token, entry in enumerate([END_OF_TEXT, *kept])}},
-        },
-        ensure_ascii=False,
-    )
+    ours = model | {"unk_token": None, "vocab": {entry: token for token, entry in enumerate([END_OF_TEXT, *kept])}}
+    return lossless_tokenizer_json(content["pre_tokenizer"], ours)
 
 
 def _check_model(model: dict[str, Any], path: Path) -> None:

@@ -9,7 +9,7 @@ a few ways to spell them (`RULES`), and the right one is the one that gives text
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 
 from toktrial import artifact
-from toktrial.corpus.documents import flat_buffers, utf8_length
+from toktrial.corpus.documents import flat_buffers
 from toktrial.errors import TrialError
-from toktrial.tokenizer.base import END_OF_TEXT, END_OF_TEXT_ID, Ids, Offsets, Tokenizer, write_vocabulary
+from toktrial.tokenizer.base import END_OF_TEXT, END_OF_TEXT_ID, Ids, Offsets, Tokenizer
 from toktrial.tokenizer.bpe import CHECKED_TEXTS
 from toktrial.tokenizer.encoders import BYTE_FALLBACK, ENCODERS, Encoder
 from toktrial.tokenizer.transformers_files import TOKENIZER_FILE, bytes_of, write_transformers_files
@@ -112,13 +112,6 @@ class ForeignTokenizer(Tokenizer):
         _, loss = max(firsts, key=lambda first: (first[0], first[1].place))  # by the rule that goes on for longest
         raise TrialError(str(loss))
 
-    def encode(self, text: str) -> list[int]:
-        utf8_length(text, "the text")
-        ids = self._our_ids[self._encoder.encode_batch([text])[0]]
-        self._check(text, ids)
-        encoded: list[int] = ids.tolist()
-        return encoded
-
     def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
         plain = texts.to_pylist()
         lists = self._encoder.encode_batch(plain)
@@ -128,16 +121,13 @@ class ForeignTokenizer(Tokenizer):
         joined = b"".join([self.token_bytes[token] for token in ids.tolist()])
         if (ids == END_OF_TEXT_ID).any() or joined != data[ends[0] : ends[-1]].tobytes():
             for text, (start, end) in zip(plain, itertools.pairwise(offsets.tolist()), strict=True):
-                self._check(text, ids[start:end])
+                if loss := self._lost(text, ids[start:end]):
+                    raise TrialError(str(loss))
         return ids, offsets
 
     def lost(self, text: str) -> "Loss | None":
         """Returns what the tokenizer loses of a text; None where it gives all of it back."""
         return self._lost(text, self._our_ids[self._encoder.encode_batch([text])[0]])
-
-    def _check(self, text: str, ids: Ids) -> None:
-        if loss := self._lost(text, ids):
-            raise TrialError(str(loss))
 
     def _lost(self, text: str, ids: Ids) -> "Loss | None":
         wanted, found = text.encode(), self.decode_bytes(ids[ids != END_OF_TEXT_ID].tolist())
@@ -147,11 +137,11 @@ class ForeignTokenizer(Tokenizer):
         about = {"kind": self._encoder.kind, "rule": self.rule, "entries_merged": self.merged}
         return super().manifest() | about
 
-    def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:
+    def write_files(self, folder: Path, held_out: Sequence[str] = ()) -> None:
+        super().write_files(folder, held_out)
         (folder / SOURCE_FOLDER).mkdir()
         self._encoder.write(folder / SOURCE_FOLDER)
         artifact.write_json(folder / FOREIGN_FILE, {"kind": self._encoder.kind, "rule": self.rule, "name": self.name})
-        write_vocabulary(self.token_bytes, folder)
         in_our_ids = self._encoder.tokenizer_json(self._our_ids.tolist(), self.vocab_size)
         if in_our_ids is not None:
             (folder / TOKENIZER_FILE).write_text(in_our_ids, encoding="utf-8")

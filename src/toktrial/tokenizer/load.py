@@ -1,6 +1,8 @@
-"""Reads a saved tokenizer back, whichever recipe made it."""
+"""Which class makes the tokenizers of a recipe: to learn one, and to read a saved one back."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from toktrial import artifact
 from toktrial.errors import TrialError, nearest_name
@@ -8,6 +10,7 @@ from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.boundless import BoundlessBPETokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer, SuperBPETokenizer
+from toktrial.tokenizer.config import Recipe
 from toktrial.tokenizer.file import FileTokenizer
 from toktrial.tokenizer.foreign import ForeignTokenizer
 from toktrial.tokenizer.longest_match import TKNTokenizer
@@ -28,6 +31,16 @@ _CLASSES: tuple[type[Tokenizer], ...] = (
 KINDS = {kind.recipe: kind for kind in _CLASSES}
 
 
+def train(recipe: Recipe, documents: Iterable[str], **given: Any) -> Tokenizer:
+    """Learns the tokenizer of any recipe but `file`, which has the size that it asks for.
+
+    given: what the `train` of its class takes beside the recipe's own fields, such as `primitive` and `show`.
+    """
+    kind: Any = KINDS[recipe.recipe]
+    tokenizer: Tokenizer = kind.train(documents, recipe.vocab_size, **recipe.rule, **given)
+    return tokenizer
+
+
 def load_tokenizer(folder: Path | str) -> Tokenizer:
     """Returns the tokenizer that `save` wrote. Raises TrialError if the folder holds none, or a damaged one."""
     folder = Path(folder)
@@ -40,5 +53,5 @@ def load_tokenizer(folder: Path | str) -> Tokenizer:
         return KINDS[recipe].read_files(folder)
     except TrialError:
         raise
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise TrialError(f"the tokenizer in {folder} cannot be read ({error}): make it again") from None

@@ -7,7 +7,7 @@ not how the miner cut the text, for its bank forgets; but it depends on nothing 
 import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numba
 import numpy as np
@@ -16,18 +16,17 @@ import pyarrow as pa
 from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
 from toktrial.progress import Progress
-from toktrial.tokenizer.base import Ids, Offsets, Tokenizer, write_vocabulary
-from toktrial.tokenizer.bpe import BPETokenizer
+from toktrial.tokenizer.base import Ids, IdStream, Offsets, Show, hidden
+from toktrial.tokenizer.bpe import PRIMITIVE_FOLDER, BPETokenizer, OverBPETokenizer
 from toktrial.tokenizer.btm import encode_documents
+from toktrial.tokenizer.merge_rules import check_size
 from toktrial.tokenizer.pairs import EMPTY, IntArray, Keys, Longs, empty_table, find_slot, pair_key
 from toktrial.tokenizer.tkn import TknMiner, Window
 
 SEQUENCES_FILE = "sequences.parquet"
-PRIMITIVE_FOLDER = "primitive"
-DOCUMENTS_AT_ONCE = 10_000  # that are mined between two reports of progress
 
 
-class TKNTokenizer(Tokenizer):
+class TKNTokenizer(OverBPETokenizer):
     """Primitives and sequences of them. Entries: those of the primitive tokenizer, then one for each sequence."""
 
     recipe = "tkn"
@@ -37,7 +36,7 @@ class TKNTokenizer(Tokenizer):
 
         Raises TrialError if a sequence is shorter or holds another id, or two entries spell the same bytes.
         """
-        self.primitive, self.sequences = primitive, [tuple(sequence) for sequence in sequences]
+        self.sequences = [tuple(sequence) for sequence in sequences]
         entries = list(primitive.token_bytes)
         for sequence in self.sequences:
             if len(sequence) < 2 or not all(0 < token < primitive.vocab_size for token in sequence):
@@ -45,7 +44,7 @@ class TKNTokenizer(Tokenizer):
             entries.append(b"".join([entries[token] for token in sequence]))
         if len(set(entries)) < len(entries):
             raise TrialError("the sequences do not belong to this primitive tokenizer: they spell an entry twice")
-        super().__init__(entries)
+        super().__init__(primitive, entries)
 
     @classmethod
     def train(
@@ -57,29 +56,24 @@ class TKNTokenizer(Tokenizer):
         primitive: BPETokenizer | None = None,
         max_window: int = 8,
         bank_size: int = 65_536,
-    ) -> "TKNTokenizer":
+        ids: IdStream | None = None,
+        show: Show = hidden,
+    ) -> Self:
         """Learns a primitive tokenizer (or takes a ready one), and the sequences of its tokens: see `mine_sequences`.
 
-        documents: any iterable of str; one that can be read only once is spooled to disk. Raises ValueError for a lone
-        surrogate.
+        documents: any iterable of str; one that can be read only once is spooled to disk. ids: the documents as the ready
+        primitives, where they are known. Raises ValueError for a lone surrogate, TrialError if the primitives alone are more
+        than `vocab_size`.
         """
         documents = Documents.of(documents)
         if primitive is None:
             primitive = BPETokenizer.train(documents, primitive_vocab_size, min_frequency)
-        ids, offsets = encode_documents(primitive, documents)
+        stream, offsets = ids or encode_documents(primitive, documents)
         rule = MiningRule(vocab_size, min_frequency, max_window, bank_size)
-        return cls(primitive, mine_sequences(ids, offsets, primitive.token_bytes, rule))
+        with show("mining sequences", stream.size, "token") as shown:
+            return cls(primitive, mine_sequences(stream, offsets, primitive.token_bytes, rule, shown))
 
-    def encode(self, text: str) -> list[int]:
-        primitives = np.array(self.primitive.encode(text), dtype=np.uint32)
-        ids, _ = self._cut(primitives, np.array([0, primitives.size]))
-        encoded: list[int] = ids.tolist()
-        return encoded
-
-    def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
-        return self._cut(*self.primitive.encode_arrow(texts))
-
-    def _cut(self, primitives: Ids, offsets: Offsets) -> tuple[Ids, Offsets]:
+    def _encode_primitives(self, primitives: Ids, offsets: Offsets) -> tuple[Ids, Offsets]:
         ids, ids_offsets = np.empty(primitives.size, dtype=np.uint32), np.zeros_like(offsets)
         return ids[: _cut_documents(primitives, offsets, self._tree, ids, ids_offsets)], ids_offsets
 
@@ -94,19 +88,17 @@ class TKNTokenizer(Tokenizer):
         return parts
 
     def manifest(self) -> dict[str, Any]:
-        return super().manifest() | {"primitives": self.primitive.vocab_size, "sequences": len(self.sequences)}
+        return super().manifest() | {"sequences": len(self.sequences)}
 
-    def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:
+    def write_files(self, folder: Path, held_out: Sequence[str] = ()) -> None:
         import pyarrow.parquet as pq
 
-        (folder / PRIMITIVE_FOLDER).mkdir()
-        self.primitive.write_files(folder / PRIMITIVE_FOLDER, held_out)
+        super().write_files(folder, held_out)
         column = pa.array([list(sequence) for sequence in self.sequences], type=pa.list_(pa.uint32()))
         pq.write_table(pa.table({"primitives": column}), folder / SEQUENCES_FILE, compression="zstd")
-        write_vocabulary(self.token_bytes, folder)
 
     @classmethod
-    def read_files(cls, folder: Path) -> "TKNTokenizer":
+    def read_files(cls, folder: Path) -> Self:
         import pyarrow.parquet as pq
 
         sequences = pq.read_table(folder / SEQUENCES_FILE).column("primitives").to_pylist()
@@ -129,17 +121,15 @@ def mine_sequences(
 
     Of windows emitted equally often, the one emitted first goes first. One whose bytes are an entry already is passed over.
     There are fewer where no other window was emitted `min_frequency` times. ids, offsets: documents of primitives; primitives:
-    their bytes; on_progress is told the primitives read.
+    their bytes; on_progress is told the primitives read. Raises TrialError for a vocab_size below the number of primitives.
     """
+    check_size(rule.vocab_size, len(primitives))
     miner = TknMiner(len(primitives), rule.max_window, rule.bank_size)
     counts = np.zeros(len(primitives), dtype=np.int64)
-    for first in range(0, offsets.size - 1, DOCUMENTS_AT_ONCE):
-        walls = offsets[first : first + DOCUMENTS_AT_ONCE + 1]
-        met = np.bincount(miner.mine(ids, walls)[0], minlength=counts.size)
+    for tokens, _ in miner.mine_in_parts(ids, offsets, on_progress):
+        met = np.bincount(tokens, minlength=counts.size)
         met[: counts.size] += counts
         counts = met
-        if on_progress:
-            on_progress.update(int(walls[-1]))
     counts[: len(primitives)] = 0
     known = set(primitives)
     chosen: list[Window] = []

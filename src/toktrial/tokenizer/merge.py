@@ -7,7 +7,7 @@ import functools
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from typing import Protocol as Interface
@@ -16,16 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from toktrial import artifact, progress
-from toktrial.errors import TrialError
-from toktrial.tokenizer.best_pairs import MergeRule
 from toktrial.tokenizer.merge_engine import MergeEngine
-from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, may_arise, resolve_score
+from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, MergeRule, check_size, joined_entries, may_arise
 from toktrial.tokenizer.pairs import PAIR_COLUMNS, IntArray, empty_table, grown
 from toktrial.tokenizer.stream import Cells, cell_type, lay_out_documents
 
-# Pairs that keep positions, for each merge still to be made: enough that the best count rarely falls below the threshold.
-PAIRS_KEPT_PER_MERGE = 4
-REFRESH_EVERY = 256
+BY_FREQUENCY = MergeRule()
 CHECKPOINT_SECONDS = 600.0
 
 OnMerge = Callable[[int, int], None]
@@ -92,17 +88,25 @@ class MergeCheckpoint:
         self._saved_at = time.monotonic()
 
     def load(self) -> MergeState | None:
-        """Returns what was saved, or None if nothing was, or for other inputs. Prints a line if the file is damaged."""
+        """Returns what was saved, or None if nothing was, or for other inputs.
+
+        Prints a line if the file is damaged, or another version of toktrial wrote it.
+        """
         if not self._path.is_file():
             return None
         try:
-            with np.load(self._path) as saved:
-                if str(saved["fingerprint"]) != self._fingerprint:
+            with np.load(self._path) as file:
+                if str(file["fingerprint"]) != self._fingerprint:
                     return None
-                return MergeState(saved["cells"], int(saved["entries_wanted"]), saved["merges"], saved["passed_over"])
-        except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
-            progress.print_line(f"{self._path} is damaged ({error}): learning the merges from the start")
-            return None
+                saved = {name: file[name] for name in file if name != "fingerprint"}
+        except (zipfile.BadZipFile, ValueError, KeyError, EOFError, RuntimeError, OSError) as error:
+            what = f"is damaged ({error})"
+        else:
+            if saved.keys() == {each.name for each in fields(MergeState)}:
+                return MergeState(**saved | {"entries_wanted": int(saved["entries_wanted"])})
+            what = "was written by another version of toktrial"
+        progress.print_line(f"{self._path} {what}: learning the merges from the start")
+        return None
 
     def remove(self) -> None:
         """Removes the file, when all is done."""
@@ -128,10 +132,7 @@ def learn_merges(
     entries, or when no pair with a count of `min_frequency` is left.
 
     documents: each a list or an integer array of ids below len(token_bytes); token_bytes: bytes of each primitive;
-    on_merge: called after each merge with the number of entries and the count of the merged pair; score, scope: which pair
-    is merged next, and where; max_words: words that an entry may span, 0 for any number (merge_rules.py);
-    prune: a merged entry that stands alone fewer times than this in the end is given back, and its place spent on one more
-    merge. No pair rarer than that is merged.
+    on_merge: called after each merge with the number of entries and the count of the merged pair; the others: see MergeRule.
 
     Raises TrialError for an id without an entry, an unknown score or scope, a min_frequency below 1, and a vocab_size below
     the number of primitives.
@@ -142,9 +143,8 @@ def learn_merges(
     arrays = [np.asarray(document, dtype=np.int64) for document in documents]
     offsets = np.cumsum([0, *(array.size for array in arrays)])
     ids = np.concatenate([np.zeros(0, dtype=np.int64), *arrays])
-    return learn_merges_of_stream(
-        ids, offsets, token_bytes, vocab_size, min_frequency, on_merge, score, scope, max_words, prune
-    )
+    rule = MergeRule(min_frequency, score, scope, max_words, prune)
+    return learn_merges_of_stream(ids, offsets, token_bytes, vocab_size, rule, on_merge)
 
 
 def learn_merges_of_stream(
@@ -152,41 +152,33 @@ def learn_merges_of_stream(
     offsets: IntArray,
     token_bytes: Sequence[bytes],
     vocab_size: int,
-    min_frequency: int = 2,
+    rule: MergeRule = BY_FREQUENCY,
     on_merge: OnMerge | None = None,
-    score: str = FREQUENCY,
-    scope: str = ANY,
-    max_words: int = 0,
-    prune: int = 0,
     prunable: npt.NDArray[np.bool_] | None = None,
-    refresh_every: int = REFRESH_EVERY,
-    pairs_kept_per_merge: float = PAIRS_KEPT_PER_MERGE,
     checkpoint: MergeCheckpoint | None = None,
 ) -> LearnedMerges:
     """The same as `learn_merges`, from flat ids (any integer dtype) and offsets (documents + 1,) into them.
 
-    prunable: (primitives,), which of them may be given back too, by default none; refresh_every: merges after which all scores
-    but `frequency` are computed anew; pairs_kept_per_merge: costs time or memory, but changes no merge; checkpoint: where to go
-    on from if this is interrupted and called again. Ids may be memory-mapped: they are read once.
+    prunable: (primitives,), which of them may be given back too, by default none; checkpoint: where to go on from if this is
+    interrupted and called again. Ids may be memory-mapped: they are read once.
     """
-    rule = merge_rule(
-        token_bytes, vocab_size, max(min_frequency, prune), score, scope, max_words, refresh_every, pairs_kept_per_merge
-    )
+    prune, primitives = rule.prune, len(token_bytes)
+    rule = replace(rule, min_frequency=max(rule.min_frequency, prune))
     dtype = cell_type(vocab_size)
-    _compile_kernels(ids.dtype, ids.flags.writeable, dtype, score, scope)
+    _compile_kernels(ids.dtype, ids.flags.writeable, dtype, rule.score, rule.scope)
     if checkpoint and (saved := checkpoint.load()):
         state = replace(saved, entries_wanted=max(vocab_size, saved.entries_wanted))
     else:
-        state = MergeState(lay_out_documents(ids, offsets, len(token_bytes), dtype), vocab_size)
+        state = MergeState(lay_out_documents(ids, offsets, primitives, dtype), vocab_size)
     learned = _learn_from(state, token_bytes, rule, on_merge, checkpoint)
     while prune:
-        entries = len(token_bytes) + len(learned.merges)
-        pruned = _rarely_used(learned.ids, entries, len(token_bytes), prune, prunable)
+        entries = primitives + len(learned.merges)
+        pruned = _rarely_used(learned.ids, entries, primitives, prune, prunable)
         wanted = vocab_size + pruned.size  # a merge adds one entry that is used enough at most, so they are never too many
         if entries == wanted or entries < state.entries_wanted:
             return replace(learned, pruned=pruned)
         cells = lay_out_documents(learned.ids, learned.offsets, entries, cell_type(wanted))
-        state = MergeState(cells, wanted, learned.merges, np.array(learned.passed_over, dtype=np.int64).reshape(-1, 2))
+        state = MergeState(cells, wanted, learned.merges, _as_rows(learned.passed_over, 2))
         learned = _learn_from(state, token_bytes, rule, on_merge, checkpoint)
     return learned
 
@@ -200,25 +192,8 @@ def _rarely_used(
     return np.flatnonzero(is_rare)
 
 
-def merge_rule(
-    token_bytes: Sequence[bytes],
-    vocab_size: int,
-    min_frequency: int,
-    score: str,
-    scope: str,
-    max_words: int,
-    refresh_every: int,
-    pairs_kept_per_merge: float,
-) -> MergeRule:
-    """Returns the rule by which merges are learned. Raises TrialError for what no merges can be learned by."""
-    if min_frequency < 1:
-        raise TrialError(f"min_frequency must be at least 1, but is {min_frequency}")
-    if vocab_size < len(token_bytes):
-        raise TrialError(
-            f"vocab_size is {vocab_size}, but there are {len(token_bytes)} primitives already: "
-            "raise vocab_size, or take fewer primitives"
-        )
-    return MergeRule(min_frequency, resolve_score(score), scope, max_words, refresh_every, pairs_kept_per_merge)
+def _as_rows(numbers: Iterable[tuple[int, ...]], columns: int) -> npt.NDArray[np.int64]:
+    return np.array(list(numbers), dtype=np.int64).reshape(-1, columns)
 
 
 def _learn_from(
@@ -260,11 +235,10 @@ class Learner:
     """The merges made so far, and how an engine makes more."""
 
     def __init__(self, state: MergeState, token_bytes: Sequence[bytes], rule: MergeRule) -> None:
+        check_size(state.entries_wanted, len(token_bytes))
         self._entries_wanted, self._rule = state.entries_wanted, rule
-        self._entries = list(token_bytes)
+        self._entries = joined_entries(token_bytes, state.merges)
         self._merges = [(left, right, new, count) for left, right, new, count in state.merges.tolist()]
-        for left, right, _, _ in self._merges:
-            self._entries.append(self._entries[left] + self._entries[right])
         self._known = set(self._entries)
         self._passed_over = dict.fromkeys((left, right) for left, right in state.passed_over.tolist())  # a set in order
 
@@ -291,20 +265,18 @@ class Learner:
             if on_merge:
                 on_merge(new + 1, count)
             if checkpoint and checkpoint.is_due and engine.may_recount:
-                cells, merges, passed_over = engine.compacted(), self._merges_made(), self._pairs_passed_over()
-                checkpoint.save(MergeState(cells, self._entries_wanted, merges, passed_over))
+                passed_over = _as_rows(self._passed_over, 2)
+                checkpoint.save(MergeState(engine.compacted(), self._entries_wanted, self._merges_made, passed_over))
                 engine.recount(self._merges_left)
-        return MergeList(self._merges_made(), list(self._passed_over), engine.recounts)
+        return MergeList(self._merges_made, list(self._passed_over), engine.recounts)
 
     @property
     def _merges_left(self) -> int:
         return self._entries_wanted - len(self._entries)
 
+    @property
     def _merges_made(self) -> npt.NDArray[np.int64]:
-        return np.array(self._merges, dtype=np.int64).reshape(-1, 4)
-
-    def _pairs_passed_over(self) -> npt.NDArray[np.int64]:
-        return np.array(list(self._passed_over), dtype=np.int64).reshape(-1, 2)
+        return _as_rows(self._merges, 4)
 
 
 @functools.cache
@@ -313,7 +285,7 @@ def _compile_kernels(ids_dtype: Any, writable: bool, cells_dtype: Any, score: st
 
     The first is counted in a dense table, again and again; the second, of 5,000 entries, in a hash table.
     """
-    rule = MergeRule(1, resolve_score(score), scope, max_words=0, refresh_every=2, pairs_kept_per_merge=0.0)
+    rule = MergeRule(1, score, scope, refresh_every=2, pairs_kept_per_merge=0.0)
     for entries in (4, 5000):
         ids = np.array([0, 1, 2, 3] * 8 + [0, 1, 0, 2] * 4, dtype=ids_dtype)
         ids.flags.writeable = writable

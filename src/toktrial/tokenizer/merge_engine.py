@@ -20,9 +20,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from toktrial.tokenizer.best_pairs import BestPairs, MergeRule
+from toktrial.tokenizer.best_pairs import BestPairs
 from toktrial.tokenizer.merge_kernels import merge_pair
-from toktrial.tokenizer.merge_rules import flags_of, word_flags
+from toktrial.tokenizer.merge_rules import MergeRule, flags_of, word_flags
 from toktrial.tokenizer.merged_stream import MergedStream
 from toktrial.tokenizer.stream import Cells, count_tokens
 
@@ -92,8 +92,8 @@ class MergeEngine:
         merging.add_entry(left, right, new, flags_of(entry))
         merged, new_pairs = merge_pair(
             merging.stream,
-            best.keys,
-            best.pairs,
+            best.table.keys,
+            best.table.values,
             merging.positions,
             merging.scratch,
             left,

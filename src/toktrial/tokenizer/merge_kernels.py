@@ -88,9 +88,15 @@ def merge_pair(
         kept = keep_new_pairs(
             stream, keys, pairs, positions, scratch, starts, neighbours, are_before, new, threshold, kept, room
         )
+    reuse(room, start, end)
+    return merged, kept
+
+
+@numba.njit(cache=True, nogil=True)
+def reuse(room: Longs, start: int, end: int) -> None:
+    """Lets new positions be written over those of a pair that was merged, if nothing larger is left to write over."""
     if end - start > room[REUSED_END] - room[REUSED]:
         room[REUSED], room[REUSED_END] = start, end
-    return merged, kept
 
 
 @numba.njit(cache=True, nogil=True)

@@ -18,7 +18,7 @@ import functools
 import importlib
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -154,10 +154,66 @@ def _for_many(of_pair: Any) -> Callable[[Longs, Longs, Longs, int], Floats]:
     return compiled
 
 
+@dataclass(frozen=True)
+class MergeRule:
+    """Which pairs are merged, in what order, and at what cost.
+
+    Raises TrialError for an unknown scope and a min_frequency below 1.
+    """
+
+    min_frequency: int = 2
+    """Pairs rarer than this are not merged."""
+    score: str = FREQUENCY
+    """The pair of the highest score is merged next: one of SCORES, or a user's own by its import path."""
+    scope: str = ANY
+    """In which positions a pair may merge: one of SCOPES."""
+    max_words: int = 0
+    """Words that an entry may span; 0: any number."""
+    prune: int = 0
+    """A merged entry that stands alone fewer times than this in the end is given back, and its place spent on one more merge.
+    No pair rarer than that is merged."""
+    refresh_every: int = 256
+    """Merges after which all scores but `frequency` are computed anew."""
+    pairs_kept_per_merge: float = 4
+    """Pairs that keep positions, for each merge still to be made: enough that the best count rarely falls below the threshold.
+    Costs time or memory, but changes no merge."""
+
+    def __post_init__(self) -> None:
+        if self.min_frequency < 1:
+            raise TrialError(f"min_frequency must be at least 1, but is {self.min_frequency}")
+        check_scope(self.scope)
+
+    @property
+    def by_frequency(self) -> bool:
+        """Whether a pair's score is its count, which other pairs' merges can only lower."""
+        return self.score == FREQUENCY
+
+
 def check_scope(scope: str) -> None:
     """Raises TrialError for an unknown scope."""
     if scope not in SCOPES:
         raise TrialError(f"there is no scope {scope!r}: {nearest_name(scope, SCOPES)}")
+
+
+def check_size(vocab_size: int, primitives: int) -> None:
+    """Raises TrialError for a vocabulary that has no room for so many primitives."""
+    if vocab_size < primitives:
+        raise TrialError(
+            f"vocab_size is {vocab_size}, but there are {primitives} primitives already: "
+            "raise vocab_size, or take fewer primitives"
+        )
+
+
+def joined_entries(primitives: Sequence[bytes], merges: Longs) -> list[bytes]:
+    """Returns the bytes of the primitives and of one entry more for each merge (n, 2 or more columns): left id, right id.
+
+    >>> joined_entries([b"a", b"b"], np.array([[0, 1], [2, 0]]))
+    [b'a', b'b', b'ab', b'aba']
+    """
+    entries = list(primitives)
+    for left, right in merges[:, :2].tolist():
+        entries.append(entries[left] + entries[right])
+    return entries
 
 
 # Source: the trainer and pre-tokenizers of SuperBPE's authors (alisawuffles/tokenizers-superbpe, PythonNut/superbpe). They read

@@ -12,8 +12,8 @@ import numba
 import numpy as np
 
 from toktrial.tokenizer.encode_kernels import encode_stream, merge_tables
-from toktrial.tokenizer.merge_kernels import Scratch, count_neighbours, keep_new_pairs, replace
-from toktrial.tokenizer.merge_rules import word_flags
+from toktrial.tokenizer.merge_kernels import Scratch, count_neighbours, keep_new_pairs, replace, reuse
+from toktrial.tokenizer.merge_rules import joined_entries, word_flags
 from toktrial.tokenizer.merged_stream import MergedStream
 from toktrial.tokenizer.pairs import (
     EMPTY,
@@ -25,11 +25,9 @@ from toktrial.tokenizer.pairs import (
     IntArray,
     Keys,
     Longs,
-    PairCounts,
-    empty_table,
-    enter_pairs,
+    PairTable,
+    added_up,
     find_slot,
-    grown,
     pair_key,
 )
 from toktrial.tokenizer.stream import Cells, Positions, Stream, cell_type, count_tokens, lay_out_documents
@@ -88,11 +86,9 @@ class MergeShard:
 
         Raises TrialError for an id that is none of the entries, and for an unknown scope.
         """
-        entries = list(entries)
         cells = lay_out_documents(ids, offsets, len(entries), cell_type(vocab_size))
         if len(merges):
-            for left, right in merges[:, :2].tolist():
-                entries.append(entries[left] + entries[right])
+            entries = joined_entries(entries, merges)
             encoded = encode_stream(np.asarray(ids, dtype=np.uint32), np.asarray(offsets), merge_tables(merges, entries, scope))
             cells = lay_out_documents(*encoded, len(entries), cell_type(vocab_size))
         self._entries = len(entries)
@@ -117,9 +113,8 @@ class MergeShard:
         kept = np.isin(found.keys, keys)
         counts, starts = found.counts[kept], self._merged.keep(found, kept, 2 * self._merged.compacted().size)
         values = np.stack([counts, counts, starts, starts + counts], axis=1)
-        self._keys, self._pairs = empty_table(counts.size, PAIR_COLUMNS)
-        enter_pairs(self._keys, self._pairs, found.keys[kept], values)
-        self._used_slots = counts.size
+        self._table = PairTable(PAIR_COLUMNS)
+        self._table.enter(found.keys[kept], values)
         del self._found
 
     def merge(self, kept: Keys, batch: Longs, least: int) -> Changes:
@@ -133,17 +128,18 @@ class MergeShard:
         for left, right, new, flags in batch.tolist():
             merging.add_entry(left, right, new, flags)
         self._entries = new + 1
-        slices = _slices_of(self._keys, self._pairs, np.array(batch))
+        slices = _slices_of(self._table.keys, self._table.values, np.array(batch))
         positions = slices[:, 1] - slices[:, 0]
         cells = np.empty((2, int(positions.sum())), dtype=merging.stream.cells.dtype)
         room = 4 * int(np.minimum(positions, merging.stream.span.size).sum())  # two neighbours, each in two pairs
         log = _Log(np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.int64))
         self._arisen = _Arisen(batch[:, 2].copy(), slices, np.zeros(len(batch), dtype=np.int64), *cells)
-        listed = _merge_all(merging.stream, self._keys, merging.positions, merging.scratch, np.array(batch), self._arisen, log)
+        listed = _merge_all(
+            merging.stream, self._table.keys, merging.positions, merging.scratch, np.array(batch), self._arisen, log
+        )
         keys, counts, first_new = log.keys[:listed], log.counts[:listed], np.uint64(batch[0, 2])
         is_new = (keys >> HALF >= first_new) | (keys & RIGHT_MASK >= first_new)
-        self._new_counts = PairCounts()
-        self._new_counts.add(keys[is_new], counts[is_new])
+        self._new_counts = added_up([(keys[is_new], counts[is_new])])
         new_keys, new_counts = self._new_counts.all()
         reported = new_counts >= least
         return Changes(keys[~is_new], counts[~is_new], new_keys[reported], new_counts[reported], self._arisen.merged)
@@ -155,17 +151,20 @@ class MergeShard:
     def _keep_arisen(self, kept: Keys) -> None:
         if self._arisen is None:
             return
-        if 2 * (self._used_slots + kept.size) > self._keys.size:
-            self._keys, self._pairs = grown(self._keys, self._pairs, self._used_slots + kept.size)
-        enter_pairs(self._keys, self._pairs, np.array(kept), np.zeros((kept.size, PAIR_COLUMNS), dtype=np.int64))
-        self._used_slots += kept.size
+        self._table.enter(kept, np.zeros((kept.size, PAIR_COLUMNS), dtype=np.int64))
         merging = self._merged
         if kept.size:
             _keep_known_pairs(
-                merging.stream, self._keys, self._pairs, merging.positions, merging.scratch, self._arisen, merging.room
+                merging.stream,
+                self._table.keys,
+                self._table.values,
+                merging.positions,
+                merging.scratch,
+                self._arisen,
+                merging.room,
             )
         for start, end in self._arisen.slices.tolist():
-            merging.reuse(start, end)
+            reuse(merging.room, start, end)
         self._arisen = None
 
     def documents(self) -> tuple[IntArray, Longs]:

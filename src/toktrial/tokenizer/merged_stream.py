@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toktrial.tokenizer.merge_kernels import REUSED, REUSED_END, UNUSED, Scratch, new_scratch
+from toktrial.tokenizer.merge_kernels import UNUSED, Scratch, new_scratch
 from toktrial.tokenizer.merge_rules import WordFlags
 from toktrial.tokenizer.pairs import Longs
 from toktrial.tokenizer.stream import (
@@ -69,11 +69,6 @@ class MergedStream:
         self.stream.span[new] = self.stream.span[left] + self.stream.span[right]
         if self.stream.flags.size:
             self.stream.flags[new] = flags
-
-    def reuse(self, start: int, end: int) -> None:
-        """Lets new positions be written over those of a pair that was merged, if nothing larger is left to write over."""
-        if end - start > self.room[REUSED_END] - self.room[REUSED]:
-            self.room[REUSED], self.room[REUSED_END] = start, end
 
     def documents(self) -> tuple[Cells, npt.NDArray[np.int64]]:
         """Returns the documents as the merges left them, and ends: flat ids, in the stream's own memory, and offsets."""

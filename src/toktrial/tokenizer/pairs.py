@@ -98,32 +98,42 @@ def counts_of(keys: Keys, values: Longs, wanted: Keys) -> Longs:
     return counts
 
 
-class PairCounts:
-    """Adds up counts of pairs."""
+class PairTable:
+    """A table that grows: `keys` and `values` may be other arrays then. Who enters pairs into them counts those in `used`."""
 
-    def __init__(self) -> None:
-        self._keys, self._values = empty_table(0, 1)
-        self._used = 0
+    def __init__(self, columns: int = 1) -> None:
+        self.keys, self.values = empty_table(0, columns)
+        self.used = 0
+
+    def make_room(self, new_pairs: int) -> None:
+        """Makes room for so many more pairs."""
+        if 2 * (self.used + new_pairs) > self.keys.size:
+            self.keys, self.values = grown(self.keys, self.values, self.used + new_pairs)
+
+    def enter(self, keys: Keys, values: Longs) -> None:
+        """Enters pairs (n,) that are new here with their values (n, columns)."""
+        self.make_room(keys.size)
+        enter_pairs(self.keys, self.values, np.array(keys), values)
+        self.used += keys.size
 
     def add(self, keys: Keys, counts: Longs) -> None:
         """Adds counts (n,) of pairs (n,), among which one may stand several times."""
-        if 2 * (self._used + keys.size) > self._keys.size:
-            self._keys, self._values = grown(self._keys, self._values, self._used + keys.size)
-        self._used += add_counts(self._keys, self._values, np.array(keys), np.array(counts))
+        self.make_room(keys.size)
+        self.used += add_counts(self.keys, self.values, np.array(keys), np.array(counts))
 
     def all(self) -> tuple[Keys, Longs]:
         """Returns every pair once, and its count."""
-        slots = np.flatnonzero(self._keys != EMPTY)
-        return self._keys[slots], self._values[slots, COUNT]
+        slots = np.flatnonzero(self.keys != EMPTY)
+        return self.keys[slots], self.values[slots, COUNT]
 
     def of(self, keys: Keys) -> Longs:
-        """Returns the counts of these pairs; 0 for one that was never added."""
-        return counts_of(self._keys, self._values, np.array(keys))
+        """Returns the counts of these pairs; 0 for one that is not here."""
+        return counts_of(self.keys, self.values, np.array(keys))
 
 
-def added_up(parts: Iterable[tuple[Keys, Longs]]) -> PairCounts:
+def added_up(parts: Iterable[tuple[Keys, Longs]]) -> PairTable:
     """Adds up the counts of pairs from several places, each keys (n,) and counts (n,)."""
-    counts = PairCounts()
+    counts = PairTable()
     for part in parts:
         counts.add(*part)
     return counts

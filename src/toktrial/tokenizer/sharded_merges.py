@@ -38,20 +38,11 @@ from typing import Protocol as Interface
 import numpy as np
 
 from toktrial.errors import TrialError
-from toktrial.tokenizer.best_pairs import BestPairs, MergeRule
-from toktrial.tokenizer.merge import (
-    PAIRS_KEPT_PER_MERGE,
-    REFRESH_EVERY,
-    Learner,
-    MergeCheckpoint,
-    MergeList,
-    MergeState,
-    OnMerge,
-    merge_rule,
-)
-from toktrial.tokenizer.merge_rules import ANY, ENDS, FREQUENCY, STARTS, WORDS, flags_of, may_arise
+from toktrial.tokenizer.best_pairs import BestPairs
+from toktrial.tokenizer.merge import BY_FREQUENCY, Learner, MergeCheckpoint, MergeList, MergeState, OnMerge
+from toktrial.tokenizer.merge_rules import ENDS, STARTS, WORDS, MergeRule, flags_of, may_arise
 from toktrial.tokenizer.merge_shard import Changes, MergeShard
-from toktrial.tokenizer.pairs import IntArray, Keys, Longs, PairCounts, add_counts, added_up, enter_pairs
+from toktrial.tokenizer.pairs import IntArray, Keys, Longs, PairTable, add_counts, added_up, enter_pairs
 from toktrial.tokenizer.stream import USABLE_CORES, Cells, cell_type
 
 
@@ -110,24 +101,20 @@ def learn_merges_of_shards(
     shards: Shards,
     token_bytes: Sequence[bytes],
     vocab_size: int,
-    min_frequency: int = 2,
+    rule: MergeRule = BY_FREQUENCY,
     on_merge: OnMerge | None = None,
-    score: str = FREQUENCY,
-    scope: str = ANY,
-    max_words: int = 0,
-    refresh_every: int = REFRESH_EVERY,
-    pairs_kept_per_merge: float = PAIRS_KEPT_PER_MERGE,
     checkpoint: MergeCheckpoint | None = None,
 ) -> MergeList:
     """The same merges as `learn_merges_of_stream` finds in all the documents of the shards, whichever holds which.
 
-    Every score, scope and limit of words is possible; pruning is not. A score other than `frequency` takes a round trip for
-    each merge.
+    Every score, scope and limit of words is possible; for pruning it raises TrialError. A score other than `frequency` takes a
+    round trip for each merge.
     """
-    rule = merge_rule(token_bytes, vocab_size, min_frequency, score, scope, max_words, refresh_every, pairs_kept_per_merge)
+    if rule.prune:
+        raise TrialError("prune counts in the whole stream: take it with one shard")
     state = (checkpoint.load() if checkpoint else None) or MergeState(_no_cells(vocab_size), vocab_size)
     learner = Learner(state, token_bytes, rule)
-    shards.start(token_bytes, vocab_size, scope, state.merges)
+    shards.start(token_bytes, vocab_size, rule.scope, state.merges)
     engine = ShardedMergeEngine(shards, learner.entries, vocab_size, len(state.merges), rule)
     learned = learner.learn(engine, on_merge, checkpoint)
     engine.compacted()  # so that the shards hold what the merges left behind
@@ -204,10 +191,10 @@ class ShardedMergeEngine:
         # A pair that is rarer than `least` in every shard is rarer than the threshold in all of them together.
         least = -(-best.threshold // len(self._shards))
         merged = np.zeros(len(batch), dtype=np.int64)
-        new_counts, reports = PairCounts(), PairCounts()
+        new_counts, reports = PairTable(), PairTable()
         reply: Changes
         for reply in self._shards.call("merge", self._arisen, batch, least):
-            entered = add_counts(best.keys, best.pairs, np.array(reply.keys), np.array(reply.counts))
+            entered = add_counts(best.table.keys, best.table.values, np.array(reply.keys), np.array(reply.counts))
             assert not entered, f"a shard changed {entered} pairs that are not kept"
             new_counts.add(reply.new_keys, reply.new_counts)
             reports.add(reply.new_keys, np.ones(reply.new_keys.size, dtype=np.int64))
@@ -224,7 +211,7 @@ class ShardedMergeEngine:
         kept = counts >= best.threshold
         self._arisen = keys[kept]
         best.make_room(self._arisen.size)
-        enter_pairs(best.keys, best.pairs, self._arisen, np.stack([counts[kept]] * 2, axis=1))
+        enter_pairs(best.table.keys, best.table.values, self._arisen, np.stack([counts[kept]] * 2, axis=1))
         best.add(self._arisen)
         self._batch, self._counts, self._waiting = [], [], _Parts()
 

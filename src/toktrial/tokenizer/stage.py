@@ -12,16 +12,13 @@ from typing import Any
 
 from toktrial import artifact, progress
 from toktrial.corpus.documents import Documents
-from toktrial.tokenizer.base import IdStream, Tokenizer
-from toktrial.tokenizer.boundless import BoundlessBPETokenizer
-from toktrial.tokenizer.boundless_learning import BoundlessRule, learn_boundless, words_of
+from toktrial.tokenizer.base import HELD_OUT_DOCUMENTS, IdStream, Tokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer, SuperBPETokenizer, encode_documents, spool
 from toktrial.tokenizer.config import (
     FAST,
     SMALLEST_VOCAB_SIZE,
     TOKENIZERS_FOLDER,
-    BoundlessBPERecipe,
     BPERecipe,
     BPETrainer,
     BTMRecipe,
@@ -31,10 +28,8 @@ from toktrial.tokenizer.config import (
     Recipe,
     SuperBPERecipe,
     TKNRecipe,
-    UnigramRecipe,
     check_code,
     primitive_names,
-    settings_of,
     tokenizer_names,
     with_sizes,
 )
@@ -42,17 +37,14 @@ from toktrial.tokenizer.dropout import Dropout
 from toktrial.tokenizer.encoders import allow_code_in
 from toktrial.tokenizer.file import FileTokenizer
 from toktrial.tokenizer.foreign import SOURCE_FOLDER, ForeignTokenizer
-from toktrial.tokenizer.load import load_tokenizer
-from toktrial.tokenizer.longest_match import MiningRule, TKNTokenizer, mine_sequences
+from toktrial.tokenizer.load import load_tokenizer, train
 from toktrial.tokenizer.merge import LearnedMerges, MergeCheckpoint, learn_merges_of_stream
+from toktrial.tokenizer.merge_rules import MergeRule
 from toktrial.tokenizer.single_bytes import BytesTokenizer
 from toktrial.tokenizer.sources import file_fingerprint, is_elsewhere, load_file_track
 from toktrial.tokenizer.tkn import PairGraph, SyncStream, TknMiner
-from toktrial.tokenizer.transformers_files import HELD_OUT_DOCUMENTS
-from toktrial.tokenizer.unigram import UnigramTokenizer
 
 GRAPHS_FOLDER = "graphs"
-DOCUMENTS_AT_ONCE = 10_000  # that are counted between two reports of progress
 
 
 def prepare_tokenizers(
@@ -92,19 +84,17 @@ def prepare_tokenizers(
             fingerprints[track] = bpe_fingerprints[names[track]]
         elif isinstance(recipe, BytesRecipe):
             fingerprints[track] = stage.prepare_bytes(names[track])
-        elif isinstance(recipe, UnigramRecipe):
-            fingerprints[track] = stage.prepare_unigram(names[track], recipe)
         elif isinstance(recipe, FileRecipe):
             fingerprints[track] = stage.prepare_file(names[track], recipe)
-        elif isinstance(recipe, BoundlessBPERecipe):
-            fingerprints[track] = stage.prepare_boundless(names[track], recipe)
-        elif isinstance(recipe, TKNRecipe):
-            primitive = primitives[track]
-            fingerprints[track] = stage.prepare_tkn(names[track], recipe, primitive, bpe_fingerprints[primitive])
+        elif isinstance(recipe, PrimitiveRecipe):
+            primitive = primitives[track], bpe_fingerprints[primitives[track]]
+            if isinstance(recipe, TKNRecipe):
+                fingerprints[track] = stage.prepare_learned(names[track], recipe, *primitive)
+            else:
+                stage.prepare_graph(*primitive)
+                fingerprints[track] = stage.prepare_btm(track, names[track], recipe, *primitive)
         else:
-            primitive, primitive_fingerprint = primitives[track], bpe_fingerprints[primitives[track]]
-            stage.prepare_graph(primitive, primitive_fingerprint)
-            fingerprints[track] = stage.prepare_btm(track, names[track], recipe, primitive, primitive_fingerprint)
+            fingerprints[track] = stage.prepare_learned(names[track], recipe)
     return fingerprints
 
 
@@ -177,9 +167,8 @@ class _Stage:
         stream = SyncStream(PairGraph())
         ids, offsets = self._ids_of_primitive(primitive_name)
         with progress.progress("building the pair graph", ids.size, "token") as shown:
-            for first in range(0, offsets.size - 1, DOCUMENTS_AT_ONCE):
-                stream.feed(*miner.mine(ids, offsets[first : first + DOCUMENTS_AT_ONCE + 1]))
-                shown.update(stream.tokens)
+            for chunk in miner.mine_in_parts(ids, offsets, shown):
+                stream.feed(*chunk)
         manifest: dict[str, Any] = {"pairs": len(stream.graph), "documents": stream.documents, "tokens": stream.tokens}
         with artifact.publish(folder, fingerprint, manifest) as partial:
             stream.graph.save(partial)
@@ -192,12 +181,13 @@ class _Stage:
         inputs = {"primitive": primitive_fingerprint, "vocab_size": recipe.vocab_size, "recipe": recipe.btm.settings}
         fingerprint = artifact.fingerprint(f"{kind.recipe} tokenizer", inputs)
         folder = self.folder(name)
+        checkpoint = MergeCheckpoint(folder.with_name(f".{folder.name}.merges.npz"), fingerprint)
         if artifact.is_finished(folder, fingerprint):
+            checkpoint.remove()  # which is there still if the process ended right after the folder had been published
             return fingerprint
         check_code({track: recipe}, self.allow_code, self.trial_folder / "protocol.toml")
         started = time.monotonic()
         primitive = self._load_bpe(primitive_name)
-        checkpoint = MergeCheckpoint(folder.with_name(f".{folder.name}.merges.npz"), fingerprint)
         learned = self._learn_merges(primitive, primitive_name, recipe.btm, checkpoint)
         dropout = Dropout(recipe.btm.dropout, recipe.btm.dropout_seed) if recipe.btm.dropout else None
         if self.train_ids is not None and not dropout and not learned.pruned.size:
@@ -220,40 +210,28 @@ class _Stage:
                 offsets,
                 primitive.token_bytes,
                 recipe.vocab_size,
+                MergeRule(**recipe.rule),
                 on_merge=lambda entries, count: shown.update(min(entries, recipe.vocab_size) - first, f"count {count:,}"),
                 prunable=primitive.parts[:, 0] >= 0,
                 checkpoint=checkpoint,
-                **recipe.rule,
             )
         if learned.passed_over:
             progress.print_line(f"{len(learned.passed_over)} pairs passed over: joined, they spell an entry that exists")
         return learned
 
-    def prepare_tkn(self, name: str, recipe: TKNRecipe, primitive_name: str, primitive_fingerprint: str) -> str:
-        inputs = {"primitive": primitive_fingerprint, "vocab_size": recipe.vocab_size, "recipe": settings_of(recipe)}
-        fingerprint = artifact.fingerprint("tkn tokenizer", inputs)
+    def prepare_learned(self, name: str, recipe: Recipe, primitive_name: str = "", primitive_fingerprint: str = "") -> str:
+        """Has the recipe's class learn, from the documents or from the primitives that they are made of."""
+        source = {"primitive": primitive_fingerprint} if primitive_name else {"corpus": self.corpus_fingerprint}
+        settings = {"recipe": recipe.settings} if recipe.settings else {}
+        inputs = source | {"vocab_size": recipe.vocab_size} | settings
+        fingerprint = artifact.fingerprint(f"{recipe.recipe} tokenizer", inputs)
         if artifact.is_finished(self.folder(name), fingerprint):
             return fingerprint
-        started, primitive = time.monotonic(), self._load_bpe(primitive_name)
-        ids, offsets = self._ids_of_primitive(primitive_name)
-        with progress.progress("mining sequences", ids.size, "token") as shown:
-            rule = MiningRule(recipe.vocab_size, **recipe.rule)
-            tokenizer = TKNTokenizer(primitive, mine_sequences(ids, offsets, primitive.token_bytes, rule, shown))
+        started, given = time.monotonic(), dict[str, Any](show=progress.progress)
+        if primitive_name:
+            given |= {"primitive": self._load_bpe(primitive_name), "ids": self._ids_of_primitive(primitive_name)}
+        tokenizer = train(recipe, self.documents, **given)
         self._publish(name, fingerprint, tokenizer, recipe.vocab_size, seconds=time.monotonic() - started)
-        return fingerprint
-
-    def prepare_boundless(self, name: str, recipe: BoundlessBPERecipe) -> str:
-        inputs = {"corpus": self.corpus_fingerprint, "vocab_size": recipe.vocab_size, "recipe": settings_of(recipe)}
-        fingerprint = artifact.fingerprint("boundlessbpe tokenizer", inputs)
-        if artifact.is_finished(self.folder(name), fingerprint):
-            return fingerprint
-        started = time.monotonic()
-        with progress.progress("reading words", self.documents.bytes, "B") as shown:
-            words = words_of(self.documents, shown)
-        with progress.progress("merging letters and words", recipe.vocab_size, "entry") as shown:
-            rule = BoundlessRule(recipe.vocab_size, recipe.min_frequency, recipe.tau)
-            events = learn_boundless(*words, rule, lambda entries, count: shown.update(entries, f"count {count:,}"))
-        self._publish(name, fingerprint, BoundlessBPETokenizer(events), recipe.vocab_size, seconds=time.monotonic() - started)
         return fingerprint
 
     def prepare_bytes(self, name: str) -> str:
@@ -262,19 +240,9 @@ class _Stage:
             self._publish(name, fingerprint, BytesTokenizer(), SMALLEST_VOCAB_SIZE)
         return fingerprint
 
-    def prepare_unigram(self, name: str, recipe: UnigramRecipe) -> str:
-        inputs = {"corpus": self.corpus_fingerprint, **asdict(recipe)}
-        fingerprint = artifact.fingerprint("unigram tokenizer", inputs)
-        if not artifact.is_finished(self.folder(name), fingerprint):
-            started = time.monotonic()
-            with progress.progress("counting words for the Unigram LM", self.documents.bytes, "B") as shown:
-                tokenizer = UnigramTokenizer.train(self.documents, recipe.vocab_size, on_progress=shown)
-            self._publish(name, fingerprint, tokenizer, recipe.vocab_size, seconds=time.monotonic() - started)
-        return fingerprint
-
     def prepare_file(self, name: str, recipe: FileRecipe) -> str:
         folder = self.folder(name)
-        finished = artifact.read_manifest(folder) if (folder / artifact.MANIFEST).is_file() else {}
+        finished = artifact.read_manifest(folder) if artifact.is_finished(folder) else {}
         taken_over = (finished.get("source"), finished.get("requested")) == (recipe.path, recipe.vocab_size)
         if self.allow_code:
             allow_code_in(folder / SOURCE_FOLDER)

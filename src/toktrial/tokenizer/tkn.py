@@ -6,7 +6,7 @@ All three work on chunks of whole documents, so that a corpus need not fit in me
 the offsets (documents + 1,) at which its documents begin and end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from toktrial import artifact
 from toktrial.errors import TrialError
+from toktrial.progress import Progress
 from toktrial.tokenizer.mine_kernels import (
     DOCUMENT,
     EMITTED,
@@ -35,11 +36,8 @@ from toktrial.tokenizer.pairs import (
     IntArray,
     Keys,
     Longs,
-    counts_of,
-    empty_table,
-    enter_pairs,
+    PairTable,
     find_slot,
-    grown,
     pair_key,
     parts_of,
 )
@@ -49,6 +47,7 @@ if TYPE_CHECKING:
 
 Window = tuple[int, ...]
 
+DOCUMENTS_AT_ONCE = 10_000  # that are mined between two reports of progress
 GRAPH_FILE = "graph.parquet"
 EDGE_COLUMNS = ("left", "right", "count")
 TABLE_WRITERS = {".csv": "write_csv", ".parquet": "write_parquet"}
@@ -96,6 +95,16 @@ class TknMiner:
             return ids, offsets
         return self._mine(ids, np.ascontiguousarray(offsets, dtype=np.int64))
 
+    def mine_in_parts(
+        self, ids: IntArray, offsets: IntArray, on_progress: Progress | None = None
+    ) -> Iterator[tuple[IntArray, IntArray]]:
+        """Yields the same of many documents, chunk by chunk; on_progress is told the ids read."""
+        for first in range(0, offsets.size - 1, DOCUMENTS_AT_ONCE):
+            chunk = offsets[first : first + DOCUMENTS_AT_ONCE + 1]
+            yield self.mine(ids, chunk)
+            if on_progress:
+                on_progress.update(int(chunk[-1]))
+
     def _mine(self, ids: IntArray, offsets: Longs) -> tuple[Longs, Longs]:
         tokens, token_offsets = np.empty(int(offsets[-1] - offsets[0]), dtype=np.int64), np.zeros_like(offsets)
         self._state[[DOCUMENT, POSITION, WINDOW, EMITTED]] = 0, 0, NONE, 0
@@ -114,33 +123,29 @@ class PairGraph:
     """The directed graph of adjacent token ids: (left id, right id) -> how often, in 64-bit counts."""
 
     def __init__(self) -> None:
-        self._keys, self._counts = empty_table(0, 1)
-        self._pairs = 0
+        self._table = PairTable()
 
     def __len__(self) -> int:
         """Number of different pairs."""
-        return self._pairs
+        return self._table.used
 
     def add(self, ids: IntArray, offsets: IntArray) -> None:
         """Counts the adjacent pairs of a chunk of documents: ids flat, any integer dtype; offsets (documents + 1,)."""
         walls: Longs = np.ascontiguousarray(offsets, dtype=np.int64)
-        document = position = 0
+        table, document, position = self._table, 0, 0
         while document < walls.size - 1:
-            if 2 * self._pairs >= self._keys.size:
-                self._keys, self._counts = grown(self._keys, self._counts, self._pairs)
-            self._pairs, document, position = _count_until_half_full(
-                self._keys, self._counts, self._pairs, ids, walls, document, position
+            table.make_room(1)
+            table.used, document, position = _count_until_half_full(
+                table.keys, table.values, table.used, ids, walls, document, position
             )
 
     def count(self, left: int, right: int) -> int:
         """Returns how often the pair was met; 0 for one that never was."""
-        key = np.array([left << 32 | right], dtype=np.uint64)
-        return int(counts_of(self._keys, self._counts, key)[0])
+        return int(self._table.of(np.array([left << 32 | right], dtype=np.uint64))[0])
 
     def edges(self) -> npt.NDArray[np.int64]:
         """Returns all pairs as (pairs, 3) int64: left, right, count; most frequent first, ties by left, then right."""
-        used = np.flatnonzero(self._counts[:, 0])
-        keys, counts = self._keys[used], self._counts[used, 0]
+        keys, counts = self._table.all()
         order = np.lexsort((keys, -counts))
         return np.stack([*parts_of(keys[order]), counts[order]], axis=1)
 
@@ -163,10 +168,7 @@ class PairGraph:
         table = pq.read_table(path)
         left, right, counts = (table.column(name).to_numpy() for name in EDGE_COLUMNS)
         graph = cls()
-        graph._pairs = len(counts)
-        graph._keys, graph._counts = empty_table(graph._pairs, 1)
-        keys = left.astype(np.uint64) << HALF | right.astype(np.uint64)
-        enter_pairs(graph._keys, graph._counts, keys, counts.reshape(-1, 1))
+        graph._table.enter(left.astype(np.uint64) << HALF | right.astype(np.uint64), counts.reshape(-1, 1))
         return graph
 
 

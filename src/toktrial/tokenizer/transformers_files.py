@@ -12,13 +12,12 @@ What can still differ: rare contractions that are not a primitive, white space b
 pre-tokens; and, in the scope `words`, all merges that the flat form makes within a word that is not whole.
 """
 
-import itertools
 import json
 import re
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from toktrial import artifact
 from toktrial.corpus.documents import utf8_length
@@ -29,7 +28,6 @@ CONFIG_FILE = "tokenizer_config.json"
 README_FILE = "README.md"
 EXACT_CLASS_FILE = "tokenization_btm.py"  # copied from this package into the folder
 EXACT_CLASS = "ExactBTMTokenizer"
-HELD_OUT_DOCUMENTS = 1000  # measured on at most; a share of 1 in 100 is then known to about a third of itself
 
 # GPT-2's alphabet of bytes: printable ones stand for themselves, the others for U+0100 and on.
 # Source: `bytes_to_unicode` in GPT-2's encoder.py (openai/gpt-2).
@@ -65,6 +63,43 @@ def end_of_text_as_added_token() -> dict[str, Any]:
     """Returns `<|endoftext|>` as tokenizer.json lists it among its added tokens."""
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     return {"id": END_OF_TEXT_ID, "content": END_OF_TEXT, **flags, "special": True}
+
+
+def lossless_tokenizer_json(pre_tokenizer: dict[str, Any], model: dict[str, Any]) -> str:
+    """Returns the content of a tokenizer.json: bytes in, bytes out in GPT-2's alphabet, and nothing that changes a text."""
+    content = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [end_of_text_as_added_token()],
+        "normalizer": None,
+        "pre_tokenizer": pre_tokenizer,
+        "post_processor": None,
+        "decoder": BYTE_LEVEL,
+        "model": model,
+    }
+    return json.dumps(content, ensure_ascii=False)
+
+
+class WrittenTokenizer(Tokenizer):
+    """A tokenizer that is all in an HF tokenizer.json, in our ids: any other program gives the same."""
+
+    def __init__(self, tokenizer_json: str) -> None:
+        """`tokenizer_json`: the content of the file, whose entry 0 is `<|endoftext|>`, and all others spelled in bytes."""
+        self.tokenizer_json = tokenizer_json
+        vocabulary: Any = json.loads(tokenizer_json)["model"]["vocab"]  # ids by spelling; of a Unigram, a list with scores
+        by_id = sorted(vocabulary, key=vocabulary.__getitem__) if isinstance(vocabulary, dict) else [s for s, _ in vocabulary]
+        _, *spellings = by_id
+        super().__init__([END_OF_TEXT.encode(), *map(bytes_of, spellings)])
+
+    def write_files(self, folder: Path, held_out: Sequence[str] = ()) -> None:
+        super().write_files(folder, held_out)
+        (folder / TOKENIZER_FILE).write_text(self.tokenizer_json, encoding="utf-8")
+        write_transformers_files(self, folder, held_out)
+
+    @classmethod
+    def read_files(cls, folder: Path) -> Self:
+        return cls((folder / TOKENIZER_FILE).read_text(encoding="utf-8"))
 
 
 def flat_tokenizer_json(primitive_json: str, primitives: Sequence[bytes], merges: Sequence[Sequence[int]]) -> str:
@@ -130,7 +165,7 @@ def _followed_by_space(own_characters: Sequence[str]) -> str:
     return f"(?={one}|{'|'.join(spell(space.encode()) for space in _OTHER_SPACES)}|\\z)"
 
 
-def write_transformers_files(tokenizer: Tokenizer, folder: Path, held_out: Iterable[str]) -> None:
+def write_transformers_files(tokenizer: Tokenizer, folder: Path, held_out: Sequence[str]) -> None:
     """Writes tokenizer_config.json and README.md beside a tokenizer.json that always gives this tokenizer's ids."""
     _write_config(folder, {})
     documents, differing = measure_difference(tokenizer, folder / TOKENIZER_FILE, held_out)
@@ -157,15 +192,14 @@ def write_transformers_files_of_btm(tokenizer: Tokenizer, scope: str, folder: Pa
     return _write_readme(folder, tokenizer, "There are two ways. " + _EXACT.format(class_file=EXACT_CLASS_FILE) + flat)
 
 
-def measure_difference(tokenizer: Tokenizer, tokenizer_json: Path, held_out: Iterable[str]) -> tuple[int, int]:
-    """Encodes at most HELD_OUT_DOCUMENTS documents by the tokenizer and by its tokenizer.json.
+def measure_difference(tokenizer: Tokenizer, tokenizer_json: Path, documents: Sequence[str]) -> tuple[int, int]:
+    """Encodes documents by the tokenizer and by its tokenizer.json.
 
     Returns how many documents there were, and how many of them got at least one other id. Raises ValueError for a lone
     surrogate.
     """
     import tokenizers
 
-    documents = list(itertools.islice(held_out, HELD_OUT_DOCUMENTS))
     for index, document in enumerate(documents):
         utf8_length(document, f"held-out document {index}")
     flat = tokenizers.Tokenizer.from_file(str(tokenizer_json))

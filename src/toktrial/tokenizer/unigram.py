@@ -9,28 +9,24 @@ bytes, in which SentencePiece has nothing to normalise: no white space, and neit
 import functools
 import io
 import itertools
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pyarrow as pa
 
-from toktrial.corpus.documents import Documents, flat_buffers, utf8_length
+from toktrial.corpus.documents import Documents, flat_buffers
 from toktrial.errors import TrialError
 from toktrial.progress import Progress
-from toktrial.tokenizer.base import END_OF_TEXT, Ids, Offsets, Tokenizer, write_vocabulary
+from toktrial.tokenizer.base import END_OF_TEXT, Ids, Offsets, Show, hidden
 from toktrial.tokenizer.bpe import check_vocab_size, read_batches
 from toktrial.tokenizer.transformers_files import (
     BYTE_LEVEL,
     CHARACTER_OF_BYTE,
-    TOKENIZER_FILE,
-    bytes_of,
-    end_of_text_as_added_token,
+    WrittenTokenizer,
+    lossless_tokenizer_json,
     spell,
-    write_transformers_files,
 )
 
 if TYPE_CHECKING:
@@ -41,49 +37,24 @@ UNSEEN_PENALTY = 10.0  # nats by which a byte that the text lacks is less likely
 REMEMBERED_WORDS = 1 << 20
 
 
-class UnigramTokenizer(Tokenizer):
+class UnigramTokenizer(WrittenTokenizer):
     """A Unigram LM over bytes, within the words of GPT-2's pre-tokenizer; id 0 = `<|endoftext|>`, every byte is an entry."""
 
     recipe = "unigram"
 
-    def __init__(self, tokenizer_json: str) -> None:
-        """`tokenizer_json`: the content of an HF tokenizer.json that `train` made."""
-        self.tokenizer_json = tokenizer_json
-        pieces: list[list[str]] = json.loads(tokenizer_json)["model"]["vocab"]
-        super().__init__([END_OF_TEXT.encode(), *(bytes_of(spelling) for spelling, _ in pieces[1:])])
-
     @classmethod
-    def train(cls, documents: Iterable[str], vocab_size: int, on_progress: Progress | None = None) -> Self:
+    def train(cls, documents: Iterable[str], vocab_size: int, show: Show = hidden) -> Self:
         """Learns `vocab_size` entries, `<|endoftext|>` and the 256 bytes among them, from any iterable of str.
 
-        Fewer where the text holds fewer. `on_progress` is told the bytes read. Raises TrialError for a vocabulary too small to
-        hold every byte and where sentencepiece is missing, ValueError for a lone surrogate.
+        Fewer where the text holds fewer. Raises TrialError for a vocabulary too small to hold every byte and where
+        sentencepiece is missing, ValueError for a lone surrogate.
         """
         check_vocab_size(vocab_size)
-        counts = count_words(Documents.of(documents), on_progress)
-        unseen = [CHARACTER_OF_BYTE[byte] for byte in sorted(set(range(256)).difference(*counts))]
-        pieces = []
-        if counts:
-            model = learn_model(counts, vocab_size - len(unseen))
-            pieces = [(model.id_to_piece(token), model.get_score(token)) for token in range(1, model.vocab_size())]
-        rarest = min((score for _, score in pieces), default=0.0)
-        pieces += [(character, rarest - UNSEEN_PENALTY) for character in unseen]
-        content = {
-            "version": "1.0",
-            "truncation": None,
-            "padding": None,
-            "added_tokens": [end_of_text_as_added_token()],
-            "normalizer": None,
-            "pre_tokenizer": BYTE_LEVEL | {"add_prefix_space": False},
-            "post_processor": None,
-            "decoder": BYTE_LEVEL,
-            "model": {"type": "Unigram", "unk_id": None, "byte_fallback": False, "vocab": [(END_OF_TEXT, 0.0), *pieces]},
-        }
-        return cls(json.dumps(content, ensure_ascii=False))
-
-    def encode(self, text: str) -> list[int]:
-        utf8_length(text, "the text")
-        return list(self._cut(text.encode()))
+        documents = Documents.of(documents)
+        with show("counting words for the Unigram LM", documents.bytes, "B") as shown:
+            pieces = _learned_pieces(count_words(documents, shown), vocab_size)
+        learned = {"type": "Unigram", "unk_id": None, "byte_fallback": False, "vocab": [(END_OF_TEXT, 0.0), *pieces]}
+        return cls(lossless_tokenizer_json(BYTE_LEVEL | {"add_prefix_space": False}, learned))
 
     def encode_arrow(self, texts: pa.LargeStringArray) -> tuple[Ids, Offsets]:
         offsets, data = flat_buffers(texts)
@@ -93,15 +64,6 @@ class UnigramTokenizer(Tokenizer):
             ids.append(np.fromiter(self._cut(data[start:end].tobytes()), dtype=np.uint32))
             ends.append(ends[-1] + ids[-1].size)
         return np.concatenate([np.zeros(0, dtype=np.uint32), *ids]), np.array(ends, dtype=np.int64)
-
-    def write_files(self, folder: Path, held_out: Iterable[str] = ()) -> None:
-        (folder / TOKENIZER_FILE).write_text(self.tokenizer_json, encoding="utf-8")
-        write_vocabulary(self.token_bytes, folder)
-        write_transformers_files(self, folder, held_out)
-
-    @classmethod
-    def read_files(cls, folder: Path) -> Self:
-        return cls((folder / TOKENIZER_FILE).read_text(encoding="utf-8"))
 
     def _cut(self, text: bytes) -> Iterator[int]:
         return itertools.chain.from_iterable(map(self._ids_of_word, words_of(text)))
@@ -117,6 +79,17 @@ class UnigramTokenizer(Tokenizer):
             return tuple(token.id for token in model.tokenize(spell(word)))
 
         return ids_of
+
+
+def _learned_pieces(counts: Counter[bytes], vocab_size: int) -> list[tuple[str, float]]:
+    """Returns the entries but `<|endoftext|>`, as they are spelled, with their log-probabilities; every byte is among them."""
+    unseen = [CHARACTER_OF_BYTE[byte] for byte in sorted(set(range(256)).difference(*counts))]
+    pieces = []
+    if counts:
+        model = learn_model(counts, vocab_size - len(unseen))
+        pieces = [(model.id_to_piece(token), model.get_score(token)) for token in range(1, model.vocab_size())]
+    rarest = min((score for _, score in pieces), default=0.0)
+    return pieces + [(character, rarest - UNSEEN_PENALTY) for character in unseen]
 
 
 def words_of(text: bytes) -> Iterator[bytes]:

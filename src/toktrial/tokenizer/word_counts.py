@@ -1,4 +1,6 @@
-"""How often each word of a corpus occurs; bpe_trainer.py learns from that. GPT-2's pre-tokenizer says what a word is.
+"""The words of a corpus. How often each occurs is what bpe_trainer.py learns from; texts as numbers of words, Boundless BPE.
+
+GPT-2's pre-tokenizer says what a word is.
 
 The pre-tokenizer is its regular expression, written out as a loop over bytes:
 `'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+`. Which characters beyond ASCII are letters,
@@ -32,6 +34,7 @@ EXAMPLES = {LETTER: "a", NUMBER: "1", OTHER: "!"}
 
 Bytes = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint64]
+NOTHING: Longs = np.zeros(0, dtype=np.int64)
 
 
 class WordTable(NamedTuple):
@@ -67,8 +70,22 @@ def count_words(batches: Iterator[pa.LargeStringArray]) -> tuple[Bytes, Longs, L
             list(pool.map(WordCounter.add_texts, counters, group))
     first, *others = counters
     for other in others:
-        first.add_words(*other.table.words())
+        first.add(*other.table.words())
     return first.table.words()
+
+
+def number_words(texts: pa.LargeStringArray) -> tuple[list[bytes], Longs, Longs]:
+    """Returns the different words of documents in the order in which they are met, and the documents as numbers of these.
+
+    The numbers are flat, int64, with offsets (documents + 1,) into them.
+    """
+    counter, (walls, data) = WordCounter(), flat_buffers(texts)
+    # A word has one byte or more. Pages that are never written take no memory.
+    numbers, offsets = np.empty(int(walls[-1] - walls[0]), dtype=np.int64), np.zeros(walls.size, dtype=np.int64)
+    counter.add(data, walls, numbers=numbers, ends=offsets)
+    letters, starts, _ = counter.table.words()
+    joined = letters.tobytes()
+    return [joined[start:end] for start, end in itertools.pairwise(starts)], numbers[: offsets[-1]], offsets
 
 
 class WordCounter:
@@ -82,16 +99,15 @@ class WordCounter:
     def add_texts(self, texts: pa.LargeStringArray) -> None:
         """Counts the words of documents."""
         offsets, data = flat_buffers(texts)
-        self._add(data, offsets, np.zeros(0, dtype=np.int64))
+        self.add(data, offsets)
 
-    def add_words(self, letters: Bytes, offsets: Longs, counts: Longs) -> None:
-        """Adds words that another counter has counted."""
-        self._add(letters, offsets, counts)
-
-    def _add(self, data: Bytes, walls: Longs, weights: Longs) -> None:
+    def add(self, data: Bytes, walls: Longs, weights: Longs = NOTHING, numbers: Longs = NOTHING, ends: Longs = NOTHING) -> None:
+        """Counts words, in the arrays that `_count_words` takes."""
         document, place, wanted = 0, int(walls[0]), -1
         while wanted:
-            document, place, wanted = _count_words(*self.table, self.kinds, data, walls, weights, document, place)
+            document, place, wanted = _count_words(
+                *self.table, self.kinds, data, walls, weights, numbers, ends, document, place
+            )
             if wanted > 0:
                 self._make_room(wanted)
             elif wanted < 0:
@@ -163,14 +179,17 @@ def _count_words(
     data: Bytes,
     walls: Longs,
     weights: Longs,
+    numbers: Longs,
+    ends: Longs,
     document: int,
     place: int,
 ) -> tuple[int, int, int]:
     """Counts the words of documents, from a place in one of them on, in a WordTable, whose parts come first.
 
     walls: where documents begin and end in data; weights: (0,), or (documents,) where each document is a word and stands for
-    so many of it. Returns where it stopped and why: 0 at the end; -1 at a character that is not known yet; otherwise there is
-    no room for a word of so many bytes.
+    so many of it; numbers, ends: (0,), or room for a number a word, and zeros (documents + 1,): take each word's number in the
+    table, and where each document ends among them. Returns where it stopped and why: 0 at the end; -1 at a character that is
+    not known yet; otherwise there is no room for a word of so many bytes.
 
     All in one loop, with the parts of the table one by one: numba counts references to arrays that it hands to a function,
     also to an inlined one and in a tuple, and that halves the speed.
@@ -178,6 +197,8 @@ def _count_words(
     mask = np.uint64(slots.size - 1)
     while document < walls.size - 1:
         end = walls[document + 1]
+        if numbers.size and place == walls[document]:
+            ends[document + 1] = ends[document]
         while place < end:
             word_end = end if weights.size else end_of_word(kinds, data, place, end)
             if word_end < 0:
@@ -205,6 +226,9 @@ def _count_words(
                     return document, place, word_end - place
                 slots[slot], hashes[word] = word, code
             counts[word] += weights[document] if weights.size else 1
+            if numbers.size:
+                numbers[ends[document + 1]] = word
+                ends[document + 1] += 1
             place = word_end
         document += 1
     return document, place, 0
