@@ -194,7 +194,7 @@ def _class(name: str, kind: type) -> str:
     for each in reversed([base for base in kind.__mro__ if base.__module__.startswith("toktrial.")]):
         # A method that says nothing of its own does what that of its base says.
         members |= {node.name: node for node in _body(each) if isinstance(node, ast.FunctionDef) and ast.get_docstring(node)}
-    for member, node in members.items():
+    for member, node in sorted(members.items(), key=lambda item: item[0] != "__init__"):
         if member == "__init__" or not member.startswith("_"):
             parts.append(_function(f"{name}.{member}", node, "###"))
     return "\n".join(parts)

@@ -17,12 +17,13 @@ import torch
 from toktrial import artifact, cli, presets
 from toktrial.commands.export import Export
 from toktrial.corpus.config import CorpusConfig
+from toktrial.corpus.documents import Documents
 from toktrial.corpus.stage import open_documents
 from toktrial.corpus.storybook import stories
 from toktrial.errors import TrialError
 from toktrial.evaluation.bits_per_byte import DocumentScorer
-from toktrial.evaluation.harness_tasks import TASKS_FOLDER
-from toktrial.evaluation.minimal_pairs import load_minimal_pairs
+from toktrial.evaluation.harness_tasks import TASKS_FOLDER, write_tasks
+from toktrial.evaluation.minimal_pairs import Paradigm, load_minimal_pairs
 from toktrial.finished_run import FinishedRun, open_finished_run
 from toktrial.tokenizer.base import END_OF_TEXT_ID
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe
@@ -239,6 +240,16 @@ def test_without_a_corpus_the_model_alone_can_be_exported(
         call.execute()
     assert not (tmp_path / "model").exists()
     replace(call, tasks=False).execute()
+
+
+def test_paradigms_of_any_name_have_files_and_tasks_of_their_own(tmp_path: Path) -> None:
+    names = ["A/b", "a b", "a,b", "日本", "../x", "x" * 300, "x" * 301, "null", "12", "\"\n'"]
+    write_tasks(tmp_path, Documents.of(["text"]), [Paradigm(name, "syntax", ["a"], ["b"]) for name in names])
+    group = json.loads((tmp_path / "toktrial_pairs.yaml").read_text())
+    assert len(set(group["task"])) == len(names)
+    assert {path.stem for path in tmp_path.glob("toktrial_pairs_*.yaml")} == set(group["task"])
+    assert len(list((tmp_path / "pairs").iterdir())) == len(names)
+    assert all(re.fullmatch("[a-z0-9_]+", task) for task in group["task"])
 
 
 def test_a_sentence_that_the_harness_cannot_score_is_named(

@@ -18,6 +18,7 @@ from toktrial.evaluation.minimal_pairs import Paradigm, write_pairs
 TASKS_FOLDER = "lm_eval_tasks"
 TASKS_VERSION = 1  # raised when the tasks change their meaning
 TEXT_TASK, PAIRS_GROUP = "toktrial_text", "toktrial_pairs"
+LONGEST_NAME = 100  # of a paradigm's file
 PAIRS_TEMPLATE = "pairs_of_one_paradigm"  # without .yaml, or the harness would take it for a task
 
 TEXT_YAML = f"""\
@@ -85,10 +86,10 @@ def _write_text(documents: Documents, path: Path) -> None:
 
 
 def _file_names(paradigms: Sequence[Paradigm]) -> dict[str, Paradigm]:
-    """Returns paradigms by names that can be a file's, and a task's in a list that commas part."""
+    """Returns paradigms by distinct names that can be a file's, and a task's in a list that commas part."""
     named: dict[str, Paradigm] = {}
     for paradigm in paradigms:
-        name = re.sub(r"\W+", "_", paradigm.name).lower()
+        name = re.sub(r"[^a-z0-9]+", "_", paradigm.name.lower())[:LONGEST_NAME]
         while name in named:
             name += "_"
         named[name] = paradigm
@@ -100,6 +101,6 @@ def _write_paradigm(paradigm: Paradigm, name: str, folder: Path) -> str:
     task = f"{PAIRS_GROUP}_{name}"
     write_pairs([paradigm], folder / "pairs" / f"{name}.parquet")
     data = {"data_files": {"test": f"{TASKS_FOLDER}/pairs/{name}.parquet"}}
-    lines = [f"include: {PAIRS_TEMPLATE}", f"task: {task}", f"task_alias: {json.dumps(paradigm.name)}"]
+    lines = [f"include: {PAIRS_TEMPLATE}", f"task: {task}", f"task_alias: '{name}'"]
     (folder / f"{task}.yaml").write_text("\n".join([*lines, f"dataset_kwargs: {json.dumps(data)}", ""]), encoding="utf-8")
     return task
