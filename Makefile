@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test docs lint format clean
 
 demo: .venv/installed  ## a whole trial on the built-in corpus, some minutes on two cores
 	$(BIN)/toktrial run demo
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+docs: .venv/installed-docs  ## the documentation as a site, in build/site
+	$(BIN)/python docs/build_site.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -33,4 +36,8 @@ clean:
 
 .venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@ .venv/installed
+
+.venv/installed-docs: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
 	touch $@ .venv/installed

@@ -235,6 +235,18 @@ def test_another_export_or_anything_else_is_refused(exported: Exported, trial: T
     assert load_tokenizer(exported.folder).token_bytes == exported.ours.tokenizer.token_bytes
 
 
+def test_what_the_hub_does_not_take_is_exported_all_the_same(
+    trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    with pytest.raises(SystemExit):
+        cli.main(["export", str(trial.run_of("bpe", 1).folder), str(tmp_path / "model"), "--push", "me/model", "--no-tasks"])
+    assert f"{tmp_path / 'model'} is exported, but the hub did not take it" in capsys.readouterr().err
+    artifact.check_files(tmp_path / "model")
+
+
 # Runs that cannot be exported
 
 

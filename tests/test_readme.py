@@ -81,7 +81,7 @@ def test_files_that_the_map_names_are_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/how_it_works.md", "docs/add_a_track.md", "src/toktrial/tokenizer/README.md"]
+    "page", ["README.md", "docs/how_it_works.md", "docs/add_a_track.md", "docs/faq.md", "src/toktrial/tokenizer/README.md"]
 )
 def test_python_examples_give_what_the_page_says(page: str, folder_with_stories: Path) -> None:
     before = Path.cwd()

@@ -14,8 +14,11 @@ from toktrial.errors import TrialError
 from toktrial.finished_run import FinishedRun, open_finished_run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
+    from toktrial.evaluation.minimal_pairs import Paradigm
     from toktrial.training.model import GPT
 
 WEIGHTS_FILE = "model.safetensors"
@@ -35,19 +38,40 @@ class Export(Call):
     """Folder of a finished run, such as trials/demo/runs/bpe/seed-1."""
     folder: Path
     """The folder to write, which must not exist yet or be empty."""
+    tasks: bool = True
+    """Also write the folder lm_eval_tasks: the trial's validation text and minimal pairs as tasks of lm-evaluation-harness."""
+    push: str = ""
+    """Repository of the Hugging Face hub to upload the folder to, such as me/model. One that is new is made private. The tasks
+    stay here, for they hold text of the corpus."""
 
     def execute(self) -> None:
-        """Writes the run in TRIAL/runs/<track>/seed-<n> into `folder`, whole or not at all, unless that is done.
+        """Exports the run in TRIAL/runs/<track>/seed-<n>: the model, then tasks and upload as far as they are asked for.
+
+        What is done already is not done again. Raises TrialError where the run is not finished, `folder` holds anything but
+        this very export, the trial lacks its corpus though tasks are wanted, or the hub does not take the model.
+        """
+        finished = open_finished_run(self.run)
+        corpus = finished.trial.corpus_folder
+        if self.tasks and not artifact.is_finished(corpus):
+            raise TrialError(f"{corpus} is gone, and with it the text of the tasks: --no-tasks exports the model alone")
+        self._export_model(finished)
+        if self.tasks:
+            _export_tasks(finished, self.folder)
+        if self.push:
+            from toktrial.commands.push import push
+
+            push(self.folder, self.push)
+
+    def _export_model(self, finished: FinishedRun) -> None:
+        """Writes the run into `folder`, whole or not at all, unless that is done.
 
         `AutoModelForCausalLM` and `AutoTokenizer` load the folder, with the logits of the run's own model; `load_tokenizer`
         reads it too. The model masks rows of the embedding that have no entry. GPT-2 cannot, so they are left out, and the
         exported model can never produce such an id.
-
-        Raises TrialError where the run is not finished, or `folder` holds anything but this very export.
         """
         from toktrial.tokenizer import transformers_files
 
-        folder, finished = self.folder, open_finished_run(self.run)
+        folder = self.folder
         evaluation = finished.evaluation()
         inputs = {
             "run": artifact.read_manifest(finished.run.folder)["fingerprint"],
@@ -114,6 +138,37 @@ def gpt2_config(model: "GPT") -> dict[str, Any]:
         "eos_token_id": END_OF_TEXT_ID,
         "torch_dtype": "float32",
     }
+
+
+def _export_tasks(finished: FinishedRun, folder: Path) -> None:
+    """Writes the tasks beside the exported model, unless that is done, and says what to type."""
+    from toktrial.corpus.stage import open_documents
+    from toktrial.evaluation.harness_tasks import TASKS_FOLDER, TASKS_VERSION, write_tasks
+    from toktrial.evaluation.minimal_pairs import MINIMAL_PAIRS_FOLDER, load_minimal_pairs
+
+    trial, place = finished.trial, folder / TASKS_FOLDER
+    has_pairs = bool(trial.protocol.evaluation.minimal_pairs) and artifact.is_finished(trial.folder / MINIMAL_PAIRS_FOLDER)
+    sources = [trial.corpus_folder, *([trial.folder / MINIMAL_PAIRS_FOLDER] if has_pairs else [])]
+    inputs = {"version": TASKS_VERSION, "sources": [artifact.read_manifest(source)["fingerprint"] for source in sources]}
+    fingerprint = artifact.fingerprint("lm_eval tasks", inputs)
+    if artifact.is_finished(place, fingerprint):
+        return artifact.check_files(place)
+    paradigms = load_minimal_pairs(trial.folder) if has_pairs else []
+    with artifact.publish(place.resolve(), fingerprint, {}) as partial:
+        names = write_tasks(partial, open_documents(trial.corpus_folder, "validation"), paradigms)
+    progress.print_line(f"{place}: {' and '.join(names)}, tasks for lm-evaluation-harness (see docs/lm_eval.md)")
+    return _warn_of_long_sentences(finished, paradigms)
+
+
+def _warn_of_long_sentences(finished: FinishedRun, paradigms: "Sequence[Paradigm]") -> None:
+    """Names the paradigms that the harness cannot score, because a sentence has more ids than the model sees at once."""
+    context = finished.model.config.context
+    for paradigm in paradigms:
+        longest = max(map(len, finished.tokenizer.encode_batch([*paradigm.good, *paradigm.bad])))
+        if longest > context:
+            progress.print_line(
+                f"WARNING    {paradigm.name} has a sentence of {longest} ids, and the harness stops at more than {context}"
+            )
 
 
 def _write_files(finished: FinishedRun, evaluation: dict[str, Any] | None, folder: Path) -> None:

@@ -88,7 +88,7 @@ def prepare_minimal_pairs(source: str, trial_folder: Path) -> None:
         "pairs": sum(len(paradigm.good) for paradigm in paradigms),
     }
     with artifact.publish(folder, fingerprint, manifest) as partial:
-        _write(paradigms, partial / PAIRS_FILE)
+        write_pairs(paradigms, partial / PAIRS_FILE)
 
 
 def load_minimal_pairs(trial_folder: Path) -> list[Paradigm]:
@@ -270,7 +270,8 @@ def _grouped(pairs: Iterable[_Pair]) -> list[Paradigm]:
     return list(paradigms.values())
 
 
-def _write(paradigms: Sequence[Paradigm], path: Path) -> None:
+def write_pairs(paradigms: Sequence[Paradigm], path: Path) -> None:
+    """Writes pairs as Parquet, a row for each: paradigm, field, good, bad."""
     import pyarrow as pa
     from pyarrow.parquet import write_table
 
