@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test docs lint format clean
+.PHONY: demo test docs lint format packages clean
 
 demo: .venv/installed  ## a whole trial on the built-in corpus, some minutes on two cores
 	$(BIN)/toktrial run demo
@@ -22,8 +22,16 @@ format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# From the wheel, into an environment of its own and outside this folder, where nothing of the source can be found.
+packages: .venv/installed-dev  ## sdist and wheel in dist/, and a small trial from the wheel
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(PYTHON) -m venv dist/try/venv
+	dist/try/venv/bin/python -m pip install --quiet -c constraints.txt dist/*.whl
+	cd dist/try && venv/bin/toktrial run demo --quiet --seeds 1 --corpus.max-megabytes 1 --training.steps 20
+
 clean:
-	rm -rf .venv trials/demo
+	rm -rf .venv dist trials/demo
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

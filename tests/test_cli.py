@@ -74,7 +74,7 @@ def test_every_field_of_the_protocol_is_a_flag_with_help() -> None:
         (["rnu", "demo"], "did you mean 'run'?"),
         (["run", "labtop"], "did you mean 'laptop'?"),
         (["run", "demo", "--model.n-layers", "3"], "--model.n-layer"),
-        (["run"], "a preset (demo, laptop, tinystories)"),
+        (["run"], "a preset (demo, laptop, study, tinystories)"),
         (["run", "demo", "--seeds", "0"], "seeds must be at least 1"),
         (["run", "demo", "--model.width", "130"], "model.width 130 is not a multiple of model.n_head 4"),
         (["run", "nowhere.toml"], "there is no protocol at nowhere.toml"),

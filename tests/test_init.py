@@ -99,5 +99,5 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path: Path, capsys: pyt
         "300",
     ]
     execute(["run", "demo", "--dry-run", "--trial", str(tmp_path / "trial"), *small])
-    assert "6 of 6 runs left" in capsys.readouterr().err
+    assert "6 of 6 runs left" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []

@@ -334,9 +334,9 @@ def test_a_fault_of_our_own_is_not_passed_over(
 
 def test_in_a_process_of_its_own_until_ctrl_c(trial: Trial) -> None:
     command = [sys.executable, "-m", "toktrial", "rate", str(trial.folder), "--rater", "anna"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}) as child:
-        assert child.stderr is not None
-        announced = child.stderr.readline()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        announced = child.stdout.readline()
         url = re.search(r"http://127\.0\.0\.1:\d+/", announced)
         assert url and "8 pairs for anna, 0 of 24 questions answered" in announced
         body = json.dumps({"number": 0, "answer": "left"}).encode()
@@ -368,9 +368,10 @@ def test_a_browser_that_stays_in_the_terminal_gets_the_page(trial: Trial, tmp_pa
     (tmp_path / "browser.py").write_text(PATIENT_BROWSER)
     browser = shlex.join([sys.executable, str(tmp_path / "browser.py"), "%s"])
     command = [sys.executable, "-m", "toktrial", "rate", str(trial.folder), "--rater", "anna", "--open"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"BROWSER": browser}) as child:
-        assert child.stderr is not None
-        assert "0 of 24 questions answered" in child.stderr.readline()
+    pipe, environment = subprocess.PIPE, os.environ | {"BROWSER": browser}
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as child:
+        assert child.stdout and child.stderr
+        assert "0 of 24 questions answered" in child.stdout.readline()
         assert child.stderr.readline() == "opened Which text is better?\n"
         child.send_signal(signal.SIGINT)
         said = child.communicate(timeout=60)[1]

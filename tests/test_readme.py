@@ -26,8 +26,9 @@ SHELL_BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def readme_commands() -> list[str]:
-    """The README's `toktrial` commands; its `make` targets are run by .ci/run."""
-    blocks = SHELL_BLOCK.findall((REPOSITORY / "README.md").read_text(encoding="utf-8"))
+    """The `toktrial` commands of the README and of docs/running.md; the `make` targets are run by .ci/run."""
+    pages = [REPOSITORY / "README.md", REPOSITORY / "docs/running.md"]
+    blocks = [block for page in pages for block in SHELL_BLOCK.findall(page.read_text(encoding="utf-8"))]
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if line.startswith("toktrial ")]
 
@@ -46,11 +47,11 @@ def test_the_readme_shows_commands() -> None:
 
 @pytest.mark.parametrize("command", readme_commands())
 def test_readme_commands_work_in_order(command: str, folder_with_stories: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within this process, to import torch once; a trial that is begun gets one seed, to be done sooner."""
+    """Within this process, to import torch once; a trial that is begun gets one seed, and few steps where it names none."""
     monkeypatch.chdir(folder_with_stories)
     words = shlex.split(command)[1:]
     if words[:2] == ["run", "demo"]:
-        words += ["--seeds", "1"]
+        words += ["--seeds", "1", *(["--training.steps", "20"] if "--training.steps" not in words else [])]
     try:
         cli.main(words)
     except SystemExit as stopped:

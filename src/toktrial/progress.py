@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TextIO
 from typing import Protocol as Interface
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -55,6 +55,7 @@ class Snapshot:
 
 
 _teller: Callable[[Event], None] | None = None
+_is_silent = False
 
 
 @contextmanager
@@ -66,6 +67,17 @@ def telling(tell: Callable[[Event], None]) -> Iterator[None]:
         yield
     finally:
         _teller = before
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Shows nobody anything of what happens in the block, but for what `ask` asks."""
+    global _is_silent
+    before, _is_silent = _is_silent, True
+    try:
+        yield
+    finally:
+        _is_silent = before
 
 
 class _Shown:
@@ -187,20 +199,37 @@ def print_line(text: str, hanging: int | None = None) -> None:
     text = printable(text)
     if _teller:
         _teller({"line": text})
-        return
-    if hanging is not None and sys.stderr.isatty():
-        columns = os.get_terminal_size(sys.stderr.fileno()).columns or USUAL_COLUMNS
-        text = "\n".join(
-            textwrap.fill(line, max(columns, 2 * hanging), subsequent_indent=" " * hanging, break_on_hyphens=False)
-            for line in text.splitlines()
-        )
-    sys.stderr.write(text + "\n")
+    elif not _is_silent:
+        _write_line(text, hanging)
+
+
+def ask(question: str) -> str:
+    """Returns what a person at the terminal answers; "" where nobody is there, who is not asked either."""
+    if not sys.stdin.isatty():
+        return ""
+    _write_line(printable(question))
+    return sys.stdin.readline().strip()
+
+
+def _write_line(text: str, hanging: int | None = None) -> None:
+    sys.stderr.write(wrapped(text, hanging, sys.stderr) + "\n")
     sys.stderr.flush()
 
 
+def wrapped(text: str, hanging: int | None, stream: TextIO) -> str:
+    """Returns text with its lines cut as `print_line` says, where `stream` is a terminal."""
+    if hanging is None or not stream.isatty():
+        return text
+    columns = os.get_terminal_size(stream.fileno()).columns or USUAL_COLUMNS
+    return "\n".join(
+        textwrap.fill(line, max(columns, 2 * hanging), subsequent_indent=" " * hanging, break_on_hyphens=False)
+        for line in text.splitlines()
+    )
+
+
 def can_draw() -> bool:
-    """Whether there is a terminal, and what draws on it."""
-    return sys.stderr.isatty() and find_spec("rich") is not None
+    """Whether there is a terminal, what draws on it, and somebody who wants to see it."""
+    return not _is_silent and sys.stderr.isatty() and find_spec("rich") is not None
 
 
 def printable(text: str) -> str:

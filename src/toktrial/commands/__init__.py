@@ -6,12 +6,13 @@ cli.py -> a command -> trial.py. A command's file is imported only when that com
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
-from toktrial import __version__
+from toktrial import __version__, progress
 from toktrial.errors import TrialError, nearest_name
 
 
@@ -67,6 +68,7 @@ COMMANDS = (
     Command("submit", "a folder to publish: protocol, results, curves, audit", "submit.Submit", "trials/demo"),
     Command("leaderboard", "a page that ranks the tracks of published trials", "leaderboard.Leaderboard", "submissions"),
     Command("rate", "a page that asks which of two unnamed texts is better", "rate.Rate", "trials/demo"),
+    Command("completion", "what makes a shell complete all this: bash, zsh or fish", "completion.Completion", "bash"),
     Command("power", "how many seeds it takes to see a difference of 1%", "power.Power", "trials/demo --effect 1"),
 )
 
@@ -97,8 +99,12 @@ class CallError(TrialError):
     """A call that names something unknown, or leaves out something that is needed."""
 
 
+@dataclass(frozen=True)
 class Call(ABC):
     """The base of every command's dataclass, whose fields are the flags and whose docstrings are their help."""
+
+    quiet: bool = field(default=False, kw_only=True)
+    """Say nothing on the way: only results, questions and errors."""
 
     @classmethod
     def parse(cls, name: str, arguments: Sequence[str]) -> Self:
@@ -111,6 +117,37 @@ class Call(ABC):
     @abstractmethod
     def execute(self) -> None:
         """Does what the command is for. Raises TrialError for what a user can mend."""
+
+
+@dataclass(frozen=True)
+class Inquiry(Call):
+    """A command that finds something out, for a person or for a program."""
+
+    json: bool = field(default=False, kw_only=True)
+    """Print the result as JSON to standard output, for programs; everything else goes to standard error."""
+
+    @abstractmethod
+    def find(self) -> Any:
+        """Returns what the command finds. Raises TrialError for what a user can mend."""
+
+    @abstractmethod
+    def print_found(self, found: Any) -> None:
+        """Prints what `find` returned to standard output, for a person."""
+
+    def for_programs(self, found: Any) -> Any:
+        """Returns what `--json` prints of it, made of dataclasses, paths and what JSON has."""
+        return found
+
+    def execute(self) -> Any:
+        """Finds it, prints it and returns it. Raises TrialError as `find` does."""
+        from toktrial.commands.terminal import print_json
+
+        found = self.find()
+        if self.json:
+            print_json(self.for_programs(found))
+        else:
+            self.print_found(found)
+        return found
 
 
 def rendered(template: str, **values: Any) -> str:
@@ -137,7 +174,8 @@ def execute(arguments: Sequence[str]) -> None:
         command, rest = _named(arguments)
         module, call = command.place.split(".")
         kind: type[Call] = getattr(import_module(f"{__name__}.{module}"), call)
-        kind.parse(command.name, rest).execute()
+        with progress.silence() if "--quiet" in rest else nullcontext():  # reading a protocol may say something, too
+            kind.parse(command.name, rest).execute()
 
 
 def _named(arguments: Sequence[str]) -> tuple[Command, Sequence[str]]:

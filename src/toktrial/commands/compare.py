@@ -2,19 +2,23 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
 from toktrial import progress
-from toktrial.commands import Call
+from toktrial.commands import Inquiry
 from toktrial.commands.terminal import print_section
 from toktrial.errors import TrialError
+
+if TYPE_CHECKING:
+    from toktrial.report.blocks import Document
 
 COMPARED = "compared"  # the field of a comparison's manifest that tells it from other folders: the trials
 
 
 @dataclass(frozen=True)
-class Compare(Call):
+class Compare(Inquiry):
     """Puts finished trials with the same validation text side by side: their protocols, tracks, effects and curves."""
 
     trials: tyro.conf.Positional[tuple[Path, ...]]
@@ -22,8 +26,8 @@ class Compare(Call):
     output: Path = Path("comparison")
     """The folder to write: index.html, comparison.md, the charts, and runs and curves as .csv and .parquet."""
 
-    def execute(self) -> None:
-        """Writes the folder and prints the tables. Raises TrialError where the trials do not compare."""
+    def find(self) -> "Document":
+        """Writes the folder, and returns what its page shows. Raises TrialError where the trials do not compare."""
         from toktrial.artifact import fingerprint, is_finished, publish, read_manifest
         from toktrial.report.inputs import report_fingerprint
         from toktrial.report.page import write_document
@@ -40,6 +44,16 @@ class Compare(Call):
             for name, table in {"runs": runs_table(trials), "curves": curves_table(trials)}.items():
                 table.write_csv(folder / f"{name}.csv")
                 table.write_parquet(folder / f"{name}.parquet")
-        for section in document.sections:
-            print_section(section)
         progress.print_line(f"the page: {self.output / 'index.html'}")
+        return document
+
+    def print_found(self, found: "Document") -> None:
+        """Prints the tables."""
+        for section in found.sections:
+            print_section(section)
+
+    def for_programs(self, _found: "Document") -> dict[str, Any]:
+        """Returns where the page is, and the rows of the table of runs."""
+        import polars as pl
+
+        return {"page": self.output / "index.html", "runs": pl.read_parquet(self.output / "runs.parquet").to_dicts()}

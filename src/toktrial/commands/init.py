@@ -1,7 +1,6 @@
 """`toktrial init`: writes a small commented protocol to begin from, by four answers or flags."""
 
 import json
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -102,10 +101,7 @@ class Init(Call):
 
 def _asked(question: str, default: str) -> str:
     """Returns the answer of a person at a terminal; the default where there is nobody, or for an empty answer."""
-    if not sys.stdin.isatty():
-        return default
-    progress.print_line(f"{question} [{default}]")
-    return sys.stdin.readline().strip() or default
+    return progress.ask(f"{question} [{default}]") or default
 
 
 def _number(question: str, default: int) -> int:

@@ -5,11 +5,11 @@ Reads a trial's files through the report's door, and changes nothing.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from toktrial.commands import Call
+from toktrial.commands import Inquiry
 from toktrial.commands.terminal import print_lines, print_table
 from toktrial.errors import TrialError
 from toktrial.report.inputs import read_trial
@@ -33,10 +33,21 @@ class Question:
     """Share of trials that are to find the effect."""
     confidence: float
     """Of the test, after the correction for several tracks."""
+    source: str = ""
+    """Where a noise that was measured comes from, in sentences."""
 
 
 @dataclass(frozen=True)
-class Power(Call):
+class WithSeeds:
+    """What a trial with so many seeds finds: the smallest effect often enough, and the share of trials that find this one."""
+
+    seeds: int
+    smallest_effect: float
+    power: float
+
+
+@dataclass(frozen=True)
+class Power(Inquiry):
     """Says how many seeds it takes to find an effect, and the smallest effect that 2 to 10 seeds find."""
 
     trial: Path | None = None
@@ -56,8 +67,8 @@ class Power(Call):
         is_named = bool(arguments) and not arguments[0].startswith("-")
         return super().parse(f"{name} [TRIAL]", ["--trial", *arguments] if is_named else arguments)
 
-    def execute(self) -> None:
-        """Prints what smaller and larger numbers of seeds find, and how many it takes.
+    def find(self) -> Question:
+        """Returns what is asked, with the noise that was given or measured.
 
         Raises TrialError where a number is out of range, or the noise comes from neither a trial nor --noise.
         """
@@ -68,17 +79,27 @@ class Power(Call):
             raise TrialError(f"--confidence must lie between 0 and 1, but is {self.confidence}")
         if not 50 <= self.power < 100:
             raise TrialError(f"--power must be a percentage from 50 to below 100, but is {self.power}")
-        question = self._question()
-        found = f"smallest effect found in {short_percent(question.power)} of trials"
+        return self._question()
+
+    def print_found(self, found: Question) -> None:
+        """Prints what smaller and larger numbers of seeds find, and how many it takes."""
+        print_lines(*filter(None, [found.source]))
+        effect = f"smallest effect found in {short_percent(found.power)} of trials"
         print_table(
-            f"noise {percent(question.noise, 2)}, {short_percent(question.confidence)} confidence",
-            [("seeds", "right"), (found, "right"), (f"trials that find {short_percent(question.effect)}", "right")],
-            power_rows(question),
+            f"noise {percent(found.noise, 2)}, {short_percent(found.confidence)} confidence",
+            [("seeds", "right"), (effect, "right"), (f"trials that find {short_percent(found.effect)}", "right")],
+            power_rows(found),
         )
-        print_lines(answer(question))
+        print_lines(answer(found))
+
+    def for_programs(self, found: Question) -> dict[str, Any]:
+        """Returns the question and its answers. Seeds are None where it takes more than can be computed."""
+        ends = found.noise_interval and [_seeds_needed(found, noise) for noise in found.noise_interval]
+        needed = {"seeds_needed": _seeds_needed(found, found.noise), "seeds_needed_interval": ends}
+        return asdict(found) | needed | {"with_seeds": with_seeds(found)}
 
     def _question(self) -> Question:
-        """Returns the question with the noise that was given, or with that of a trial, and then says what that is."""
+        """Returns the question with the noise that was given, or with that of a trial."""
         effect, power = self.effect / 100, self.power / 100
         if self.noise is not None and self.trial is None:
             return Question(effect, self.noise / 100, None, power, self.confidence or DEFAULT_CONFIDENCE)
@@ -92,22 +113,26 @@ class Power(Call):
                 "the noise with --noise, or run a trial with --seeds 2 or more"
             )
         confidence = inputs.design.verdict.confidence
-        print_lines(describe_noise(noise, inputs.baseline, confidence))
         low, spread, high = (size / noise.baseline_bits_per_byte for size in (noise.low, noise.standard_deviation, noise.high))
         corrected = shared_confidence(self.confidence or confidence, len(inputs.others))
-        return Question(effect, spread, (low, high), power, corrected)
+        return Question(effect, spread, (low, high), power, corrected, describe_noise(noise, inputs.baseline, confidence))
+
+
+def with_seeds(question: Question) -> list[WithSeeds]:
+    """Returns what 2 to 10 seeds find."""
+    return [
+        WithSeeds(
+            seeds,
+            smallest_effect(seeds, question.noise, question.power, question.confidence),
+            float(power_of(seeds, question.effect, question.noise, question.confidence)),
+        )
+        for seeds in range(FEWEST_SEEDS, MOST_SEEDS_SHOWN + 1)
+    ]
 
 
 def power_rows(question: Question) -> list[list[str]]:
     """Returns, for 2 to 10 seeds: how many, the smallest effect that they find often enough, how often they find this one."""
-    return [
-        [
-            count(seeds),
-            percent(smallest_effect(seeds, question.noise, question.power, question.confidence), 2),
-            percent(float(power_of(seeds, question.effect, question.noise, question.confidence))),
-        ]
-        for seeds in range(FEWEST_SEEDS, MOST_SEEDS_SHOWN + 1)
-    ]
+    return [[count(each.seeds), percent(each.smallest_effect, 2), percent(each.power)] for each in with_seeds(question)]
 
 
 def answer(question: Question) -> str:
@@ -139,6 +164,10 @@ def describe_noise(noise: Noise, baseline: str, confidence: float) -> str:
     return f"Noise: the differences of {noise.track} and {baseline} deviate by {size} {of}, over {pairs} of runs; {interval}."
 
 
+def _seeds_needed(question: Question, noise: float) -> int | None:
+    return seeds_needed(question.effect, noise, question.power, question.confidence)
+
+
 def _seeds(question: Question, noise: float) -> str:
-    needed = seeds_needed(question.effect, noise, question.power, question.confidence)
+    needed = _seeds_needed(question, noise)
     return f"more than {count(MOST_SEEDS)} seeds" if needed is None else plural(needed, "seed")

@@ -22,6 +22,7 @@ import msgspec
 from toktrial import progress
 from toktrial.blind_pairs import Answer, Questionnaire
 from toktrial.commands import Call, rendered
+from toktrial.commands.terminal import print_lines
 from toktrial.errors import TrialError
 from toktrial.report.wording import plural
 from toktrial.trial_folder import TrialFolder
@@ -56,7 +57,7 @@ class Rate(Call):
             raise TrialError(f"--rater must be a name of 1 to {LONGEST_NAME} printable characters, but is {self.rater!r}")
         questionnaire = Questionnaire(TrialFolder.open(self.trial), self.rater)
         with RatingServer(questionnaire, self.port) as server:
-            progress.print_line(
+            print_lines(
                 f"{len(questionnaire.pairs)} pairs for {self.rater}, {questionnaire.votes} of {len(questionnaire)} questions "
                 f"answered. Open {server.url} in a browser on this machine; press Ctrl-C to end."
             )

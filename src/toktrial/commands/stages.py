@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import tyro
 
 from toktrial import presets, progress, protocol
-from toktrial.commands import Call, CallError
+from toktrial.commands import CallError, Inquiry
 from toktrial.commands.terminal import print_lines, print_section
 from toktrial.errors import TrialError
 from toktrial.execution.jobs import Executor, InTurn
@@ -29,6 +29,8 @@ from toktrial.trial_folder import PROTOCOL_FILE, TRIALS, TrialFolder, check_plac
 
 if TYPE_CHECKING:
     from toktrial.plan import Plan
+    from toktrial.report.comparisons import Comparison
+    from toktrial.report.outcome import Verdict
     from toktrial.report.result import TrialResult
 
 TRAINING_STAGES = ("tune", "train", "evaluate")
@@ -36,7 +38,18 @@ MOST_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
-class Stage(Call):
+class Outcome:
+    """What a program wants to know of a report. The verdict, the comparisons and the notes are as in results.json."""
+
+    trial: Path
+    page: Path
+    verdict: "Verdict"
+    comparisons: "list[Comparison]"
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Stage(Inquiry):
     """Does what a trial needs up to this stage and has not done yet."""
 
     protocol: Annotated[Protocol, tyro.conf.arg(name="")]
@@ -94,6 +107,10 @@ class Stage(Call):
             check_tracker(tracker)
         if call.target is not None and name not in ("report", "run"):
             raise CallError(f"--target is an option of `report` and `run`, not of `{name}`")
+        if call.json and name not in ("report", "run"):
+            raise CallError(
+                f"--json is an option of `report` and `run`, not of `{name}`; `toktrial status --json` shows the rest"
+            )
         if call.show and name != "report":
             raise CallError(f"--show is an option of `report`, not of `{name}`")
         if call.parallel is not None and name not in (*TRAINING_STAGES, "run"):
@@ -116,23 +133,37 @@ class Stage(Call):
         typed = {score for flag, score in itertools.pairwise(words) if flag.startswith("--tracks.") and flag.endswith(".score")}
         return replace(call, allow_code=call.allow_code or typed.issuperset(named_code(call.protocol.tracks).values()))
 
-    def execute(self) -> None:
-        """Does the stages. Under torchrun, only the first process does what comes before training."""
+    def find(self) -> Any:
+        """Does the stages, and returns what a report found. Under torchrun, only the first process does what comes before
+        training.
+        """
         if STARTED_BY_TORCHRUN in os.environ:
             return self._train_together()
         if self.command == "report":
-            self._report_what_is_there()
-        else:
-            with self.writing_trial() as trial:
-                trial.mend()
-                if self.command in TRAINING_STAGES and not (self.yes or trial.is_trained):
-                    self._confirm(trial)
-                trial.run(self.command)
-        return progress.print_line(f"{self.command}: done, in {self.trial_folder}")
+            return self._report_what_is_there()
+        with self.writing_trial() as trial:
+            trial.mend()
+            if self.command in TRAINING_STAGES and not (self.yes or trial.is_trained):
+                self._confirm(trial)
+            return trial.run(self.command)
 
-    def _report_what_is_there(self) -> None:
+    def print_found(self, found: Any) -> None:
+        """Prints the whole report where `show` asks for it. Says that the stage is done."""
+        if self.show:
+            from toktrial.report.page import document_of
+
+            for section in document_of(found).sections:
+                print_section(section)
+        if STARTED_BY_TORCHRUN not in os.environ:
+            progress.print_line(f"{self.command}: done, in {self.trial_folder}")
+
+    def for_programs(self, found: "TrialResult") -> Any:
+        """Returns the outcome."""
+        return Outcome(self.trial_folder, self._report_folder / "index.html", found.verdict, found.comparisons, found.notes)
+
+    def _report_what_is_there(self) -> "TrialResult":
         """Writes the report. Nothing is begun, amended or waited for."""
-        from toktrial.report.page import document_of, write_report
+        from toktrial.report.page import write_report
 
         if not (self.trial_folder / PROTOCOL_FILE).is_file():
             raise TrialError(f"there is no trial in {self.trial_folder} to report: `toktrial run` makes one")
@@ -144,10 +175,7 @@ class Stage(Call):
             )
         result = write_report(trial.folder, self.target)
         with self._sending():
-            pass
-        if self.show:
-            for section in document_of(result).sections:
-                print_section(section)
+            return result
 
     def _confirm(self, trial: Trial) -> "Plan":
         """Says what the trial will cost, and asks before anything long. Raises TrialError where the answer is no."""
@@ -159,6 +187,10 @@ class Stage(Call):
     @property
     def trial_folder(self) -> Path:
         return self.trial or TRIALS / self.protocol.name
+
+    @property
+    def _report_folder(self) -> Path:
+        return TrialFolder(self.trial_folder, self.protocol).report_folder
 
     @contextmanager
     def writing_trial(self) -> Iterator[Trial]:
@@ -239,20 +271,35 @@ class Run(Stage):
     dry_run: bool = False
     """Say what the trial will do and what it will cost, and end there. Nothing is begun or written."""
 
-    def execute(self) -> None:
-        """Does all stages and shows the result. Raises TrialError where something long is not confirmed."""
+    def find(self) -> Any:
+        """Does all stages and returns the result, or the plan. Raises TrialError where something long is not confirmed."""
+        return self._plan_alone() if self.dry_run else self._run()
+
+    def print_found(self, found: Any) -> None:
+        """Prints the result in brief, or the plan."""
         if self.dry_run:
-            check_place(self.trial_folder)
-            with nullcontext(InTurn()) if self.ray is not None else self._executor() as executor:
-                trial_folder = TrialFolder(self.trial_folder, executor.with_threads(self._asked_protocol()), self.allow_code)
-                _show_plan(trial_folder, executor)
-            return None
+            from toktrial.plan_lines import HANGING, describe_plan
+
+            return print_lines(progress.wrapped("\n".join(describe_plan(found)), HANGING, sys.stdout))
+        return print_summary(found, self._report_folder)
+
+    def for_programs(self, found: Any) -> Any:
+        """Returns the outcome, or the plan's figures."""
+        return _figures(found) if self.dry_run else super().for_programs(found)
+
+    def _plan_alone(self) -> "Plan":
+        check_place(self.trial_folder)
+        with nullcontext(InTurn()) if self.ray is not None else self._executor() as executor:
+            trial_folder = TrialFolder(self.trial_folder, executor.with_threads(self._asked_protocol()), self.allow_code)
+            return _make_plan(trial_folder, executor)
+
+    def _run(self) -> "TrialResult":
         with self.writing_trial() as trial:
             trial.mend()
             finished = trial.finished_result(self.target)
             if finished is not None:
                 progress.print_line("everything is done already; this is the result")
-                return print_summary(finished, trial.report_folder)
+                return finished
             trial.make_minimal_pairs()  # before anything is timed, so that what is wrong with them shows at once
             plan = self._confirm(trial)
             trial.make_tokens()
@@ -263,8 +310,7 @@ class Run(Stage):
                 described = describe_plan(plan)
                 changed = [line for line in describe_plan(make_plan(trial, plan.speed, plan.at_once)) if line not in described]
                 progress.print_line("\n".join(["now that the text is counted:", *changed]), hanging=HANGING)
-            result = trial.report(self.target)
-        return print_summary(result, trial.report_folder)
+            return trial.report(self.target)
 
 
 def print_summary(result: "TrialResult", report_folder: Path) -> None:
@@ -276,26 +322,36 @@ def print_summary(result: "TrialResult", report_folder: Path) -> None:
 
 
 def _show_plan(trial: TrialFolder, executor: Executor) -> "Plan":
-    from toktrial.plan import make_plan
     from toktrial.plan_lines import HANGING, describe_plan
+
+    plan = _make_plan(trial, executor)
+    progress.print_line("\n".join(describe_plan(plan)), hanging=HANGING)
+    return plan
+
+
+def _make_plan(trial: TrialFolder, executor: Executor) -> "Plan":
+    from toktrial.plan import make_plan
 
     executor.check_memory(trial)
     progress.print_line("looking at a sample of the text and timing a few steps ...")
-    plan = make_plan(trial, at_once=executor.room(trial))
-    progress.print_line("\n".join(describe_plan(plan)), hanging=HANGING)
-    return plan
+    return make_plan(trial, at_once=executor.room(trial))
+
+
+def _figures(plan: "Plan") -> dict[str, Any]:
+    """Returns what a program wants to know of a plan; the names are those of `Plan` and what it holds."""
+    names = ("at_once", "seconds", "tuning_seconds", "disk_bytes", "free_bytes", "speed", "text", "tracks")
+    return {"trial": plan.trial.folder, "runs_left": len(plan.left), **{name: getattr(plan, name) for name in names}}
 
 
 def _ask(plan: "Plan") -> None:
     """Asks at a terminal whether to begin something long. Raises TrialError where the answer is no, or nobody can answer."""
     from toktrial.report.wording import duration
 
-    seconds = plan.seconds
-    progress.print_line(f"This will take long: {duration(seconds.least, seconds.most)} on {plan.speed.device}.")
+    long = f"This will take long: {duration(plan.seconds.least, plan.seconds.most)} on {plan.speed.device}."
     if not sys.stdin.isatty():
+        progress.print_line(long)
         raise TrialError("to begin anyway, add --yes; or make it smaller, for example with --training.steps or --seeds 1")
-    progress.print_line("Begin? [y/N] (--yes begins without asking)")
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if progress.ask(f"{long}\nBegin? [y/N] (--yes begins without asking)").lower() not in ("y", "yes"):
         raise TrialError("nothing was begun")
 
 

@@ -7,21 +7,21 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from toktrial import artifact, progress
-from toktrial.commands import Call
+from toktrial.commands import Inquiry
 from toktrial.commands.terminal import print_lines, print_table
 from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import is_evaluated
-from toktrial.lock import holder, is_held
+from toktrial.lock import Holder, holder, is_held
 from toktrial.report.wording import duration, plural
 from toktrial.trial_folder import PROTOCOL_FILE, TRIALS, TrialFolder
 
 if TYPE_CHECKING:
-    from toktrial.training.metrics import Metrics
+    from toktrial.integrity import Damage
     from toktrial.training.rates import Policy
 
 FINISHED = ("trained", "evaluated")
@@ -29,21 +29,95 @@ TRAINING = "training"
 
 
 @dataclass(frozen=True)
-class Status(Call):
+class ListedTrial:
+    """A line of the list of trials."""
+
+    trial: Path
+    runs: int = 0
+    trained: int = 0
+    has_report: bool = False
+    written_by: Holder | None = None
+    damage: str = ""
+    """Why nothing else is known of it."""
+
+
+@dataclass(frozen=True)
+class RunState:
+    """How far a run is."""
+
+    track: str
+    seed: int
+    folder: Path
+    state: str
+    """not begun, training, interrupted, trained or evaluated."""
+    step: int
+    steps: int
+    """In all; 0 while that is not known."""
+    steps_per_second: float
+    """Nan before the first steps."""
+
+    @property
+    def progress(self) -> str:
+        return f"{self.step:,} of {self.steps:,}" if self.steps else f"{self.step:,}"
+
+    @property
+    def speed(self) -> str:
+        return "" if math.isnan(self.steps_per_second) else f"{self.steps_per_second:.1f}"
+
+
+@dataclass(frozen=True)
+class TrialState:
+    """How far a trial is."""
+
+    trial: Path
+    runs: list[RunState]
+    done_before_training: list[str]
+    """Of corpus, tokenizers and tokens."""
+    seconds_left: float
+    """Of the trainings whose length is known; nan where none is."""
+    runs_of_unknown_length: int
+    written_by: Holder | None
+    damage: list[str]
+    page: Path | None
+    """Of the report, where there is one."""
+
+
+@dataclass(frozen=True)
+class Status(Inquiry):
     """Shows what is done in a trial, what runs, how long it will take, who is writing it, and where things are."""
 
     trial: Annotated[Path | None, tyro.conf.Positional] = None
     """Folder of a trial. Without it, all trials in the folder `trials` are listed."""
 
-    def execute(self) -> None:
-        """Prints a table. Raises TrialError where there is no trial."""
-        if self.trial is None:
-            return _list_trials(sorted(path.parent for path in TRIALS.glob(f"*/{PROTOCOL_FILE}")))
-        return _show(_opened(self.trial))
+    def find(self) -> list[ListedTrial] | TrialState:
+        """Looks at one trial or at all. Raises TrialError where there is none."""
+        if self.trial is not None:
+            return _state_of_trial(_opened(self.trial))
+        folders = sorted(path.parent for path in TRIALS.glob(f"*/{PROTOCOL_FILE}"))
+        if not folders:
+            raise TrialError(f"there are no trials in {TRIALS}: `toktrial run demo` makes one")
+        return list(map(_listed, folders))
+
+    def print_found(self, found: Any) -> None:
+        """Prints a table, and what else there is to know."""
+        if isinstance(found, TrialState):
+            _print_state(found)
+        else:
+            _print_list(found)
 
 
 @dataclass(frozen=True)
-class Verify(Call):
+class Verified:
+    """What is wrong with a trial's files."""
+
+    trial: Path
+    damage: "list[Damage]"
+    without_checksums: list[Path]
+    """Runs that an earlier version finished, whose files cannot be checked."""
+
+
+@dataclass(frozen=True)
+class Verify(Inquiry):
     """Checks every file of a trial against the checksums that its stages wrote, and the results against each other.
 
     Exits with 1 where something is damaged or missing.
@@ -56,33 +130,47 @@ class Verify(Call):
     yes: bool = False
     """With --repair: begin without asking, even if it takes hours or days."""
 
-    def execute(self) -> None:
-        """Prints what is damaged. Raises TrialError where anything is, and is not repaired."""
-        from toktrial.integrity import find_damage, set_aside, unrecorded_runs
+    def find(self) -> Verified:
+        """Returns what is damaged, after the repair where one is asked for."""
+        from toktrial.integrity import find_damage, unrecorded_runs
 
         if not self.trial.is_dir():
             raise TrialError(f"there is no trial in {self.trial}")
         damage = find_damage(self.trial)
         if damage and self.repair:
-            from toktrial.commands.stages import Run
-            from toktrial.lock import writing
-
-            with writing(self.trial):
-                set_aside(damage, self.trial)
-                Run(_opened(self.trial).protocol, self.trial, yes=self.yes, command="run").execute()
+            self._repair(damage)
             damage = find_damage(self.trial)
-        if damage:
-            print_lines(*map(str, damage))
+        return Verified(self.trial, damage, [] if damage else unrecorded_runs(_opened(self.trial).folder))
+
+    def print_found(self, found: Any) -> None:
+        """Prints what is damaged, or that nothing is."""
+        print_lines(*map(str, found.damage))
+        for run in found.without_checksums:
+            progress.print_line(
+                f"{run} was finished by an earlier version, which wrote no checksums: its files cannot be checked"
+            )
+        if not found.damage:
+            print_lines(f"{found.trial}: every file is what its stage wrote")
+
+    def execute(self) -> None:
+        """Checks the trial and prints what was found. Raises TrialError where anything is damaged, and is not repaired."""
+        if damage := super().execute().damage:
             raise TrialError(
                 f"{plural(len(damage), 'damaged or missing file')} in {self.trial}: "
                 f"`toktrial verify {self.trial} --repair` mends the trial"
             )
-        trial = _opened(self.trial)
-        for run in unrecorded_runs(trial.folder):
-            progress.print_line(
-                f"{run} was finished by an earlier version, which wrote no checksums: its files cannot be checked"
-            )
-        print_lines(f"{trial.folder}: every file is what its stage wrote")
+
+    def _repair(self, damage: "list[Damage]") -> None:
+        from toktrial.commands.stages import Run
+        from toktrial.integrity import set_aside
+        from toktrial.lock import writing
+
+        with writing(self.trial):
+            set_aside(damage, self.trial)
+            repaired = Run(_opened(self.trial).protocol, self.trial, yes=self.yes, command="run")
+            result = repaired.find()
+            if not self.json:
+                repaired.print_found(result)
 
 
 def _opened(folder: Path) -> TrialFolder:
@@ -91,80 +179,66 @@ def _opened(folder: Path) -> TrialFolder:
     return TrialFolder.open(folder)
 
 
-def _list_trials(folders: list[Path]) -> None:
-    if not folders:
-        raise TrialError(f"there are no trials in {TRIALS}: `toktrial run demo` makes one")
-    rows, damaged = [], []
-    for folder in folders:
-        try:
-            trial = TrialFolder.open(folder)
-            states = [run.state for run in _runs(trial)]
-        except TrialError as error:
-            damaged.append(f"{folder}: {error}")
-            continue
-        trained = f"{sum(state in FINISHED for state in states)} of {len(states)}"
-        rows.append([folder.as_posix(), trained, "yes" if artifact.is_finished(trial.report_folder) else "no", _writer(folder)])
+def _listed(folder: Path) -> ListedTrial:
+    try:
+        trial = TrialFolder.open(folder)
+        runs = _runs(trial)
+    except TrialError as error:
+        return ListedTrial(folder, damage=str(error))
+    trained = sum(run.state in FINISHED for run in runs)
+    return ListedTrial(folder, len(runs), trained, artifact.is_finished(trial.report_folder), holder(folder))
+
+
+def _print_list(trials: list[ListedTrial]) -> None:
+    rows = [
+        [each.trial.as_posix(), f"{each.trained} of {each.runs}", "yes" if each.has_report else "no", _writer(each.written_by)]
+        for each in trials
+        if not each.damage
+    ]
     print_table("trials", [("trial", "left"), ("runs trained", "right"), ("report", "left"), ("written by", "left")], rows)
-    print_lines(*damaged)
+    print_lines(*(f"{each.trial}: {each.damage}" for each in trials if each.damage))
 
 
-def _show(trial: TrialFolder) -> None:
+def _state_of_trial(trial: TrialFolder) -> TrialState:
     from toktrial.integrity import find_damage
 
     runs = _runs(trial)
-    print_table(
-        f"{trial.folder}",
-        [("track", "left"), ("seed", "right"), ("state", "left"), ("step", "right"), ("steps/s", "right"), ("folder", "left")],
-        [
-            [run.track, f"{run.seed}", run.state, run.progress, run.speed, run.folder.relative_to(trial.folder).as_posix()]
-            for run in runs
-        ],
-    )
     stages = {"corpus": [trial.corpus_folder], "tokenizers": [*trial.tokenizer_folders.values()]}
     stages["tokens"] = [*trial.tokens_folders.values()]
-    done = [name for name, folders in stages.items() if all(map(artifact.is_finished, folders))]
-    print_lines(
-        f"done before training: {', '.join(done) or 'nothing'}",
-        f"training left: {_time_left(runs)}",
-        f"written by: {_writer(trial.folder)}",
-        *(f"damaged: {each}" for each in find_damage(trial.folder, thorough=False)),
-        f"report: {trial.report_folder / 'index.html' if artifact.is_finished(trial.report_folder) else 'not yet'}",
+    return TrialState(
+        trial.folder,
+        runs,
+        [name for name, folders in stages.items() if all(map(artifact.is_finished, folders))],
+        *_seconds_left(runs),
+        holder(trial.folder),
+        [str(each) for each in find_damage(trial.folder, thorough=False)],
+        trial.report_folder / "index.html" if artifact.is_finished(trial.report_folder) else None,
     )
 
 
-@dataclass(frozen=True)
-class _RunState:
-    track: str
-    seed: int
-    folder: Path
-    steps: int
-    last: "Metrics | None"
-    state: str
-
-    @property
-    def steps_per_second(self) -> float:
-        """Nan before the first steps."""
-        return self.last.step / self.last.training_seconds if self.last and self.last.training_seconds else math.nan
-
-    @property
-    def done(self) -> int:
-        """Steps."""
-        return self.last.step if self.last else 0
-
-    @property
-    def progress(self) -> str:
-        return f"{self.done:,} of {self.steps:,}" if self.steps else f"{self.done:,}"
-
-    @property
-    def speed(self) -> str:
-        return "" if math.isnan(self.steps_per_second) else f"{self.steps_per_second:.1f}"
+def _print_state(state: TrialState) -> None:
+    print_table(
+        f"{state.trial}",
+        [("track", "left"), ("seed", "right"), ("state", "left"), ("step", "right"), ("steps/s", "right"), ("folder", "left")],
+        [
+            [run.track, f"{run.seed}", run.state, run.progress, run.speed, run.folder.relative_to(state.trial).as_posix()]
+            for run in state.runs
+        ],
+    )
+    print_lines(
+        f"done before training: {', '.join(state.done_before_training) or 'nothing'}",
+        f"training left: {_time_left(state)}",
+        f"written by: {_writer(state.written_by)}",
+        *(f"damaged: {each}" for each in state.damage),
+        f"report: {state.page or 'not yet'}",
+    )
 
 
-def _runs(trial: TrialFolder) -> list[_RunState]:
+def _runs(trial: TrialFolder) -> list[RunState]:
     return [_state_of(trial, *place) for place in (trial.all_runs() if trial.is_tuned else trial.run_order())]
 
 
-def _state_of(trial: TrialFolder, track: str, seed: int, rate: "Policy | None" = None) -> _RunState:
+def _state_of(trial: TrialFolder, track: str, seed: int, rate: "Policy | None" = None) -> RunState:
     from toktrial.training.metrics import read_metrics
 
     folder = trial.run_folder(track, seed, rate)
@@ -179,27 +253,36 @@ def _state_of(trial: TrialFolder, track: str, seed: int, rate: "Policy | None" =
         state = TRAINING
     else:
         state = "interrupted" if last else "not begun"
-    return _RunState(track, seed, folder, 0 if training.epochs else training.steps, last, state)
+    steps, speed = 0 if training.epochs else training.steps, math.nan
+    if last and last.training_seconds:
+        speed = last.step / last.training_seconds
+    return RunState(track, seed, folder, state, last.step if last else 0, steps, speed)
 
 
-def _time_left(runs: list[_RunState]) -> str:
-    """Says how long the runs that are not finished will take, at the speed that their tracks have shown.
+def _seconds_left(runs: list[RunState]) -> tuple[float, int]:
+    """Returns how long the runs that are left will take, at the speed that their tracks have shown.
 
-    As many at the same time as are trained now: what each shows beside the others is the speed that counts.
+    As many at the same time as are trained now: what each shows beside the others is the speed that counts. The second number
+    is how many runs are of unknown length.
     """
     speeds = {run.track: run.steps_per_second for run in runs if not math.isnan(run.steps_per_second)}
     left = [run for run in runs if run.state not in FINISHED]
-    if not left:
-        return "none"
-    seconds = [(run.steps - run.done) / speeds[run.track] for run in left if run.steps and run.track in speeds]
+    seconds = [(run.steps - run.step) / speeds[run.track] for run in left if run.steps and run.track in speeds]
     unknown = len(left) - len(seconds)
     if not seconds:
-        return f"{unknown} runs, of unknown length"
+        return math.nan if left else 0.0, unknown
     at_once = sum(run.state == TRAINING for run in left)
-    return duration(max(sum(seconds) / max(1, at_once), max(seconds))) + (
-        f", and {unknown} runs of unknown length" if unknown else ""
-    )
+    return max(sum(seconds) / max(1, at_once), max(seconds)), unknown
 
 
-def _writer(folder: Path) -> str:
-    return str(holder(folder) or "nobody")
+def _time_left(state: TrialState) -> str:
+    unknown = state.runs_of_unknown_length
+    if math.isnan(state.seconds_left):
+        return f"{unknown} runs, of unknown length"
+    if all(run.state in FINISHED for run in state.runs):
+        return "none"
+    return duration(state.seconds_left) + (f", and {unknown} runs of unknown length" if unknown else "")
+
+
+def _writer(writer: Holder | None) -> str:
+    return str(writer or "nobody")

@@ -3,8 +3,11 @@
 Commands -> terminal; of a report, blocks -> terminal, as page_files/blocks.html and markdown.py render them elsewhere.
 """
 
+import json
+import os
+import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, assert_never
+from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 from toktrial.errors import TrialError
 from toktrial.progress import printable
@@ -65,6 +68,15 @@ def _column_widths(columns: Sequence[Sequence[str]], terminal_width: int) -> lis
     spare = terminal_width - (3 * len(columns) + 1) - sum(least)  # but for the lines, each with a space on either side
     share = min(1.0, spare / max(1, sum(most) - sum(least)))
     return [int(low + share * (high - low)) for low, high in zip(least, most, strict=True)] if spare >= 0 else None
+
+
+def print_json(found: Any) -> None:
+    """Prints what a command found as JSON; a number that is not finite is null. ASCII alone, which steers no terminal."""
+    import msgspec
+
+    # a path that is not UTF-8 has surrogates, which msgspec refuses
+    encoded = msgspec.json.encode(found, enc_hook=lambda path: os.fsencode(path).decode(errors="backslashreplace"))
+    sys.stdout.write(json.dumps(msgspec.json.decode(encoded), indent=2) + "\n")
 
 
 def print_section(section: "Section") -> None:

@@ -190,7 +190,7 @@ def _ways(text: MarkedText, edges: TokenEdges, places: Places) -> dict[str, Any]
     cuts = np.clip(edges.ends[token] - starts[:, None], None, (ends - starts + 1)[:, None])
     begins_before = edges.starts[first] < starts
     uses_of_cuts = _uses_of_rows(np.column_stack([begins_before, np.where(beyond, -1, cuts)]))
-    uses_of_entries = _uses_of_rows(np.where(beyond, -1, edges.ids[token]))
+    uses_of_entries = _uses_of_rows(np.where(beyond, -1, edges.ids[token].astype(np.int64)))
     return {
         "cuts": len(uses_of_cuts),
         "entry_sequences": len(uses_of_entries),
