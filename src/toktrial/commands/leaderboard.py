@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 import tyro
 
@@ -18,10 +17,12 @@ from toktrial import artifact, progress
 from toktrial.commands import Call
 from toktrial.commands.submit import AUDIT_FILE, KIND, LAYOUT, REPORT, SUBMISSIONS, TRIAL
 from toktrial.errors import TrialError
-from toktrial.report.blocks import Bullets, CodeBlock, Details, Document, Figure, Heading, Kind, Paragraph, Section, Table
-from toktrial.report.chart_specification import FRAME, HEIGHT, STYLES, WIDTH
+from toktrial.report.blocks import Bullets, CodeBlock, Details, Document, Figure, Heading, Paragraph, Section
+from toktrial.report.chart_specification import FRAME, HEIGHT, WIDTH, quantitative
 from toktrial.report.result import TrialResult
-from toktrial.report.wording import NOT_MEASURED, count, decimal, interval, plural, scientific, signed, with_spread
+from toktrial.report.side_by_side_page import Results, effects_table, tracks_table
+from toktrial.report.styles import Styles
+from toktrial.report.wording import count, decimal, plural
 
 PAGE = "index.html"
 TOLERANCE = 1e-6  # relative: another version of numpy or scipy may change the last digits
@@ -133,89 +134,33 @@ def _text_section(group: Sequence[Submission], number: int) -> Section:
         f"Validation text: {plural(size.documents, 'document')}, {count(size.bytes)} bytes of UTF-8, SHA-256 {group[0].text}. "
         f"The protocol of {group[0].name} calls the corpus {corpus}."
     )
+    results = {each.name: each.result for each in group}
     blocks = (
-        _ranks(group),
-        _figure(group, number),
-        _verdicts(group),
+        tracks_table(results),
+        _figure(results, number),
+        effects_table(results, {name: f"{name}/{REPORT}/{PAGE}" for name in results}),
         Details("How to repeat each trial", tuple(_how_to_repeat(group))),
         Paragraph(about, "small"),
     )
     return Section(id=f"text-{number}", title=f"{Path(corpus).name}, {count(size.bytes)} bytes", blocks=blocks)
 
 
-def _rows(group: Sequence[Submission]) -> Iterator[tuple[float, Submission, str]]:
-    """Yields (final bits per byte, submission, track), the lowest first."""
-    found = [(track.final.bits_per_byte, each, name) for each in group for name, track in each.result.tracks.items()]
-    yield from sorted([(bits, each, name) for bits, each, name in found if bits is not None], key=lambda row: row[0])
-
-
-def _ranks(group: Sequence[Submission]) -> Table:
-    rows = []
-    for _, each, name in _rows(group):
-        track = each.result.tracks[name]
-        rows.append([
-            f"{each.name}: {name}",
-            with_spread(track.final.bits_per_byte, track.standard_deviation.bits_per_byte, 4),
-            str(len(track.runs)),
-            count(track.entries),
-            decimal(track.bytes_per_token.validation, 2),
-            count(track.parameters),
-            count(track.final.tokens_seen),
-            count(track.final.bytes_seen),
-            scientific(track.final.flops),
-            NOT_MEASURED if track.floors is None else "yes" if track.floors.below_bigram > 0 else "no",
-        ])  # fmt: skip
-    headers = (
-        "trial and track", "bits per byte", "runs", "entries", "bytes per token", "parameters", "tokens read", "bytes read",
-        "training FLOPs", "below its bigram floor",
-    )  # fmt: skip
-    return Table(
-        "Tracks, the best first: means over runs and, where there are several, their standard deviation", headers, rows
-    )
-
-
-def _verdicts(group: Sequence[Submission]) -> Table:
-    rows = [
-        [
-            each.name,
-            f"{found.track} minus {found.baseline}",
-            found.verdict,
-            signed(found.difference),
-            interval(found.low, found.high) if found.low is not None else "one seed",
-            str(len(found.paired_seeds)),
-            f"equal {found.budget}",
-            "yes" if each.result.amendments else "no",
-            each.result.environment["first run started"][0][: len("2026-01-31")],
-            f"{quote(each.name)}/{REPORT}/{PAGE}",
-        ]
-        for each in group
-        for found in each.result.comparisons
-    ]
-    headers = (
-        "trial", "compared", "verdict", "difference", "interval", "seeds", "budget", "changed later", "begun", "report",
-    )  # fmt: skip
-    kinds: tuple[Kind, ...] = ("text", "text", "text", "number", "number", "number", "text", "text", "text", "link")
-    return Table(
-        "What each trial found, in bits per byte; below 0 the other track is ahead of its baseline", headers, rows, kinds
-    )
-
-
-def _figure(group: Sequence[Submission], number: int) -> Figure:
+def _figure(results: Results, number: int) -> Figure:
     """Returns every track as a dot: its bits per byte against what its training cost."""
     rows = [
-        {"trial": each.name, "track": name, "flops": each.result.tracks[name].final.flops, "value": bits}
-        for bits, each, name in _rows(group)
+        {"name": trial, "track": name, "flops": track.final.flops, "value": track.final.bits_per_byte}
+        for trial, result in results.items()
+        for name, track in result.tracks.items()
     ]
+    tracks = list(dict.fromkeys(row["track"] for row in rows))
     encoding = {
         "x": {
-            "field": "flops", "type": "quantitative", "title": "training FLOPs of a run",
+            **quantitative("flops", "training FLOPs of a run"),
             "scale": {"type": "log", "nice": False, "padding": 20}, "axis": {"format": "~s", "grid": False},
         },
-        "y": {
-            "field": "value", "type": "quantitative", "title": "final bits per byte", "scale": {"zero": False, "padding": 20},
-        },
-        "color": {"field": "trial", "type": "nominal", "scale": {"range": STYLES["color"][0]}},
-        "shape": {"field": "track", "type": "nominal", "scale": {"range": STYLES["shape"][0]}},
+        "y": {**quantitative("value", "final bits per byte"), "scale": {"zero": False, "padding": 20}},
+        "color": Styles(results).encoding("color", list(results)),
+        "shape": {**Styles(tracks).encoding("shape", tracks), "field": "track"},
     }  # fmt: skip
     return Figure(
         name=f"text_{number}",
@@ -227,7 +172,7 @@ def _figure(group: Sequence[Submission], number: int) -> Figure:
             "mark": {"type": "point", "filled": True, "size": 90, "opacity": 0.9},
             "encoding": encoding,
         },
-        description="; ".join(f"{each.name}: {name} {decimal(bits, 4)}" for bits, each, name in _rows(group)),
+        description="; ".join(f"{row['name']}: {row['track']} {decimal(row['value'], 4)}" for row in rows),
         caption="Each mark is a track: its colour is the trial's. Lower is better, and further left is cheaper.",
         title="Bits per byte by the cost of training",
     )

@@ -104,7 +104,7 @@ def print_block(block: "Block") -> None:
         case blocks.Definitions():
             print_lines(*(" ".join(filter(None, [f"- {item.term}", item.said, item.meaning])) for item in block.items))
         case blocks.Table():
-            _print_table_block(block)
+            _print_table_block(block.as_shown())
         case blocks.Figure():
             print_lines(" ".join(filter(None, [f"{block.name}.png:", block.title, block.description, block.caption])))
         case blocks.Chart():

@@ -60,8 +60,8 @@ class Design:
 
     @property
     def has_equal_steps(self) -> bool:
-        """Whether a step of every track costs equal FLOPs, so that equal steps are equal FLOPs."""
-        return self.has_equal_sizes and self.training.match == "tokens"
+        """Whether all tracks take as many steps, of equal FLOPs, so that equal steps are equal FLOPs."""
+        return self.has_equal_sizes and self.training.match == "tokens" and not self.training.epochs
 
     @property
     def last_seed(self) -> int:

@@ -14,6 +14,7 @@ from toktrial.report.wording import decimal, plural
 
 # How a column of a table is set: `code` is quoted letter by letter, `link` is an address relative to the page.
 Kind = Literal["text", "number", "code", "link"]
+MOST_COLUMNS = 12  # of a table on a page; one that has more is turned if that makes it narrower
 Tone = Literal["plain", "small", "trial", "numbers", "criterion", "rule"]  # how a paragraph is set
 
 
@@ -75,6 +76,14 @@ class Table:
             return self.kinds[column]
         return "number" if column else "text"
 
+    def as_shown(self) -> "Table":
+        """Returns the table; one that is wider than a page, and wider than it is long, with rows for its columns."""
+        is_wide = len(self.headers) > max(MOST_COLUMNS, 1 + len(self.rows))
+        if not is_wide or self.kinds or not self.rows:
+            return self
+        headers, *rows = [list(cells) for cells in zip(self.headers, *self.rows, strict=True)]
+        return Table(self.caption, tuple(headers), rows)
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -88,6 +97,12 @@ class Figure:
     description: str
     caption: str
     title: str = ""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns the data that stand in it, panel by panel."""
+        drawn = self.specification
+        panels = drawn.get("hconcat") or drawn.get("concat") or [drawn]
+        return [row for panel in panels for row in panel.get("data", {}).get("values", [])]
 
 
 @dataclass(frozen=True)
@@ -220,6 +235,11 @@ def every(blocks: Iterable[Block]) -> Iterator[Block]:
         yield block
         if isinstance(block, Details | Group):
             yield from every(block.blocks)
+
+
+def folded(if_folded: bool, summary: str, blocks: Iterable[Block]) -> Blocks:
+    """Returns blocks as they are, or as details."""
+    return (Details(summary, tuple(blocks)),) if if_folded else tuple(blocks)
 
 
 def paragraphs(sentences: Iterable[str], tone: Tone = "plain") -> tuple[Paragraph, ...]:

@@ -4,14 +4,16 @@ Result -> rows -> charts. The rows are thinned and rounded to what a chart shows
 every evaluation and every digit.
 """
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from toktrial.report.chart_specification import AXIS_TITLES
+from toktrial.report.chart_specification import AXIS_TITLES, HEIGHT, NAME_HEIGHT
 from toktrial.report.differences import Differences
 from toktrial.report.result import TrialResult
+from toktrial.report.styles import styles_of
 from toktrial.report.tracks import MeanCurve
 
 SETTLED_SHARE = 0.1  # of the axis: the y axis fits what comes after, because what comes before can be several times as large
@@ -19,6 +21,7 @@ CUT_FROM = 1.8  # cut the top off where the full range is more than this many ti
 MARKERS = 10  # markers along a line, enough to tell lines apart in grey
 POINTS_DRAWN = 400  # at most this many points a line, which is more than a chart shows
 AXIS_OF_BUDGET = {"steps": "step", "flops": "flops", "bytes": "bytes_seen", "seconds": "training_seconds"}
+CONTROL = "A/A control"
 Rows = list[dict[str, Any]]
 Datasets = dict[str, Rows]
 Domain = list[float]  # the lower and the upper end of a y axis
@@ -28,9 +31,13 @@ Numbers = npt.NDArray[np.float64]
 def chart_data(result: TrialResult) -> Datasets:
     """Returns the rows, one an evaluation: those of `all_runs`, of `timed_runs` where these are fewer, and of differences."""
     curves = {"all_runs": result.mean_curves.all_runs, "timed_runs": result.mean_curves.timed_runs}
+    told_apart = styles_of(result).told_apart
+
+    def from_beneath(curves: list[MeanCurve]) -> list[MeanCurve]:
+        return sorted(curves, key=lambda curve: (not curve.control, curve.track in told_apart))
+
     means = {
-        # The control first: what is drawn first lies beneath.
-        name: [row for curve in sorted(of_name, key=lambda curve: not curve.control) for row in _mean_rows(curve)]
+        name: [row for curve in from_beneath(of_name) for row in _mean_rows(curve)]
         for name, of_name in curves.items()
         if of_name is not None
     }
@@ -39,7 +46,7 @@ def chart_data(result: TrialResult) -> Datasets:
 
 def _mean_rows(curve: MeanCurve) -> Rows:
     drawn = _drawn_places(len(curve.columns["step"]))
-    name = f"{curve.track}, other seeds (A/A control)" if curve.control else curve.track
+    name = f"{curve.track}, other seeds ({CONTROL})" if curve.control else curve.track
     return [
         {
             "name": name,
@@ -53,14 +60,17 @@ def _mean_rows(curve: MeanCurve) -> Rows:
 
 
 def _difference_rows(result: TrialResult, axis: str) -> Rows:
-    """Returns the rows of the chart of differences along one axis. Tokens are a multiple of the steps.
+    """Returns the rows of the chart of differences along one axis. Tokens are a multiple of the steps, or nothing is drawn.
 
     The `verdict` row of each track is the point that decides: it is measured on all validation documents, and so stands a
     little beside the curve.
     """
     rows: Rows = []
     source, unit = ("step", result.tracks[result.baseline].tokens_per_step) if axis == "tokens" else (axis, 1)
-    for comparison in result.comparisons:
+    if axis == "tokens" and len({track.tokens_per_step for track in result.tracks.values()}) > 1:
+        return rows
+    told_apart = styles_of(result).told_apart
+    for comparison in sorted(result.comparisons, key=lambda each: each.track in told_apart):
         found = result.differences[comparison.track]
         curve = found.curves[source]
         if curve is None:
@@ -107,6 +117,43 @@ def _is_marked(place: int, drawn: int) -> bool:
 def _rounded(value: float | None) -> float | None:
     """Returns six significant digits, which is all that a chart shows."""
     return None if value is None else float(f"{value:.6g}")
+
+
+def names_at_ends(rows: Rows, measure: str, domain: Domain, scale: Literal["linear", "log"], shown: Collection[str]) -> Rows:
+    """Returns where on the y axis each line's name stands: at its last value, but with room between the names.
+
+    Where there is no room for all, those of `shown` remain.
+    """
+    on_lines = [row for row in rows if not row.get("verdict") and row[measure] is not None]
+    ends = {row["name"]: row[measure] for row in on_lines}  # the last value of each
+    controls = {row["name"] for row in rows if row["control"]}
+    room = NAME_HEIGHT / HEIGHT
+    if len(ends) * room > 1:
+        ends = {name: end for name, end in ends.items() if name in {*shown, *controls}}
+    forward, back = (np.log, np.exp) if scale == "log" else (np.asarray, np.asarray)
+    low, high = forward(domain)
+    names = sorted(ends, key=ends.__getitem__)
+    heights = (forward([max(ends[name], domain[0]) for name in names]) - low) / (high - low)
+    values = back(low + apart(heights, room) * (high - low))
+    return [
+        {"name": name, "label": CONTROL if name in controls else name, "control": name in controls, "y": _rounded(value)}
+        for name, value in zip(names, values.tolist(), strict=True)
+    ]
+
+
+def apart(places: Numbers, gap: float) -> Numbers:
+    """Returns ascending places between 0 and 1 (n,), moved as little as makes neighbours stand a gap apart.
+
+    >>> apart(np.array([0.2, 0.2, 0.9]), 0.1).round(2).tolist()
+    [0.15, 0.25, 0.9]
+    """
+    from scipy.optimize import isotonic_regression
+
+    if not len(places):
+        return places
+    shifts = gap * np.arange(len(places))
+    moved: Numbers = np.clip(isotonic_regression(places - shifts).x, 0, 1 - shifts[-1]) + shifts
+    return moved
 
 
 def y_domains(rows: Rows, measure: str, axis: str) -> tuple[dict[str, Domain], bool]:

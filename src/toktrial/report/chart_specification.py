@@ -7,20 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from toktrial.report.axes import AXES
+from toktrial.report.styles import Styles
 
 Specification = dict[str, Any]
 
 AXIS_TITLES = {name: axis.title for name, axis in AXES.items()}
 
-# How tracks look, one after the other, and the A/A control. The colours are Okabe & Ito's palette, which colour-blind readers
-# can tell apart (2008, jfly.uni-koeln.de/color), its darker ones first.
-STYLES: dict[str, tuple[Sequence[Any], Any]] = {
-    "color": (("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"), "#808690"),
-    "strokeDash": (([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [5, 2], [1, 3]), [4, 2]),
-    "shape": (("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"), "triangle-right"),
-}
 WIDTH, HEIGHT = 640, 340  # pixels of the SVG; the PNG has twice as many
-LABEL_HEIGHT = 0.06  # of a chart
+LABEL_HEIGHT = 0.06  # of a chart: how far apart the labels of floors are
+NAME_WIDTH, NAME_HEIGHT = 108, 13  # pixels of a track's name at the end of its line
 FRAME: Specification = {
     "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
     "config": {
@@ -43,6 +38,7 @@ FRAME: Specification = {
 
 WITHIN = {"filter": "datum.y <= top && datum.y >= bottom"}
 CURVE = {"filter": "!datum.verdict"}
+NAMES = "labels"  # the dataset of the names at the ends of lines
 FROM_EDGE_TO_EDGE = {"x": {"value": 0}, "x2": {"value": "width"}}
 FROM_LOWEST_TO_HIGHEST = {"y": {"field": "lowest"}, "y2": {"field": "highest"}}
 ZERO_LINE: Specification = {
@@ -50,21 +46,10 @@ ZERO_LINE: Specification = {
     "mark": {"type": "rule", "strokeWidth": 1},
     "encoding": {**FROM_EDGE_TO_EDGE, "color": {"value": "#808690"}},
 }
-BAND: Specification = {
-    "transform": [CURVE], "mark": {"type": "area", "fillOpacity": 0.25}, "encoding": FROM_LOWEST_TO_HIGHEST,
-}  # fmt: skip
 # The rows that decide, as large marks with their intervals. Elsewhere the marks are hidden, not filtered out: a layer without
 # rows has no extent, and Vega complains. What is hidden must stay within the axis, because a picture is made large enough for
 # all marks, seen or not.
 ON_VERDICT = {"opacity": {"condition": {"test": "datum.verdict", "value": 1}, "value": 0}}
-VERDICT: list[Specification] = [
-    {"mark": {"type": "rule", "strokeWidth": 2.5}, "encoding": {**FROM_LOWEST_TO_HIGHEST, **ON_VERDICT}},
-    {
-        "transform": [{"calculate": "max(min(datum.y, top), bottom)", "as": "y"}],
-        "mark": {"type": "point", "shape": "diamond", "size": 150, "filled": True, "stroke": "white"},
-        "encoding": ON_VERDICT,
-    },
-]
 
 
 def line_chart(
@@ -74,29 +59,38 @@ def line_chart(
     domain: Sequence[float],
     names: Sequence[str],
     control: str | None,
+    styles: Styles,
     floors: Sequence[tuple[str, float]] = (),
 ) -> Specification:
     """Returns Vega-Lite without its data, which is named `rows`: bands from lowest to highest run, mean lines, a few markers.
 
     The rows have the columns of a MeanCurve and a `name`, one of `names` or the control's. `title` is that of y, `domain` its
     ends. `floors`: (track, bits per byte), for each a quiet line across the chart. Differences have a line at 0, and their rows
-    that decide have large marks.
+    that decide have large marks. Where tracks are too many for a legend, there are no bands, only those told apart have marks,
+    and each line ends in its name, from the dataset NAMES.
 
     Only the lines are clipped, because clipping makes the PNG slow; all else is kept within the domain by its own transforms.
     """
-    is_difference = measure == "difference"
-    first = 1 if is_difference else 0  # the first track is the baseline, so that every other keeps its own style
+    is_difference, is_crowded = measure == "difference", styles.are_crowded(names)
+    legend = {"legend": None} if is_crowded else {}
+    told_apart = [{"filter": {"field": "name", "oneOf": [*styles.told_apart, *filter(None, [control])]}}] if is_crowded else []
+    band = {
+        "transform": [CURVE],
+        "mark": {"type": "area", "fillOpacity": 0.25},
+        "encoding": FROM_LOWEST_TO_HIGHEST,
+    }
     lines = {
         "transform": [CURVE],
-        "mark": {"type": "line", "strokeWidth": 2.2, "clip": True},
-        "encoding": {"strokeDash": by_track("strokeDash", names, control, first)},
+        "mark": {"type": "line", "strokeWidth": 1.5 if is_crowded else 2.2, "clip": True},
+        "encoding": {"strokeDash": {**styles.encoding("strokeDash", names, control), **legend}},
     }
     markers = {  # they tell lines apart in grey
-        "transform": [{"filter": "datum.marked && !datum.verdict"}, WITHIN],
+        "transform": [{"filter": "datum.marked && !datum.verdict"}, *told_apart, WITHIN],
         "mark": {"type": "point", "size": 64, "filled": True, "opacity": 1, "stroke": "white", "strokeWidth": 1},
-        "encoding": {"shape": by_track("shape", names, control, first)},
+        "encoding": {"shape": {**styles.encoding("shape", names, control), **legend}},
     }
-    curves = [BAND, lines, markers]
+    curves = [lines, markers, *_names_at_the_ends(styles, names, control)] if is_crowded else [band, lines, markers]
+    room = {"range": [0, {"expr": f"width - {NAME_WIDTH}"}]} if is_crowded else {}
     return {
         **FRAME,
         "width": WIDTH,
@@ -111,18 +105,20 @@ def line_chart(
         ],
         "encoding": {
             "x": {
-                "field": "x", "type": "quantitative", "title": AXIS_TITLES[axis],
-                "scale": {"type": "linear", "nice": False, "zero": True},
+                **quantitative("x", AXIS_TITLES[axis]),
+                "scale": {"type": "linear", "nice": False, "zero": True, **room},
                 "axis": {"grid": False, "format": AXES[axis].ticks},
             },
-            "y": {
-                "field": "y", "type": "quantitative", "title": title,
-                "scale": {"type": "linear", "nice": False, "domain": list(domain)},
-            },
-            "color": by_track("color", names, control, first),
+            "y": {**quantitative("y", title), "scale": {"type": "linear", "nice": False, "domain": list(domain)}},
+            "color": {**styles.encoding("color", names, control), **legend},
         },
-        "layer": [ZERO_LINE, *curves, *VERDICT] if is_difference else [*_floor_lines(floors, domain), *curves],
-    }  # fmt: skip
+        "layer": [ZERO_LINE, *curves, *_verdict(told_apart)] if is_difference else [*_floor_lines(floors, domain), *curves],
+    }
+
+
+def quantitative(field: str, title: str | None = "") -> Specification:
+    """Returns the encoding of a number. Without a title, a layer has that of its chart; None: there is none."""
+    return {"field": field, "type": "quantitative", **({} if title == "" else {"title": title})}
 
 
 def with_values_under_the_pointer(chart: Specification, measure: str, height: int) -> Specification:
@@ -152,22 +148,43 @@ def with_values_under_the_pointer(chart: Specification, measure: str, height: in
     return {**chart, "width": "container", "height": height, "background": "transparent", "layer": [*chart["layer"], points]}
 
 
-def by_track(channel: str, names: Sequence[str], control: str | None = None, first: int = 0) -> Specification:
-    """Returns the encoding that gives each track its `color`, `strokeDash` or `shape`.
-
-    Where colours repeat, dashes and shapes are shifted by one, so that the first 36 tracks look different. `first`: place of
-    the first name among all tracks.
-    """
-    values, of_control = STYLES[channel]
-    places = range(first, first + len(names))
-    shifts = [0 if channel == "color" else place // len(values) for place in places]
-    of_tracks = [values[(place + shift) % len(values)] for place, shift in zip(places, shifts, strict=True)]
-    domain, styles = ([*names, control], [*of_tracks, of_control]) if control else (list(names), of_tracks)
-    return {"field": "name", "title": None, "scale": {"domain": domain, "range": styles}}
-
-
 def _kept_within(value: str, name: str) -> Specification:
     return {"calculate": f"{value} === null ? null : max(min({value}, top), bottom)", "as": name}
+
+
+def _verdict(told_apart: Sequence[Specification]) -> list[Specification]:
+    """Returns the layers of the rows that decide."""
+    return [
+        {
+            "transform": list(told_apart),
+            "mark": {"type": "rule", "strokeWidth": 2.5},
+            "encoding": {**FROM_LOWEST_TO_HIGHEST, **ON_VERDICT},
+        },
+        {
+            "transform": [*told_apart, {"calculate": "max(min(datum.y, top), bottom)", "as": "y"}],
+            "mark": {"type": "point", "shape": "diamond", "size": 150, "filled": True, "stroke": "white"},
+            "encoding": ON_VERDICT,
+        },
+    ]
+
+
+def _names_at_the_ends(styles: Styles, names: Sequence[str], control: str | None) -> list[Specification]:
+    """Returns the layers of the names, each behind its track's mark."""
+    dot = {"type": "point", "size": 56, "filled": True, "opacity": 1, "xOffset": 8 - NAME_WIDTH}
+    text = {
+        "type": "text",
+        "align": "left",
+        "baseline": "middle",
+        "dx": 16 - NAME_WIDTH,
+        "fontSize": 12,
+        "limit": NAME_WIDTH - 16,
+    }
+    shape = {**styles.encoding("shape", names, control), "legend": None}
+    named = {"text": {"field": "label"}, "color": {"value": "#222222"}}
+    return [
+        {"data": {"name": NAMES}, "mark": mark, "encoding": {"x": {"value": "width"}, **channels}}
+        for mark, channels in ((dot, {"shape": shape}), (text, named))
+    ]
 
 
 def _floor_lines(floors: Sequence[tuple[str, float]], domain: Sequence[float]) -> list[Specification]:

@@ -9,14 +9,16 @@ from typing import NamedTuple
 
 from toktrial.report.axes import AXES, COMPARED_AXES
 from toktrial.report.blocks import Chart, Figure
-from toktrial.report.chart_rows import Datasets, Domain, Rows, chart_data, stride, y_domains
+from toktrial.report.chart_rows import Datasets, Domain, Rows, chart_data, names_at_ends, stride, y_domains
 from toktrial.report.chart_specification import (
     AXIS_TITLES,
+    NAMES,
     Specification,
     line_chart,
     with_values_under_the_pointer,
 )
 from toktrial.report.result import TrialResult
+from toktrial.report.styles import styles_of
 from toktrial.report.tracks import MeanCurve
 from toktrial.report.wording import decimal, plural, signed
 
@@ -55,8 +57,10 @@ DIFFERENCE_CAPTION = (
     "Other track minus baseline, mean over paired seeds; below 0 the other track is ahead. The band is the pointwise interval "
     "over seeds. The large mark and its interval, on all validation documents, are what the verdict rests on."
 )
+GREY = "In colour: the baseline and the five best tracks. The others are grey, and bands are left out."
 CUT_EARLY = "Points outside the chart come early in training, or belong to an interval too wide for it."
 CUT = "The first evaluations lie above the chart."
+UNEQUAL_TOKENS = "The tracks read unequal numbers of tokens in a step, so nothing compares them along tokens."
 NO_TIMED_PAIRS = "In every pair, a run shared its device with other work, so there is nothing to compare in seconds."
 
 
@@ -65,7 +69,8 @@ class LearningCurve:
     """One of MEASURES along one axis, a key of AXIS_TITLES, ready to be drawn from the rows of a `dataset`.
 
     `description`: axes, tracks and last values, for readers who cannot see it. By the scale of y, `linear` or `log`:
-    `captions`, what a reader must know beside HOW_TO_READ, and `domains`, the ends of y, which hold all evaluations on `log`.
+    `captions`, what a reader must know beside HOW_TO_READ, `domains`, the ends of y, which hold all evaluations on `log`, and
+    `names`, where each line's name stands if the legend has no room for all.
     """
 
     measure: str
@@ -73,6 +78,7 @@ class LearningCurve:
     description: str
     captions: dict[str, str]
     domains: dict[str, Domain]
+    names: dict[str, Rows]
     dataset: str
 
     @property
@@ -118,10 +124,10 @@ def _chart(result: TrialResult, curves: Sequence[LearningCurve], datasets: Datas
 
 def _picture(result: TrialResult, curve: LearningCurve, datasets: Datasets) -> Figure:
     """Returns the chart as a picture, without the A/A control."""
-    rows = _without_control(datasets[curve.dataset])
+    rows, names = _without_control(datasets[curve.dataset]), _without_control(curve.names["linear"])
     return Figure(
         name=f"{curve.measure}_by_{curve.axis}",
-        specification={**_specification(result, curve, rows), "datasets": {"rows": rows}},
+        specification={**_specification(result, curve, rows), "datasets": {"rows": rows, NAMES: names}},
         description=curve.description,
         caption=curve.captions["linear"],
         title=curve.title,
@@ -129,12 +135,13 @@ def _picture(result: TrialResult, curve: LearningCurve, datasets: Datasets) -> F
 
 
 def _specification(result: TrialResult, curve: LearningCurve, rows: Rows) -> Specification:
-    names = list(dict.fromkeys(row["name"] for row in rows if not row["control"]))
+    styles, drawn = styles_of(result), {row["name"] for row in rows}
+    names = [track for track in result.tracks if track in drawn]
     control = next((row["name"] for row in rows if row["control"]), None)
-    floors = [(name, each.floors.bigram.curve_bits_per_byte) for name, each in result.tracks.items() if each.floors]
-    drawn_floors = floors if curve.measure == "bits_per_byte" else []
+    floors = {name: each.floors.bigram.curve_bits_per_byte for name, each in result.tracks.items() if each.floors}
+    drawn_floors = [(name, floors[name]) for name in styles.told_apart if name in floors and curve.measure == "bits_per_byte"]
     y_title, domain = MEASURES[curve.measure].y_title, curve.domains["linear"]
-    return line_chart(curve.measure, curve.axis, y_title, domain, names, control, drawn_floors)
+    return line_chart(curve.measure, curve.axis, y_title, domain, names, control, styles, drawn_floors)
 
 
 def _measure_curve(result: TrialResult, datasets: Datasets, measure: str, axis: str) -> LearningCurve:
@@ -149,6 +156,7 @@ def _measure_curve(result: TrialResult, datasets: Datasets, measure: str, axis: 
         description=f"Line chart: {MEASURES[measure].y_title} against {AXIS_TITLES[axis]}. At the end: {'; '.join(ends)}.",
         captions={"linear": " ".join([*([CUT] if is_cut else []), *cautions]), "log": " ".join(cautions)},
         domains=domains,
+        names=_names(result, datasets[dataset], measure, domains),
         dataset=dataset,
     )
 
@@ -157,7 +165,7 @@ def _difference_curve(result: TrialResult, datasets: Datasets, axis: str) -> Lea
     dataset = f"difference_by_{axis}"
     domains, is_cut = y_domains(datasets[dataset], "difference", axis)
     cautions = [DIFFERENCE_CAPTION, *([CUT_EARLY] if is_cut else []), *_cautions(result, axis)]
-    caption = " ".join(cautions) if datasets[dataset] else NO_TIMED_PAIRS
+    caption = " ".join(cautions) if datasets[dataset] else UNEQUAL_TOKENS if axis == "tokens" else NO_TIMED_PAIRS
     what = f"Line chart: bits per byte of each other track minus {result.baseline} against {AXIS_TITLES[axis]}."
     ends = [f"{each.track} {signed(each.difference)}" for each in result.comparisons]
     return LearningCurve(
@@ -166,8 +174,19 @@ def _difference_curve(result: TrialResult, datasets: Datasets, axis: str) -> Lea
         description=f"{what} Where the verdict compares: {'; '.join(ends)}.",
         captions=dict.fromkeys(("linear", "log"), caption),
         domains=domains,
+        names=_names(result, datasets[dataset], "difference", domains),
         dataset=dataset,
     )
+
+
+def _names(result: TrialResult, rows: Rows, measure: str, domains: dict[str, Domain]) -> dict[str, Rows]:
+    styles = styles_of(result)
+    if not styles.are_crowded(result.tracks):
+        return {"linear": [], "log": []}
+    return {
+        "linear": names_at_ends(rows, measure, domains["linear"], "linear", styles.told_apart),
+        "log": names_at_ends(rows, measure, domains["log"], "log", styles.told_apart) if measure != "difference" else [],
+    }
 
 
 def _last_value(curve: MeanCurve, measure: str) -> str:
@@ -181,7 +200,7 @@ def _last_value(curve: MeanCurve, measure: str) -> str:
 
 
 def _cautions(result: TrialResult, axis: str) -> list[str]:
-    parts = []
+    parts = [GREY] if styles_of(result).are_crowded(result.tracks) else []
     if axis == "training_seconds" and not all(track.training_seconds_compare for track in result.tracks.values()):
         parts.append("Runs shared a device, so these seconds do not compare.")
     if axis == "training_seconds" and any(run.timed_step_seconds for track in result.tracks.values() for run in track.runs):

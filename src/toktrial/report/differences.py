@@ -141,12 +141,17 @@ def sign_change(curve: DifferenceCurve, warmup_steps: int) -> SignChange | None:
     return SignChange(first=crossings[0], last=crossings[-1]) if crossings else None
 
 
-def movement(curve: DifferenceCurve) -> Movement:
+def movement(curve: DifferenceCurve) -> Movement | None:
     """Returns how far the mean difference moved in the last quarter of the training, and whether it still moves.
 
-    It does where it moved by more than half the width of its interval at the end; without an interval nobody knows.
+    It does where it moved by more than half the width of its interval at the end; without an interval nobody knows. Evaluations
+    without a number are left out; None where there is no other.
     """
     steps, means = np.array(curve.at, dtype=float), np.array(curve.mean, dtype=float)
+    known = np.isfinite(means)
+    if not known.any():
+        return None
+    steps, means = steps[known], means[known]
     moved = float(means[-1] - np.interp((1 - LAST_SHARE) * steps[-1], steps, means))
     low, high = curve.low[-1], curve.high[-1]
     half_width = None if low is None or high is None else (high - low) / 2

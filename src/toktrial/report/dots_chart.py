@@ -7,33 +7,54 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toktrial.report.blocks import Figure
-from toktrial.report.chart_specification import FRAME, HEIGHT, WIDTH, ZERO_LINE, Specification, by_track
+from toktrial.report.chart_specification import FRAME, HEIGHT, WIDTH, Specification, quantitative
 from toktrial.report.comparisons import Tuning
 from toktrial.report.intrinsic import Intrinsic
 from toktrial.report.result import TrialResult
-from toktrial.report.wording import decimal, joined, signed
+from toktrial.report.styles import Styles, styles_of
+from toktrial.report.wording import decimal, general, joined, of_each, signed
 
-PANEL_HEIGHT, COLUMN_WIDTH = 210, 84  # pixels
+ROW_HEIGHT, PANEL_WIDTH = 26, 250  # pixels
 SMALL_PANEL = {"width": 176, "height": 150}
 SMALL_PANELS_IN_A_ROW = 4
-DOT = {"type": "point", "size": 64, "filled": True, "opacity": 0.85, "stroke": "white", "strokeWidth": 1}
+DOT = {"type": "point", "size": 56, "filled": True, "opacity": 0.85, "stroke": "white", "strokeWidth": 1}
 DIAMOND = {"type": "point", "shape": "diamond", "opacity": 1}
-BESIDE = {"xOffset": 18}  # pixels to the right of the dots
+ABOVE, BELOW = {"yOffset": -4}, {"yOffset": 5}  # pixels from the middle of a row
 FITTED = {"nice": False, "padding": 14}  # a scale that ends in pixels beyond its data, not at a round number
-MEAN_OF_DOTS = {"y": {"aggregate": "mean", "field": "value", "type": "quantitative"}}
+FROM_ZERO: Specification = {
+    "data": {"values": [{"zero": 0}]},
+    "mark": {"type": "rule"},
+    "encoding": {"x": quantitative("zero"), "y": {"value": 0}, "y2": {"value": "height"}, "color": {"value": "#808690"}},
+}
+Rows = list[dict[str, Any]]
 
 
 def runs_figure(result: TrialResult) -> Figure:
-    """Returns every run as a dot by track, and every paired difference beside the interval that decides."""
-    values = {track: _judged_values(result, track) for track in result.tracks}
+    """Returns every run as a dot by track, and every paired difference beside the interval that decides; the best first."""
+    values = {track: result.judged(track) for track in result.ranked}
     runs = [f"{track} {joined([decimal(value, 4) for value in of_track])}" for track, of_track in values.items()]
     pairs = [
         f"{each.track} minus {each.baseline} {joined([signed(value) for value in each.differences])}"
         for each in result.comparisons
     ]
+    dots: Rows = [{"row": track, "name": track, "value": value} for track, of_track in values.items() for value in of_track]
+    differences: Rows = [
+        {"row": each.track, "name": each.track, "value": value} for each in result.comparisons for value in each.differences
+    ]
+    differences += [
+        {"row": each.track, "name": each.track, "low": each.low, "high": each.high, "mean": each.difference}
+        for each in result.comparisons
+        if each.low is not None
+    ]
+    title, styles = f"difference from {result.baseline}, by seed", styles_of(result)
+    panels = [
+        runs_panel(dots, list(values), styles),
+        {**differences_panel(differences, list(values), styles, title), "width": PANEL_WIDTH},
+    ]
+    panels[1]["encoding"]["y"]["axis"] = None  # the rows are those of the panel beside it
     return Figure(
         name="runs",
-        specification={**FRAME, "hconcat": [_runs_panel(values), _differences_panel(result)]},
+        specification={**FRAME, "hconcat": panels, "spacing": 24},
         description=f"Every run's bits per byte: {'; '.join(runs)}. Differences between runs of one seed: {'; '.join(pairs)}.",
         caption=(
             f"Left: every run; the line is a track's mean. Right: each run minus {result.baseline}'s run of the same seed, "
@@ -42,9 +63,34 @@ def runs_figure(result: TrialResult) -> Figure:
     )
 
 
-def rates_figure(tuning: Tuning) -> Figure:
+def runs_panel(rows: Rows, order: Sequence[str], styles: Styles) -> Specification:
+    """Returns the `value` of each row as a dot in the `row` that it names, of the track `name`, and a line at their mean."""
+    mean = {"x": {"aggregate": "mean", **quantitative("value")}}
+    x = {**quantitative("value", "bits per byte, every run"), "scale": {"zero": False, **FITTED}, "axis": {"tickCount": 5}}
+    means = {"mark": {"type": "tick", "thickness": 1.5, "size": 18}, "encoding": mean}
+    return {**_rows_panel(rows, order, x, styles, [means, _dots(rows, styles, {})]), "width": PANEL_WIDTH}
+
+
+def differences_panel(rows: Rows, order: Sequence[str], styles: Styles, title: str) -> Specification:
+    """Returns `mean` and the interval from `low` to `high` of each `row`, and any `value` as a dot above them."""
+    x = {**quantitative("value", title), "scale": FITTED, "axis": {"tickCount": 5, "format": "+.3~f"}}
+    has_interval = [{"filter": "isValid(datum.low)"}]
+    interval = {
+        "transform": has_interval,
+        "mark": {"type": "rule", "strokeWidth": 2.5, **BELOW},
+        "encoding": {"x": quantitative("low"), "x2": {"field": "high"}},
+    }
+    mean = {
+        "transform": [{"filter": "isValid(datum.mean)"}],
+        "mark": {**DIAMOND, "size": 100, "filled": True, **BELOW},
+        "encoding": {"x": quantitative("mean")},
+    }
+    return _rows_panel(rows, order, x, styles, [FROM_ZERO, interval, mean, _dots(rows, styles, ABOVE)])
+
+
+def rates_figure(result: TrialResult, tuning: Tuning) -> Figure:
     """Returns bits per byte by learning rate: every run as a dot, the means joined, each track's best rate marked."""
-    rows: list[dict[str, Any]] = [
+    rows: Rows = [
         {"name": track, "rate": float(rate), "value": value, "best": float(rate) == tuning.own[track]}
         for track, of_track in tuning.bits_per_byte.items()
         for rate, values in of_track.items()
@@ -52,46 +98,49 @@ def rates_figure(tuning: Tuning) -> Figure:
         if value is not None
     ]
     x = {
-        "field": "rate", "type": "quantitative", "title": "learning rate",
-        "scale": {"type": "log", "nice": False, "padding": 24},
+        **quantitative("rate", "learning rate"), "scale": {"type": "log", "nice": False, "padding": 24},
         "axis": {"values": sorted({row["rate"] for row in rows}), "format": "~g", "grid": False},
     }  # fmt: skip
-    y = {"title": "bits per byte of the documents set aside", "scale": {"zero": False, **FITTED}}
-    means = {"mark": {"type": "line", "strokeWidth": 2.2}, "encoding": MEAN_OF_DOTS}
+    y = {**quantitative("value", "bits per byte of the documents set aside"), "scale": {"zero": False, **FITTED}}
+    mean = {"y": {"aggregate": "mean", **quantitative("value")}}
+    styles, tracks = styles_of(result), list(tuning.bits_per_byte)
+    means = {"mark": {"type": "line", "strokeWidth": 1.5 if styles.are_crowded(tracks) else 2.2}, "encoding": mean}
     best = {
         "transform": [{"filter": "datum.best"}],
         "mark": {**DIAMOND, "size": 260, "filled": False, "strokeWidth": 2},
-        "encoding": MEAN_OF_DOTS,
+        "encoding": mean,
     }
-    panel = _panel(rows, list(tuning.bits_per_byte), (x, y), beneath=[means], above=[best])
-    own = joined([f"{track} {rate:g}" for track, rate in tuning.own.items()])
+    panel = _panel(rows, tracks, styles, {"x": x, "y": y}, [means, _dots(rows, styles, {}), best])
     return Figure(
         name="learning_rates",
         specification={**FRAME, **panel, "width": WIDTH, "height": HEIGHT},
-        description=f"Line chart: bits per byte of the documents set aside against the learning rate. The best rates: {own}.",
+        description=(
+            "Line chart: bits per byte of the documents set aside against the learning rate. The best rates: "
+            f"{of_each(tuning.own, general)}."
+        ),
         caption="Each dot is a run, a line joins a track's means, and a diamond marks its own best rate. Lower is better.",
         title="Bits per byte by learning rate",
     )
 
 
-def measures_figure(found: Intrinsic, names: Mapping[str, str], verdicts: Mapping[str, str]) -> Figure:
+def measures_figure(result: TrialResult, found: Intrinsic, names: Mapping[str, str], verdicts: Mapping[str, str]) -> Figure:
     """Returns a panel for each measure: every track's value against its final bits per byte.
 
     names: of the measures, for readers; verdicts: what each panel says above itself.
     """
-    tracks = list(found.tracks)
+    tracks, styles = list(found.tracks), styles_of(result)
     panels: list[Specification] = []
     for measure in found.foretelling:
-        rows: list[dict[str, Any]] = [
-            {"name": track, "measure": values[measure], "value": found.outcome[track]} for track, values in found.tracks.items()
+        rows: Rows = [
+            {"name": track, "measured": names[measure], "measure": values[measure], "value": found.outcome[track]}
+            for track, values in found.tracks.items()
         ]
-        x = {
-            "field": "measure", "type": "quantitative", "title": names[measure],
-            "scale": {"zero": False, **FITTED}, "axis": {"tickCount": 4, "grid": False},
-        }  # fmt: skip
-        y = {"title": "bits per byte" if len(panels) % SMALL_PANELS_IN_A_ROW == 0 else None, "scale": {"zero": False, **FITTED}}
+        scale, is_first = {"zero": False, **FITTED}, len(panels) % SMALL_PANELS_IN_A_ROW == 0
+        x = {**quantitative("measure", names[measure]), "scale": scale, "axis": {"tickCount": 4, "grid": False}}
+        y = {**quantitative("value", "bits per byte" if is_first else None), "scale": scale}
         title = {"text": verdicts[measure], "fontSize": 12, "fontWeight": "normal", "anchor": "start"}
-        panels.append({**_panel(rows, tracks, (x, y), beneath=[]), **SMALL_PANEL, "title": title})
+        panel = _panel(rows, tracks, styles, {"x": x, "y": y}, [_dots(rows, styles, {})])
+        panels.append({**panel, **SMALL_PANEL, "title": title})
     shared = {"color": "shared", "shape": "shared"}
     spoken = [f"{names[measure]}: {verdicts[measure]}" for measure in found.foretelling]
     return Figure(
@@ -109,69 +158,35 @@ def measures_figure(found: Intrinsic, names: Mapping[str, str], verdicts: Mappin
     )  # fmt: skip
 
 
-def _judged_values(result: TrialResult, track: str) -> list[float | None]:
-    """Returns the bits per byte of a track's runs, where the verdict compares them."""
-    at_equal_bytes = result.design.verdict.budget == "bytes"
-    runs = result.tracks[track].runs
-    return [run.equal_bytes.bits_per_byte if at_equal_bytes and run.equal_bytes else run.bits_per_byte for run in runs]
-
-
-def _runs_panel(values: dict[str, list[float | None]]) -> Specification:
-    rows = [{"name": track, "value": value} for track, of_track in values.items() for value in of_track]
-    y = {"title": "bits per byte, every run", "scale": {"zero": False, **FITTED}, "axis": {"tickCount": 5}}
-    means = {"mark": {"type": "tick", "thickness": 1.5, "width": 34}, "encoding": MEAN_OF_DOTS}
-    panel = _panel(rows, list(values), (_column(list(values)), y), beneath=[means], legend=None)
-    return {**panel, "width": COLUMN_WIDTH * len(values), "height": PANEL_HEIGHT}
-
-
-def _differences_panel(result: TrialResult) -> Specification:
-    comparisons = result.comparisons
-    others = [each.track for each in comparisons]
-    rows: list[dict[str, Any]] = [{"name": each.track, "value": value} for each in comparisons for value in each.differences]
-    rows += [
-        {"name": each.track, "low": each.low, "high": each.high, "mean": each.difference}
-        for each in comparisons
-        if each.low is not None
-    ]
-    y = {"title": f"difference from {result.baseline}, by seed", "scale": FITTED, "axis": {"tickCount": 5, "format": "+.3~f"}}
-    decided = [{"filter": "isValid(datum.low)"}]
-    interval = {
-        "transform": decided,
-        "mark": {"type": "rule", "strokeWidth": 2.5, **BESIDE},
-        "encoding": {"y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}},
+def _dots(rows: Rows, styles: Styles, offset: Mapping[str, int]) -> Specification:
+    """Returns the layer of the `value` of each row as a dot in its track's style."""
+    names = list(dict.fromkeys(row["name"] for row in rows))
+    return {
+        "transform": [{"filter": "isValid(datum.value)"}],
+        "mark": {**DOT, **offset},
+        "encoding": {"shape": styles.encoding("shape", names)},
     }
-    mean = {
-        "transform": decided,
-        "mark": {**DIAMOND, "size": 110, "filled": True, **BESIDE},
-        "encoding": {"y": {"field": "mean", "type": "quantitative"}},
-    }
-    panel = _panel(rows, list(result.tracks), (_column(others), y), beneath=[ZERO_LINE, interval, mean], legend=None)
-    return {**panel, "width": COLUMN_WIDTH * len(others), "height": PANEL_HEIGHT}
 
 
 def _panel(
-    rows: list[dict[str, Any]],
-    tracks: list[str],
-    axes: tuple[Specification, Specification],
-    beneath: list[Specification],
-    above: Sequence[Specification] = (),
-    **legend: None,
+    rows: Rows, tracks: Sequence[str], styles: Styles, axes: Specification, layers: Sequence[Specification]
 ) -> Specification:
-    """Returns the `value` of each row as a dot in its track's style, between other layers. `axes` are x and y."""
-    x, y = axes
-    dots = {"mark": DOT, "encoding": {"shape": {**by_track("shape", tracks), **legend}}}
     return {
         "data": {"values": rows},
-        "encoding": {
-            "x": x,
-            "y": {"field": "value", "type": "quantitative", **y},
-            "color": {**by_track("color", tracks), **legend},
-        },
-        "layer": [*beneath, dots, *above],
+        "encoding": {**axes, "color": styles.encoding("color", tracks)},
+        "layer": list(layers),
     }
 
 
-def _column(names: list[str]) -> Specification:
-    """Returns the x axis of a panel with one column of dots for each name."""
-    axis = {"title": None, "labelAngle": 0, "grid": False, "labelLimit": COLUMN_WIDTH - 4}
-    return {"field": "name", "type": "nominal", "sort": names, "axis": axis, "scale": {"domain": names}}
+def _rows_panel(
+    rows: Rows, order: Sequence[str], x: Specification, styles: Styles, layers: Sequence[Specification]
+) -> Specification:
+    """Returns a panel with a row for each name of `order`, which says what is drawn in it."""
+    axis = {"grid": False, "ticks": False, "domain": False, "labelLimit": 300, "labelPadding": 8}
+    y = {"field": "row", "type": "nominal", "title": None, "sort": list(order), "scale": {"domain": list(order)}, "axis": axis}
+    panel = _panel(rows, list(dict.fromkeys(row["name"] for row in rows)), styles, {"x": x, "y": y}, layers)
+    without_legend = {**panel["encoding"]["color"], "legend": None}
+    for layer in panel["layer"]:
+        if "shape" in layer["encoding"]:
+            layer["encoding"]["shape"] = {**layer["encoding"]["shape"], "legend": None}
+    return {**panel, "encoding": {**panel["encoding"], "color": without_legend}, "height": {"step": ROW_HEIGHT}}

@@ -56,7 +56,7 @@ def _block(block: blocks.Block) -> Iterator[str]:
         case blocks.Definitions():
             yield "\n".join(map(_definition, block.items))
         case blocks.Table():
-            yield _table(block) if block.rows else ""
+            yield _table(block.as_shown()) if block.rows else ""
         case blocks.Figure():
             yield _figure(block)
         case blocks.Chart():

@@ -6,7 +6,7 @@ Result -> notes: every note is drawn from the result, and says what was found an
 from collections.abc import Iterator
 
 from toktrial.report.result import TrialResult
-from toktrial.report.wording import count, decimal, joined, percent, plural
+from toktrial.report.wording import FEW, count, decimal, joined, of_each, percent, plural, two_digits
 
 UNEQUAL_TEXT = 0.01  # from this relative difference on, a note says that the tracks read unequal amounts of text
 
@@ -49,7 +49,9 @@ def _on_the_seeds(result: TrialResult, seeds_left_out: dict[str, list[int]]) -> 
     wanted = result.design.seeds
     missing = {name: len(track.seeds_finished) for name, track in result.tracks.items() if len(track.seeds_finished) < wanted}
     if missing:
-        parts = joined([f"{finished} of {plural(wanted, 'run')} of {name}" for name, finished in missing.items()])
+        of_tracks = joined([f"{finished} of {plural(wanted, 'run')} of {name}" for name, finished in missing.items()])
+        in_all = f"{sum(missing.values())} of {plural(wanted * len(missing), 'run')} of {len(missing)} tracks"
+        parts = of_tracks if len(missing) <= FEW else in_all
         yield (
             f"The trial is not complete: only {parts} finished. The verdict is provisional and uses the seeds that "
             "both tracks finished."
@@ -73,17 +75,21 @@ def _on_the_seeds(result: TrialResult, seeds_left_out: dict[str, list[int]]) -> 
 
 def _on_the_text_read(result: TrialResult) -> Iterator[str]:
     if result.design.training.epochs > 0:
-        steps = joined([f"{name} {count(track.steps)}" for name, track in result.tracks.items()])
+        steps = of_each({name: track.steps for name, track in result.tracks.items()}, count)
         yield f"The budget is in passes over the text, so the tracks took unequal numbers of steps: {steps}."
     else:
         at = "FLOPs" if result.design.verdict.budget == "flops" else "steps"
-        for name, track in result.tracks.items():
-            ratio = track.text_read_over_baseline
-            if ratio is not None and abs(ratio - 1) > UNEQUAL_TEXT:
+        ratios = {name: track.text_read_over_baseline for name, track in result.tracks.items()}
+        unequal = {name: ratio for name, ratio in ratios.items() if ratio is not None and abs(ratio - 1) > UNEQUAL_TEXT}
+        if len(unequal) > FEW:
+            yield f"At equal {at}, the tracks read {of_each(unequal, two_digits)} times as much text as {result.baseline}."
+        else:
+            for name, ratio in unequal.items():
                 yield f"At equal {at}, {name} read {decimal(ratio, 2)} times as much text as {result.baseline}."
     repeated = {name: track.epochs for name, track in result.tracks.items() if track.epochs > 1}
     if repeated:
-        parts = joined([f"{decimal(epochs, 1)} times by {name}" for name, epochs in repeated.items()])
+        by = joined([f"{decimal(epochs, 1)} times by {name}" for name, epochs in repeated.items()])
+        parts = by if len(repeated) <= FEW else f"by {len(repeated)} tracks, up to {decimal(max(repeated.values()), 1)} times"
         yield (
             f"The training text was read more than once: {parts}. Text read again teaches less than new text, and "
             "the track whose tokens cover more text reads it again sooner."
@@ -93,11 +99,13 @@ def _on_the_text_read(result: TrialResult) -> Iterator[str]:
 def _on_the_shapes(result: TrialResult) -> Iterator[str]:
     if result.design.training.match == "tokens":
         return
-    shapes = [f"{name} {plural(track.batch_size, 'row')} of {count(track.context)}" for name, track in result.tracks.items()]
+    of_tracks = [f"{name} {plural(track.batch_size, 'row')} of {count(track.context)}" for name, track in result.tracks.items()]
+    shapes = joined(of_tracks) if not result.has_many_tracks else "each track has its own number of rows and of"
     read = {name: track.text_read_over_baseline for name, track in result.tracks.items() if name != result.baseline}
-    ratios = joined([f"{name} read {decimal(ratio, 3)} times" for name, ratio in read.items()])
+    each = joined([f"{name} read {decimal(ratio, 3)} times" for name, ratio in read.items()])
+    ratios = f"the tracks read {of_each(read, lambda ratio: decimal(ratio, 3))} times" if result.has_many_tracks else each
     yield (
-        f"Steps were matched in bytes of text, so batches differ in shape: {joined(shapes)} tokens. A track with fewer tokens "
+        f"Steps were matched in bytes of text, so batches differ in shape: {shapes} tokens. A track with fewer tokens "
         "a step spent fewer FLOPs on it and has fewer position embeddings. Rounding leaves the text unequal: "
         f"{ratios} as much as {result.baseline}."
     )
@@ -106,9 +114,9 @@ def _on_the_shapes(result: TrialResult) -> Iterator[str]:
 def _on_the_sizes(result: TrialResult) -> Iterator[str]:
     if result.design.has_equal_sizes:
         return
-    sizes = joined([f"{name} {count(result.design.vocab_size_of(name))}" for name in result.tracks])
+    sizes = of_each({name: result.design.vocab_size_of(name) for name in result.tracks}, count)
     if result.design.verdict.budget == "flops":
-        steps = joined([f"{name} {count(track.steps)}" for name, track in result.tracks.items()])
+        steps = of_each({name: track.steps for name, track in result.tracks.items()}, count)
         yield (
             f"The vocabularies differ in size ({sizes} entries), and so do the models. FLOPs are equal but for rounding. "
             f"Parameters, steps ({steps}), text and initial weights are not."
@@ -146,20 +154,25 @@ def _on_the_rates(result: TrialResult) -> Iterator[str]:
 
 
 def _on_the_devices(result: TrialResult) -> Iterator[str]:
-    for name, track in result.tracks.items():
-        shared = [str(run.seed) for run in track.runs if run.shared_device]
-        if shared:
-            yield f"{name} shared its device with other work in seed {joined(shared)}: left out of comparisons in seconds."
+    shared = {name: [str(run.seed) for run in track.runs if run.shared_device] for name, track in result.tracks.items()}
+    some = {name: seeds for name, seeds in shared.items() if seeds}
+    if len(some) > FEW:
+        n_runs = plural(sum(map(len, some.values())), "run")
+        yield f"{n_runs} of {len(some)} tracks shared a device with other work: left out of comparisons in seconds."
+    else:
+        for name, seeds in some.items():
+            yield f"{name} shared its device with other work in seed {joined(seeds)}: left out of comparisons in seconds."
     timed = {name: [run for run in track.runs if run.timed_step_seconds] for name, track in result.tracks.items()}
     if any(timed.values()):
+        of_a_step = {name: runs[0].timed_step_seconds for name, runs in timed.items() if runs}
         parts = [
-            f"{name} {decimal(runs[0].timed_step_seconds, 4)} (seed {joined([str(run.seed) for run in runs])})"
-            for name, runs in timed.items()
-            if runs
+            f"{name} {decimal(seconds, 4)} (seed {joined([str(run.seed) for run in timed[name]])})"
+            for name, seconds in of_a_step.items()
         ]
+        each = joined(parts) if len(parts) <= FEW else of_each(of_a_step, lambda seconds: decimal(seconds, 4))
         yield (
             "Runs were trained side by side. Their training seconds are not their own, but their steps times the seconds of a "
-            f"step that was timed alone, once for each track: {joined(parts)}. They say nothing of how far seeds differ."
+            f"step that was timed alone, once for each track: {each}. They say nothing of how far seeds differ."
         )
     for name in ("device_name", "precision", "compiled", "processes", "threads", "torch", "git commit"):
         values = result.environment[name]

@@ -3,7 +3,7 @@
 Inputs, comparisons and differences -> outcome -> result.verdict.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from toktrial.report.accounts import Design
@@ -11,8 +11,10 @@ from toktrial.report.amendments import is_exploratory
 from toktrial.report.comparisons import Comparison
 from toktrial.report.differences import Differences, SignChange
 from toktrial.report.evaluated import TrialInputs
-from toktrial.report.wording import count, decimal, joined, percent, plural, short_percent, signed
+from toktrial.report.verdict import NO_DIFFERENCE
+from toktrial.report.wording import FEW, count, decimal, joined, percent, plural, short_percent, signed
 
+MET = "met"
 UNDECIDED = "undecided: "  # how a verdict's word begins that only says why
 RULE = (
     "The word is decided by one rule, fixed in the protocol. First, every run of both tracks must have learned more than a "
@@ -67,6 +69,8 @@ def gather_verdict(inputs: TrialInputs, comparisons: Sequence[Comparison], diffe
 
 def budget_phrase(design: Design) -> str:
     """Returns where the verdict compares the tracks, in words."""
+    if design.training.epochs and design.verdict.budget == "steps":
+        return "after equal passes over the text, which take the tracks unequal steps and FLOPs"
     if design.verdict.budget != "steps":
         return f"after equal {'bytes of text' if design.verdict.budget == 'bytes' else 'FLOPs'}"
     if not design.has_equal_sizes:
@@ -88,11 +92,12 @@ def criterion(baseline: str, others: Sequence[str], design: Design) -> str:
     seeds, confidence = design.seeds, design.verdict.confidence
     looks = f"{seeds} to {plural(design.most_seeds, 'seed')}, with a look after each,"
     over = looks if design.has_looks else plural(seeds, "seed")
+    each = f"each of {joined(others)}" if len(others) < FEW else f"each of the {len(others)} other tracks"
     if len(others) == 1:
         rule = f"{others[0]} learned faster if the {short_percent(confidence)} paired t-interval over {over}"
         found = "lies below 0"
     else:
-        rule = f"each of {joined(others)} learned faster than {baseline} if the paired t-test over {over}"
+        rule = f"{each} learned faster than {baseline} if the paired t-test over {over}"
         found = (
             f"finds it below 0 at {short_percent(confidence)} confidence, after Holm's correction for {len(others)} comparisons"
         )
@@ -112,7 +117,9 @@ def outcome(comparisons: Sequence[Comparison], seeds: int, exploratory: bool = F
     judged = [_judged(comparison) for comparison in comparisons]
     paired = min(len(comparison.paired_seeds) for comparison in comparisons)
     is_open = any(comparison.look and comparison.look.is_open for comparison in comparisons)
-    if len(judged) > 1:
+    if len(judged) >= FEW:
+        said = _grouped(comparisons)
+    elif len(judged) > 1:
         said = "; ".join(f"{each.track}: {kind}, {word}" for each, (kind, word) in zip(comparisons, judged, strict=True))
     else:
         said = ", ".join(judged[0]) if paired < seeds or is_open or exploratory else ": ".join(judged[0])
@@ -122,7 +129,28 @@ def outcome(comparisons: Sequence[Comparison], seeds: int, exploratory: bool = F
     elif is_open:
         before.append(f"so far, with {plural(paired, 'seed')} and more to come")
     sentence = f"{', '.join(before)}: {said}." if before else f"{said}."
-    return sentence if len(judged) > 1 and not before else sentence[0].upper() + sentence[1:]
+    return sentence if 1 < len(judged) < FEW and not before else sentence[0].upper() + sentence[1:]
+
+
+def _grouped(comparisons: Sequence[Comparison]) -> str:
+    """Returns who learned faster and who did not, as one sentence, where there are too many tracks to name each."""
+    baseline, kinds = comparisons[0].baseline, [_judged(each)[0] for each in comparisons]
+    faster = [each.track for each, kind in zip(comparisons, kinds, strict=True) if kind == MET]
+    slower = [each.track for each in comparisons if each.verdict == f"{baseline} learned faster"]
+    others = {
+        "show no measurable difference": sum(each.verdict == NO_DIFFERENCE for each in comparisons),
+        "are undecided": kinds.count(UNDECIDED.rstrip(": ")),
+    }
+    said = [
+        f"{len(faster) or 'none'} of {len(comparisons)} tracks learned faster than {baseline}{_named(faster)}",
+        *([f"{baseline} learned faster than {len(slower)}{_named(slower)}"] if slower else []),
+        *(f"{number} {what}" for what, number in others.items() if number),
+    ]
+    return "; ".join(said)
+
+
+def _named(tracks: Sequence[str]) -> str:
+    return f" ({joined(tracks)})" if 0 < len(tracks) <= FEW else ""
 
 
 def _judged(comparison: Comparison) -> tuple[str, str]:
@@ -130,7 +158,7 @@ def _judged(comparison: Comparison) -> tuple[str, str]:
     word = comparison.verdict
     if word.startswith(UNDECIDED):
         return UNDECIDED.rstrip(": "), word.removeprefix(UNDECIDED)
-    return ("met" if word == f"{comparison.track} learned faster" else "not met"), word
+    return (MET if word == f"{comparison.track} learned faster" else "not met"), word
 
 
 def verdict_detail(comparison: Comparison, tracks_compared: int) -> str:
@@ -181,34 +209,43 @@ def _difference(comparison: Comparison) -> str:
 def _what_the_intervals_hold(comparisons: Sequence[Comparison], confidence: float) -> list[str]:
     """Returns why the intervals have another confidence than the verdict, where they do; at most one sentence."""
     together = short_percent(confidence)
-    if comparisons[0].low is None:
+    intervals = sum(each.low is not None for each in comparisons)
+    if not intervals:
         return []
     if comparisons[0].look:
         return [f"An interval has the confidence of its look of the sequential design; all looks together keep {together}."]
-    if len(comparisons) == 1:
+    if intervals == 1:
         return []
-    said = f"The {plural(len(comparisons), 'interval')} hold together at {together} (Bonferroni)."
+    said = f"The {plural(intervals, 'interval')} hold together at {together} (Bonferroni)."
     return [f"{said} Holm's correction of the p-values, which is a little sharper, decides."]
 
 
 def _clauses(baseline: str, differences: Mapping[str, Differences]) -> list[str]:
     """Returns what a reader must hear with the verdict: whose difference changed its sign, and whose still moves."""
     steps = 0.0
-    changed, moving = [], []
+    changed: dict[str, str] = {}
+    moving: dict[str, str] = {}
     for track, found in differences.items():
         along_steps = found.curves["step"]
         assert along_steps, "only seconds leave pairs out"
         steps = along_steps.at[-1]
         if found.sign_change is not None:
-            changed.append(f"{track} {_when(found.sign_change)}")
+            changed[track] = _when(found.sign_change)
         if found.movement and found.movement.moves_still:
-            moving.append(f"{track} by {signed(found.movement.moved)}")
+            moving[track] = f"by {signed(found.movement.moved)}"
     clauses = []
     if changed:
-        clauses.append(f"The difference from {baseline} changed its sign on the way: {joined(changed)} of {count(steps)}.")
+        of_steps = f" of {count(steps)}" if len(differences) < FEW else ""
+        clauses.append(f"The difference from {baseline} changed its sign on the way: {_each(changed, differences)}{of_steps}.")
     if moving:
-        clauses.append(f"The difference from {baseline} still moved in the last quarter of the training: {joined(moving)}.")
+        still = f"The difference from {baseline} still moved in the last quarter of the training"
+        clauses.append(f"{still}: {_each(moving, differences)}.")
     return [*clauses, "Another budget may say another thing."] if clauses else []
+
+
+def _each(said: Mapping[str, str], tracks: Collection[str]) -> str:
+    """Returns what is said of each track; of too many only which they are."""
+    return joined([f"{track} {what}" if len(tracks) < FEW else track for track, what in said.items()])
 
 
 def _when(change: SignChange) -> str:

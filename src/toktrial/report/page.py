@@ -33,7 +33,7 @@ from toktrial.report.sections import (
     tracks,
     tuning,
 )
-from toktrial.report.wording import count, visible
+from toktrial.report.wording import count, first_sentence, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -86,7 +86,8 @@ def write_document(folder: Path, document: Document, markdown_name: str) -> None
 def document_of(result: TrialResult) -> Document:
     """Returns the report of a result."""
     before, after = (tuple(filter(None, (section(result) for section in sections))) for sections in (OPENING, BODY))
-    return Document(f"Trial {result.trial}: {result.verdict.word}", before, after)
+    said = result.verdict.outcome if result.has_many_tracks else result.verdict.word
+    return Document(f"Trial {result.trial}: {said}", before, after)
 
 
 def draw(figure: Figure) -> str:
@@ -97,7 +98,7 @@ def draw(figure: Figure) -> str:
 
 
 def render_page(document: Document, drawn: Mapping[str, str]) -> str:
-    """Returns the page as one HTML text, with the chart library inside it where it has charts that change.
+    """Returns the page as one HTML text: its data, its scripts and, where it has charts that change, the chart library.
 
     `drawn` holds figures as SVG, by name: what the page shows until its script draws, and where scripts do not run.
     """
@@ -108,9 +109,12 @@ def render_page(document: Document, drawn: Mapping[str, str]) -> str:
         document=document,
         style=Markup((PAGE_FILES / "style.css").read_text(encoding="utf-8")),
         report=Markup(render_blocks(document, drawn)),
-        charts=(charts := _interactive_charts(document)),
+        charts=(charts := _charts(document)),
         chart_library=Markup(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;") if charts["measures"] else ""),
-        script=Markup((PAGE_FILES / "charts.js").read_text(encoding="utf-8")),
+        scripts=[
+            Markup((PAGE_FILES / name).read_text(encoding="utf-8"))
+            for name in ("figures.js", *(["charts.js"] if charts["measures"] else []))
+        ],
     )  # fmt: skip
 
 
@@ -133,13 +137,18 @@ def _templates() -> "Environment":
     templates = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    templates.globals |= {"count": count, "visible": visible}
+    templates.globals |= {"count": count, "visible": visible, "first_sentence": first_sentence}
     templates.policies["json.dumps_kwargs"] = {"allow_nan": False}  # and, unlike Jinja's default, keys stay in order
     return templates
 
 
-def _interactive_charts(document: Document) -> dict[str, Any]:
-    """Returns what page_files/charts.js draws from: the rows, and for each chart its Vega-Lite and what an axis changes."""
+def _charts(document: Document) -> dict[str, Any]:
+    """Returns what the page's scripts need: the rows of every picture that stays as it is; of the charts that change, the rows
+    and, for each, its Vega-Lite and what an axis changes.
+    """
     charts = [block for block in document.blocks() if isinstance(block, Chart)]
-    datasets = {name: rows for chart in charts for name, rows in chart.datasets.items()}
-    return {"measures": {chart.id: chart.interactive for chart in charts}, "datasets": datasets}
+    return {
+        "figures": {block.name: block.rows() for block in document.blocks() if isinstance(block, Figure)},
+        "measures": {chart.id: chart.interactive for chart in charts},
+        "datasets": {name: rows for chart in charts for name, rows in chart.datasets.items()},
+    }

@@ -6,6 +6,7 @@ shares of 1; `low` and `high` are the ends of an interval, None without a second
 The docstrings of the classes stand in results.schema.json too.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import msgspec
 from toktrial.report.accounts import Corpus, Cuts, Design, Overlap, SharedEntries, design_of
 from toktrial.report.amendments import Amendment
 from toktrial.report.comparisons import Comparison, Targets, Tuning
+from toktrial.report.curves import mean_over_seeds
 from toktrial.report.differences import Differences
 from toktrial.report.intrinsic import Intrinsic
 from toktrial.report.loss_parts import LossParts
@@ -23,6 +25,7 @@ from toktrial.report.noise import Control, NoiseResult
 from toktrial.report.outcome import Verdict
 from toktrial.report.samples import Ratings, SampleMeasures, Samples
 from toktrial.report.tracks import MeanCurves, Track
+from toktrial.report.wording import FEW
 
 VERSION = 1  # of results.json; raised when a key changes its meaning
 UNVERSIONED = 0  # that of a file that does not say
@@ -72,6 +75,23 @@ class TrialResult:
     def design(self) -> Design:
         """The protocol, typed."""
         return design_of(self.protocol)
+
+    @property
+    def has_many_tracks(self) -> bool:
+        """Whether there are too many tracks to name each in a sentence, and to say everything of each at once."""
+        return len(self.tracks) > FEW
+
+    @property
+    def ranked(self) -> list[str]:
+        """The tracks by their mean bits per byte where the verdict compares, the best first."""
+        means = {track: mean_over_seeds(self.judged(track)) for track in self.tracks}
+        return sorted(means, key=lambda track: math.inf if (mean := means[track]) is None else mean)
+
+    def judged(self, track: str) -> list[float | None]:
+        """Returns the bits per byte of a track's runs, where the verdict compares them."""
+        at_equal_bytes = self.design.verdict.budget == "bytes"
+        runs = self.tracks[track].runs
+        return [run.equal_bytes.bits_per_byte if at_equal_bytes and run.equal_bytes else run.bits_per_byte for run in runs]
 
 
 def plain(result: TrialResult) -> dict[str, Any]:

@@ -123,12 +123,15 @@ def gather_samples(inputs: TrialInputs) -> Samples:
 
 
 def gather_sample_measures(inputs: TrialInputs) -> SampleMeasures | None:
-    """Returns the means over seeds of every measure, of every track and of the real documents; None without measures."""
+    """Returns the means over seeds of every measure, of every track and of the real documents.
+
+    None without measures, or where these are older than a track.
+    """
     texts = inputs.sample_measures
-    if not texts:
-        return None
     of_real_documents = [text for text in texts if text["track"] is None]
     by_track = {track: [text for text in texts if text["track"] == track] for track in inputs.runs}
+    if not all(by_track.values()):
+        return None
     values, real = {track: summarise(of_track) for track, of_track in by_track.items()}, summarise(of_real_documents)
     names = [name for name in next(iter(values.values())) if not name.startswith(bits_name(""))]
     return SampleMeasures(

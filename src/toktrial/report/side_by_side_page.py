@@ -1,24 +1,40 @@
-"""The page of several trials: their effects, how these change along a series, every track, and what the protocols differ in.
+"""The blocks of pages about several trials: `toktrial compare` and `toktrial leaderboard` show their tracks and effects alike.
 
-Side by side -> document -> page and Markdown.
+Side by side -> blocks -> page, Markdown and terminal.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import quote
 
 from toktrial.report.blocks import Block, Document, Figure, Heading, Kind, Paragraph, Section, Table
-from toktrial.report.chart_specification import FRAME, HEIGHT, WIDTH, ZERO_LINE, Specification, by_track
+from toktrial.report.chart_specification import FRAME, HEIGHT, WIDTH, ZERO_LINE, Specification, quantitative
+from toktrial.report.dots_chart import differences_panel
+from toktrial.report.result import TrialResult
 from toktrial.report.sections.record import field_text
 from toktrial.report.side_by_side import ReportedTrial, Series, differing_fields, series_of
-from toktrial.report.wording import count, decimal, interval, joined, plural, scientific, signed, with_spread
+from toktrial.report.styles import Styles
+from toktrial.report.wording import (
+    NOT_MEASURED,
+    count,
+    decimal,
+    interval,
+    joined,
+    plural,
+    scientific,
+    signed,
+    signed_percent,
+    with_spread,
+)
 
-QUANTITATIVE = {"type": "quantitative"}
 LINES_IN_LEGEND = {"symbolType": "stroke", "symbolStrokeWidth": 2.5}
+Results = Mapping[str, TrialResult]  # of several trials, each under the name that tells it from the others
 
 
 def compared_document(trials: Sequence[ReportedTrial]) -> Document:
     """Returns the page of several trials."""
+    results = {trial.name: trial.result for trial in trials}
     validation = trials[0].result.corpus.validation
     opening = Section(
         id="",
@@ -29,66 +45,82 @@ def compared_document(trials: Sequence[ReportedTrial]) -> Document:
                 f"All were validated on the same {plural(validation.documents, 'document')} ({count(validation.bytes)} bytes). "
                 "Each trial's own verdict stands by its own protocol; this page decides nothing."
             ),
-            *_effect_figure(trials),
+            *_effect_figure(results),
         ),
     )
     series = series_of(trials)
     sections = (
-        Section("effects", "Differences from the baseline", (_effects_table(trials), _curves_figure(trials))),
-        *([Section("series", f"By {series.title}", (_series_figure(trials, series),))] if series else []),
-        Section("tracks", "Every track", (_tracks_table(trials),)),
+        Section("effects", "Differences from the baseline", (effects_table(results), _curves_figure(results))),
+        *([Section("series", f"By {series.title}", (_series_figure(results, series),))] if series else []),
+        Section("tracks", "Every track", (tracks_table(results),)),
         Section("protocols", "What the protocols differ in", _protocol_blocks(trials)),
     )
     return Document(f"{len(trials)} trials", (opening,), sections)
 
 
-def _effects(trials: Sequence[ReportedTrial]) -> Iterator[dict[str, Any]]:
-    for place, trial in enumerate(trials):
-        for each in trial.result.comparisons:
-            yield {
-                "trial": trial.name,
-                "place": place,
-                "name": each.track,
-                "label": f"{trial.name}: {each.track}",
-                **asdict(each),
-            }
-
-
-def _effects_table(trials: Sequence[ReportedTrial]) -> Table:
+def tracks_table(results: Results) -> Table:
+    """Returns the tracks of all trials, the best first; those without a final value come last."""
+    tracks = [(f"{name}: {track}", of) for name, result in results.items() for track, of in result.tracks.items()]
     rows = [
         [
-            effect["trial"],
-            f"{effect['track']} minus {effect['baseline']}",
-            signed(effect["difference"]),
-            interval(effect["low"], effect["high"]) if effect["low"] is not None else "one seed",
-            f"{signed(100 * effect['relative_difference'], 1)}%",
-            str(len(effect["paired_seeds"])),
-            effect["verdict"],
-        ]
-        for effect in _effects(trials)
-    ]
-    caption = "The paired difference in final bits per byte, at each protocol's budget. Below 0 the other track is ahead."
-    headers = ("trial", "tracks", "difference", "interval", "relative", "seeds", "verdict")
-    return Table(caption, headers, rows, ("text", "text", "number", "number", "number", "number", "text"))
-
-
-def _tracks_table(trials: Sequence[ReportedTrial]) -> Table:
-    rows = [
-        [
-            f"{trial.name}: {name}",
-            count(track.entries),
-            count(track.parameters),
-            count(track.steps),
-            scientific(track.final.flops),
-            decimal(track.bytes_per_token.validation, 2),
+            name,
             with_spread(track.final.bits_per_byte, track.standard_deviation.bits_per_byte, 4),
             str(len(track.runs)),
+            count(track.entries),
+            decimal(track.bytes_per_token.validation, 2),
+            count(track.parameters),
+            count(track.steps),
+            count(track.final.tokens_seen),
+            count(track.final.bytes_seen),
+            scientific(track.final.flops),
+            NOT_MEASURED if track.floors is None else "yes" if track.floors.below_bigram > 0 else "no",
         ]
-        for trial in trials
-        for name, track in trial.result.tracks.items()
+        for name, track in sorted(tracks, key=lambda each: each[1].final.bits_per_byte or float("inf"))
     ]
-    headers = ("track", "entries", "parameters", "steps", "FLOPs", "bytes per token", "final bits per byte", "runs")
-    return Table("Every track, as means over its runs, with their standard deviation", headers, rows)
+    headers = (
+        "trial and track", "bits per byte", "runs", "entries", "bytes per token", "parameters", "steps", "tokens read",
+        "bytes read", "training FLOPs", "below its bigram floor",
+    )  # fmt: skip
+    caption = "Tracks, the best first: means over runs and, where there are several, their standard deviation"
+    return Table(caption, headers, rows)
+
+
+def effects_table(results: Results, reports: Mapping[str, str] | None = None) -> Table:
+    """Returns what each trial found. `reports`: where each trial's report lies, relative to the page, by its name."""
+    rows = [
+        [
+            name,
+            f"{found.track} minus {found.baseline}",
+            found.verdict,
+            signed(found.difference),
+            interval(found.low, found.high),
+            signed_percent(found.relative_difference),
+            str(len(found.paired_seeds)),
+            f"equal {found.budget}",
+            "yes" if result.amendments else "no",
+            result.environment["first run started"][0][: len("2026-01-31")],
+            *([quote(reports[name])] if reports else []),
+        ]
+        for name, result in results.items()
+        for found in result.comparisons
+    ]
+    headers = (
+        "trial",
+        "compared",
+        "verdict",
+        "difference",
+        "interval",
+        "relative",
+        "seeds",
+        "budget",
+        "changed later",
+        "begun",
+    )
+    kinds: tuple[Kind, ...] = ("text", "text", "text", "number", "number", "number", "number", "text", "text", "text")
+    caption = "What each trial found, in final bits per byte at its protocol's budget; below 0 the other track is ahead"
+    if reports:
+        return Table(caption, (*headers, "report"), rows, (*kinds, "link"))
+    return Table(caption, headers, rows, kinds)
 
 
 def _protocol_blocks(trials: Sequence[ReportedTrial]) -> tuple[Block, ...]:
@@ -103,100 +135,95 @@ def _protocol_blocks(trials: Sequence[ReportedTrial]) -> tuple[Block, ...]:
     return (Table("Every field of protocol.toml that is not equal in all trials", headers, rows, tuple(kinds)),)
 
 
-def _names(trials: Sequence[ReportedTrial]) -> list[str]:
-    """Returns the tracks that any trial compares with its baseline."""
-    return list(dict.fromkeys(effect["name"] for effect in _effects(trials)))
+def _effects(results: Results) -> Iterator[dict[str, Any]]:
+    """Yields every comparison with the row of its trial (`row`, by `place` among the trials) and the `name` of its track."""
+    for place, (name, result) in enumerate(results.items()):
+        for each in result.comparisons:
+            yield {**asdict(each), "place": place, "row": f"{name}: {each.track}", "name": each.track, "mean": each.difference}
 
 
-def _effect_figure(trials: Sequence[ReportedTrial]) -> list[Figure]:
-    rows = [{key: effect[key] for key in ("label", "name", "difference", "low", "high")} for effect in _effects(trials)]
-    if not rows:
+def _styles(effects: Sequence[Mapping[str, Any]], field: str) -> tuple[list[str], Styles]:
+    """Returns the distinct names in a field, in order, and their styles."""
+    names = list(dict.fromkeys(str(effect[field]) for effect in effects))
+    return names, Styles(names or [""])
+
+
+def _effect_figure(results: Results) -> list[Figure]:
+    effects = [{key: of[key] for key in ("row", "name", "mean", "low", "high")} for of in _effects(results)]
+    if not effects:
         return []
-    x = {"field": "difference", "type": "quantitative", "title": "difference from the baseline (bits per byte)"}
-    y = {
-        "field": "label",
-        "type": "nominal",
-        "title": None,
-        "sort": [row["label"] for row in rows],
-        "axis": {"labelLimit": 300},
-    }
-    zero = {"data": {"values": [{"x": 0}]}, "mark": {"type": "rule"}, "encoding": {"x": {"field": "x", "type": "quantitative"}}}
-    spans = {
-        "mark": {"type": "rule", "strokeWidth": 2.5},
-        "encoding": {"x": {"field": "low", **QUANTITATIVE}, "x2": {"field": "high"}, "y": y},
-    }
-    dots = {"mark": {"type": "point", "filled": True, "size": 90, "opacity": 1}, "encoding": {"x": x, "y": y}}
-    color = {**by_track("color", _names(trials), first=1), "legend": None}
-    layers = [zero, *({**layer, "encoding": {**layer["encoding"], "color": color}} for layer in (spans, dots))]
-    said = "; ".join(f"{row['label']} {signed(row['difference'])}" for row in rows)
+    title, rows = "difference from the baseline (bits per byte)", [str(effect["row"]) for effect in effects]
+    panel = differences_panel(effects, rows, _styles(effects, "name")[1], title)
+    said = "; ".join(f"{effect['row']} {signed(effect['mean'])}" for effect in effects)
     return [Figure(
         name="effects",
-        specification={**FRAME, "width": WIDTH, "height": 28 * len(rows), "data": {"values": rows}, "layer": layers},
+        specification={**FRAME, **panel, "width": WIDTH},
         description=f"Differences from the baseline in final bits per byte: {said}.",
         caption="Other track minus baseline, with the interval of each trial's verdict. Left of 0 the other track is ahead.",
     )]  # fmt: skip
 
 
-def _series_figure(trials: Sequence[ReportedTrial], series: Series) -> Figure:
+def _series_figure(results: Results, series: Series) -> Figure:
     rows = [
-        {"name": effect["name"], "x": series.values[effect["place"]], "y": effect["difference"], "low": effect["low"],
+        {"name": effect["name"], "x": series.values[effect["place"]], "y": effect["mean"], "low": effect["low"],
          "high": effect["high"]}
-        for effect in _effects(trials)
+        for effect in _effects(results)
     ]  # fmt: skip
     said = "; ".join(f"{row['name']} at {count(row['x'])}: {signed(row['y'])}" for row in rows)
     marks: list[Specification] = [
         {"mark": {"type": "line", "strokeWidth": 2.2}},
         {"mark": {"type": "point", "filled": True, "size": 80, "opacity": 1}},
         {
+            "transform": [{"filter": "isValid(datum.low)"}],
             "mark": {"type": "rule", "strokeWidth": 1.5},
-            "encoding": {"y": {**QUANTITATIVE, "field": "low"}, "y2": {"field": "high"}},
+            "encoding": {"y": quantitative("low"), "y2": {"field": "high"}},
         },
     ]
-    x = {**QUANTITATIVE, "field": "x", "title": series.title, "scale": {"type": "log", "nice": False, "padding": 24},
+    x = {**quantitative("x", series.title), "scale": {"type": "log", "nice": False, "padding": 24},
          "axis": {"values": sorted(set(series.values)), "format": "~s", "grid": False}}  # fmt: skip
-    return _figure("series", rows, _names(trials), x, marks, f"Differences by {series.title}: {said}.", (
+    caption = (
         f"The difference from the baseline in final bits per byte by {series.title}, and the interval of each trial's verdict."
-    ))  # fmt: skip
+    )
+    return _figure("series", rows, x, marks, f"Differences by {series.title}: {said}.", caption)
 
 
-def _curves_figure(trials: Sequence[ReportedTrial]) -> Figure:
+def _curves_figure(results: Results) -> Figure:
     rows: list[dict[str, Any]] = [
-        {"name": f"{trial.name}: {track}", "x": at, "y": mean}
-        for trial in trials
-        for track, found in trial.result.differences.items()
+        {"name": f"{name}: {track}", "x": at, "y": mean}
+        for name, result in results.items()
+        for track, found in result.differences.items()
         for curve in filter(None, [found.curves["flops"]])
         for at, mean in zip(curve.at, curve.mean, strict=True)
         if at > 0
     ]
-    names = list(dict.fromkeys(row["name"] for row in rows))
-    marks = [
+    names, styles = _styles(rows, "name")
+    marks: list[Specification] = [
         {
             "mark": {"type": "line", "strokeWidth": 2.2, "clip": True},
-            "encoding": {"strokeDash": by_track("strokeDash", names, first=1)},
+            "encoding": {"strokeDash": styles.encoding("strokeDash", names)},
         }
     ]
-    x = {**QUANTITATIVE, "field": "x", "title": "training FLOPs", "scale": {"type": "log", "nice": False},
-         "axis": {"format": "~s", "grid": False}}  # fmt: skip
-    return _figure("curves", rows, names, x, marks, f"Differences from the baseline along the training: {joined(names)}.", (
-        "The mean difference from the baseline in bits per byte along the training, on the curves' documents."
-    ))  # fmt: skip
+    x = {
+        **quantitative("x", "training FLOPs"),
+        "scale": {"type": "log", "nice": False},
+        "axis": {"format": "~s", "grid": False},
+    }
+    said = f"Differences from the baseline along the training: {joined(names)}."
+    caption = "The mean difference from the baseline in bits per byte along the training, on the curves' documents."
+    return _figure("curves", rows, x, marks, said, caption)
 
 
 def _figure(
-    name: str,
-    rows: list[dict[str, Any]],
-    names: list[str],
-    x: Specification,
-    marks: list[Specification],
-    said: str,
-    caption: str,
+    name: str, rows: list[dict[str, Any]], x: Specification, marks: list[Specification], said: str, caption: str
 ) -> Figure:
-    y = {**QUANTITATIVE, "field": "y", "title": "difference from the baseline (bits per byte)"}
+    y = quantitative("y", "difference from the baseline (bits per byte)")
+    names, styles = _styles(rows, "name")
+    color = styles.encoding("color", names)
     return Figure(
         name=name,
         specification={
             **FRAME, "width": WIDTH, "height": HEIGHT, "data": {"values": rows},
-            "encoding": {"x": x, "y": y, "color": {**by_track("color", names, first=1), "legend": LINES_IN_LEGEND}},
+            "encoding": {"x": x, "y": y, "color": {**color, "legend": {**color.get("legend", {}), **LINES_IN_LEGEND}}},
             "layer": [ZERO_LINE, *marks],
         },
         description=said,

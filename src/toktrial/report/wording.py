@@ -4,13 +4,16 @@ A number that is None was not measured, and is shown as a dash.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 
 NOT_MEASURED = "\N{EN DASH}"
+ONE_SEED = "one seed"  # stands where an interval would
 MINUS = "\N{MINUS SIGN}"
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 OPEN_BOX = "\N{OPEN BOX}"
 SPACES_SHOWN = {" ": OPEN_BOX}
+FEW = 4  # as many tracks are named one by one in a sentence
 
 
 def count(value: float | None) -> str:
@@ -21,6 +24,11 @@ def count(value: float | None) -> str:
 def decimal(value: float | None, digits: int) -> str:
     """Formats a number with a fixed number of digits after the point; a negative one has a true minus sign."""
     return _formatted(value, f",.{digits}f")
+
+
+def two_digits(value: float | None) -> str:
+    """Formats a number with two digits after the point."""
+    return decimal(value, 2)
 
 
 def signed(value: float | None, digits: int = 4) -> str:
@@ -38,14 +46,24 @@ def scientific(value: float | None) -> str:
     return _formatted(value, ".2e")
 
 
+def general(value: float | None) -> str:
+    """Formats a number with as many digits as it has, up to six: 0.002 -> '0.002'."""
+    return _formatted(value, "g")
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     """Formats a share of one as a percentage: 0.253 -> '25.3%'."""
     return _formatted(share, f".{digits}%")
 
 
+def signed_percent(share: float | None) -> str:
+    """Formats a relative difference: 0.0312 -> '+3.1%'."""
+    return _formatted(share, "+.1%")
+
+
 def interval(low: float | None, high: float | None, digits: int = 4) -> str:
-    """Formats the interval of a difference: (0.0012, 0.0031) -> '+0.0012 to +0.0031'."""
-    return f"{signed(low, digits)} to {signed(high, digits)}"
+    """Formats the interval of a difference over seeds: (0.0012, 0.0031) -> '+0.0012 to +0.0031'. One seed has none."""
+    return ONE_SEED if low is None else f"{signed(low, digits)} to {signed(high, digits)}"
 
 
 def with_spread(value: float | None, spread: float | None, digits: int) -> str:
@@ -81,6 +99,21 @@ def plural(number: int, noun: str) -> str:
 def joined(parts: Sequence[str]) -> str:
     """Joins parts as a sentence does: 'a', 'a and b', 'a, b and c'."""
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def of_each(values: Mapping[str, float | None], written: Callable[[float | None], str]) -> str:
+    """Writes a number of every track: 'bpe 3 and btm 5', or of many 'from 3 (bpe) to 9 (tkn)'."""
+    known = {name: value for name, value in values.items() if value is not None}
+    if len(values) <= FEW or not known:
+        return joined([f"{name} {written(value)}" for name, value in values.items()])
+    low, high = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
+    return f"from {written(known[low])} ({low}) to {written(known[high])} ({high})"
+
+
+def first_sentence(text: str) -> tuple[str, str]:
+    """Splits a text behind its first sentence: 'What it is. How to read it.' -> ('What it is.', 'How to read it.')."""
+    first, *rest = re.split(r"(?<=[a-z\d)][.:]) (?=[A-Z])", text, maxsplit=1)
+    return first, "".join(rest)
 
 
 def visible(text: str, shown_as: Mapping[str, str] = SPACES_SHOWN) -> str:

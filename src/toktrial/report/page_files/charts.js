@@ -1,5 +1,5 @@
 // Draws the learning curves, and draws them anew when a reader chooses another axis or scale.
-const charts = JSON.parse(document.getElementById("charts").textContent);
+// `charts` is that of figures.js, which stands before it.
 const controls = document.getElementById("chart-controls");
 const figures = document.querySelector(".figures");
 const views = new Map();
@@ -12,7 +12,7 @@ function chosen() {
 
 function specificationOf(name, { specifications, axes }, { axis, across, upward, control }) {
   const specification = structuredClone(control ? specifications.control : specifications.plain);
-  const { title, description, format, domains, dataset } = axes[axis];
+  const { title, description, format, domains, names, dataset } = axes[axis];
   const { x, y } = specification.encoding;
   specification.transform[0].calculate = `datum.${axis}`;
   x.title = title;
@@ -23,8 +23,9 @@ function specificationOf(name, { specifications, axes }, { axis, across, upward,
   y.scale.domain = domains[upward];
   specification.params[0].value = domains[upward][1];
   specification.params[1].value = domains[upward][0];
-  const shown = (row) => (control || !row.control) && (across === "linear" || row[axis] > 0);
-  return { ...specification, description, datasets: { rows: charts.datasets[dataset].filter(shown) } };
+  const shown = (row) => control || !row.control;
+  const rows = charts.datasets[dataset].filter((row) => shown(row) && (across === "linear" || row[axis] > 0));
+  return { ...specification, description, datasets: { rows, labels: names[name === "difference" ? "linear" : upward].filter(shown) } };
 }
 
 async function draw(name, measure, choice) {
@@ -33,8 +34,10 @@ async function draw(name, measure, choice) {
   const figure = place.closest("figure");
   figure.querySelector("figcaption strong").textContent = heading;
   figure.querySelector("figcaption .caption").textContent = choice.upward === "linear" ? captions.linear : captions.log;
+  const specification = specificationOf(name, measure, choice);
+  charts.figures[name] = specification.datasets.rows;
   views.get(name)?.finalize();
-  views.set(name, await vegaEmbed(place, specificationOf(name, measure, choice), { actions: false, renderer: "svg", ast: true }));
+  views.set(name, await vegaEmbed(place, specification, { actions: false, renderer: "svg", ast: true }));
 }
 
 async function drawAll(choice) {

@@ -1,7 +1,7 @@
 """Beyond the verdict: what its one number leaves out, and what decides nothing."""
 
 from toktrial.report.axes import AXES, COMPARED_AXES
-from toktrial.report.blocks import Block, Definition, Definitions, Heading, Paragraph, Section, Table
+from toktrial.report.blocks import Block, Definition, Definitions, Heading, Paragraph, Section, Table, folded
 from toktrial.report.comparisons import Comparison
 from toktrial.report.curves import CurveQuestions, Needed, Reach
 from toktrial.report.result import TrialResult
@@ -18,11 +18,9 @@ def beside_section(result: TrialResult) -> Section:
     """Returns what each track needs to a target, and the answers on every other track."""
     blocks: list[Block] = [Paragraph(DECIDES_NOTHING), *target_tables(result)]
     for comparison in result.comparisons:
-        blocks += [
-            Heading(f"{comparison.track} against {comparison.baseline}"),
-            reach_table(comparison),
-            Definitions(answers(comparison, result.verdict.confidence)),
-        ]
+        title = f"{comparison.track} against {comparison.baseline}"
+        found = (reach_table(comparison), Definitions(answers(comparison, result.verdict.confidence)))
+        blocks += folded(True, title, found) if result.has_many_tracks else (Heading(title), *found)
     return Section(id="beside", title="Beyond the verdict", blocks=tuple(blocks))
 
 

@@ -16,14 +16,30 @@ def control_section(result: TrialResult) -> Section | None:
     """Returns what the control says of the trial's differences; None without one."""
     if not result.control:
         return None
-    blocks: Blocks = (*paragraphs(control_sentences(result.control, result)), control_table(result.control, result))
+    control = result.control
+    noise = [noise_table(control, result)] if result.has_many_tracks else []
+    blocks: Blocks = (*paragraphs(control_sentences(control, result)), *noise, control_table(control, result))
     return Section(id="control", title="What no difference looks like", blocks=blocks, short_title="A/A control")
 
 
 def control_sentences(control: Control, result: TrialResult) -> list[str]:
     """Returns what the control says of the trial's differences, in words."""
-    differences = [*_interval_sentence(control, result), _multiples(control, result), *_deviations(control, result)]
-    return [_what_no_difference_looks_like(control), *differences, WHAT_IT_BOUNDS]
+    of_tracks = [] if result.has_many_tracks else [_multiples(control, result), *_deviations(control, result)]
+    return [_what_no_difference_looks_like(control), *_interval_sentence(control, result), *of_tracks, WHAT_IT_BOUNDS]
+
+
+def noise_table(control: Control, result: TrialResult) -> Table:
+    """Returns every other track's difference as a multiple of what no difference looks like, and its own noise."""
+    rows = [
+        [each.track, signed(each.difference), decimal(control.multiples[each.track], 1),
+         decimal(control.deviations[each.track], 4)]
+        for each in result.comparisons
+    ]  # fmt: skip
+    caption = (
+        f"The tracks' differences from {result.baseline}, as multiples of that, and their standard deviation from seed to "
+        "seed: the noise that the verdict takes into account."
+    )
+    return Table(caption, ("track", "difference", "times the control's", "standard deviation"), rows)
 
 
 def control_table(control: Control, result: TrialResult) -> Table:

@@ -32,7 +32,7 @@ def intrinsic_section(result: TrialResult) -> Section | None:
     blocks: Blocks = (measures_table(found), Details("What the measures are", (meanings,)))
     if found.foretelling:
         verdicts = {name: _verdict(each, found) for name, each in found.foretelling.items()}
-        chart = measures_figure(found, measure_names(found), verdicts)
+        chart = measures_figure(result, found, measure_names(found), verdicts)
         blocks = (*paragraphs(foretelling_sentences(found)), chart, foretelling_table(found), *blocks)
     title = "What counting foretells" if found.foretelling else "What counting measures"
     return Section(id="intrinsic", title=title, blocks=blocks)

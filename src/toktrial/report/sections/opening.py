@@ -2,17 +2,36 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from toktrial.report.blocks import Bullets, Heading, Paragraph, Section, Table, paragraphs
+from toktrial.report.blocks import Bullets, Heading, Kind, Paragraph, Section, Table, folded, paragraphs
+from toktrial.report.comparisons import Comparison
+from toktrial.report.curves import mean_over_seeds
+from toktrial.report.differences import Differences, SignChange
 from toktrial.report.dots_chart import runs_figure
 from toktrial.report.noise import LATE_SHARE
 from toktrial.report.outcome import budget_phrase
 from toktrial.report.result import TrialResult
-from toktrial.report.wording import count, decimal, joined, percent, plural, scientific, seconds
+from toktrial.report.sections.tracks import BUDGET_NAMES
+from toktrial.report.wording import (
+    NOT_MEASURED,
+    count,
+    decimal,
+    general,
+    interval,
+    joined,
+    of_each,
+    percent,
+    plural,
+    scientific,
+    seconds,
+    short_percent,
+    signed,
+    two_digits,
+)
 
 
 def verdict_section(result: TrialResult) -> Section:
     """Returns how the criterion came out, what it was, every run as a dot, and the numbers that decided."""
-    verdict = result.verdict
+    verdict, several = result.verdict, len(result.comparisons) > 1
     return Section(
         id="",
         title="",
@@ -22,23 +41,66 @@ def verdict_section(result: TrialResult) -> Section:
             *paragraphs(verdict.clauses, "numbers"),
             Paragraph(verdict.criterion, "criterion"),
             runs_figure(result),
-            *paragraphs(verdict.details, "numbers"),
+            *([ranks_table(result)] if several else []),
+            *folded(several, "The numbers that decided, in words", paragraphs(verdict.details, "numbers")),
             *paragraphs(noise_sentences(result)),
             Paragraph(verdict.rule, "rule"),
         ),
     )
 
 
+def ranks_table(result: TrialResult) -> Table:
+    """Returns every track with its difference from the baseline, the best first."""
+    compared = {each.track: each for each in result.comparisons}
+    first = result.comparisons[0]
+    beside = next((name for name in ("bytes", "steps") if name != first.budget), "steps")
+    is_open = any(each.look for each in result.comparisons)
+    rows = [
+        [f"{rank}.\N{NO-BREAK SPACE}{track}", decimal(mean_over_seeds(result.judged(track)), 4),
+         *(_ranked_cells(compared[track], result.differences[track], beside) if track in compared else BASELINE_CELLS)]
+        for rank, track in enumerate(result.ranked, start=1)
+    ]  # fmt: skip
+    confidence = short_percent(round(first.interval_confidence, 4))
+    headers = (
+        "track", "bits per byte", f"minus {first.baseline}", "interval" if is_open else f"{confidence} interval",
+        "p" if is_open else "p, corrected", f"at {BUDGET_NAMES[beside]}", "sign changed at step", "verdict",
+    )  # fmt: skip
+    caption = (
+        f"All tracks, the best first: mean bits per byte {budget_phrase(result.design)}, and the paired difference from "
+        f"{first.baseline} on which the verdict rests; below 0 the other track is ahead."
+    )
+    kinds: tuple[Kind, ...] = ("text", *("number",) * 6, "text")
+    return Table(caption, headers, rows, kinds)
+
+
+BASELINE_CELLS = [*[""] * 5, "the baseline"]
+
+
+def _ranked_cells(comparison: Comparison, found: Differences, beside: str) -> list[str]:
+    p_value = comparison.p_value if comparison.look else comparison.p_value_corrected
+    elsewhere = next((budget.difference for budget in found.budgets if budget.budget == beside), None)
+    return [
+        signed(comparison.difference), interval(comparison.low, comparison.high),
+        NOT_MEASURED if p_value is None else f"{p_value:.2g}", signed(elsewhere),
+        _steps_of(found.sign_change), comparison.verdict,
+    ]  # fmt: skip
+
+
+def _steps_of(change: SignChange | None) -> str:
+    if change is None:
+        return "never"
+    return " to ".join(dict.fromkeys([count(change.first), count(change.last)]))
+
+
 def noise_sentences(result: TrialResult) -> list[str]:
     """Returns what the runs say of chance; nothing for one seed, which says nothing of it."""
     noise = result.noise
-    known = [f"{track} {decimal(value, 2)}" for track, value in noise.correlations.items() if value is not None]
+    known = {track: value for track, value in noise.correlations.items() if value is not None}
     found = []
     if known:
-        found.append(
-            f"Correlation with {result.baseline} between runs of the same seed: {joined(known)}. Near 0, pairing by seed gains "
-            "nothing."
-        )
+        of_tracks = of_each(known, two_digits)
+        with_baseline = f"Correlation with {result.baseline} between runs of the same seed: {of_tracks}."
+        found.append(f"{with_baseline} Near 0, pairing by seed gains nothing.")
     if noise.two_groups:
         found.append(f"The runs of {joined(noise.two_groups)} fall into two groups.")
     if noise.false_verdict_rate is not None:
@@ -59,19 +121,18 @@ def facts_section(result: TrialResult) -> Section:
     steps = [f"{count(track.steps)} of {count(track.tokens_per_step)} tokens each" for track in tracks.values()]
     rows = [
         ["corpus", f"{design.corpus.path}: {count(result.corpus.train.bytes)} bytes for training"],
-        ["entries", _alike_or_each({name: count(design.vocab_size_of(name)) for name in tracks})],
-        ["parameters", _alike_or_each({name: count(track.parameters) for name, track in tracks.items()})],
+        ["entries", _alike_or_each({name: design.vocab_size_of(name) for name in tracks})],
+        ["parameters", _alike_or_each({name: track.parameters for name, track in tracks.items()})],
         ["steps", "; ".join(dict.fromkeys(steps))],
-        ["epochs", joined([f"{name} {decimal(track.epochs, 2)}" for name, track in tracks.items()])],
+        ["epochs", of_each({name: track.epochs for name, track in tracks.items()}, two_digits)],
         ["learning rate", f"{_learning_rates(result)}, {training.schedule} after step {count(training.warmup_steps)}"],
         ["seeds", f"{seed_count}{control}"],
-        ["training seconds of a run",
-         joined([f"{name} {seconds(track.final.training_seconds)}" for name, track in tracks.items()])],
+        ["training seconds of a run", of_each({name: track.final.training_seconds for name, track in tracks.items()}, seconds)],
         ["compared", budget_phrase(design)],
     ]  # fmt: skip
     if result.overlap:
-        seen = [f"{name} {percent(share)}" for name, share in result.overlap.sees_another_document.items()]
-        rows.append(["targets that see an earlier document in their context", joined(seen)])
+        seen = of_each(result.overlap.sees_another_document, percent)
+        rows.append(["targets that see an earlier document in their context", seen])
     facts = Table("What was compared, and at what size", ("", "value"), rows, ("text", "text"))
     equal = [] if design.has_equal_sizes else [equality_table(result)]
     return Section(id="facts", title="The trial in brief", blocks=(facts, *equal))
@@ -109,19 +170,19 @@ def _are_equal(values: Sequence[float | None], allowed: float) -> bool:
     return len(known) == len(values) and max(known) - min(known) <= allowed
 
 
-def _alike_or_each(values: Mapping[str, str]) -> str:
-    """Returns the value that all tracks have, or each track's own."""
+def _alike_or_each(values: Mapping[str, float]) -> str:
+    """Returns the count that all tracks have, or each track's own."""
     different = set(values.values())
-    return different.pop() if len(different) == 1 else joined([f"{name} {value}" for name, value in values.items()])
+    return count(different.pop()) if len(different) == 1 else of_each(values, count)
 
 
 def _learning_rates(result: TrialResult) -> str:
     tuning = result.tuning
     if not tuning:
-        return f"{result.design.training.learning_rate:g}"
+        return general(result.design.training.learning_rate)
     if tuning.decides == "shared":
-        return f"{tuning.shared:g}, tuned for all tracks"
-    return f"{joined([f'{track} {rate:g}' for track, rate in tuning.own.items()])}, each tuned for its track"
+        return f"{general(tuning.shared)}, tuned for all tracks"
+    return f"{of_each(tuning.own, general)}, each tuned for its track"
 
 
 def notes_section(result: TrialResult) -> Section | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from toktrial.report.amendments import describe_amendment
-from toktrial.report.blocks import Bullets, CodeBlock, Details, Paragraph, Section, Table
+from toktrial.report.blocks import Bullets, CodeBlock, Details, Paragraph, Section, Table, folded
 from toktrial.report.result import TrialResult
 from toktrial.report.wording import count, joined, seconds
 
@@ -38,7 +38,8 @@ def environment_section(result: TrialResult) -> Section:
     stages = [[stage, seconds(value)] for stage, value in result.seconds_by_stage.items()]
     ran_on = Table("What the runs ran on", ("", "value"), values, ("text", "text"))
     took = Table("Seconds by stage, summed over the runs of a track", ("stage", "seconds"), stages)
-    blocks = (took, Details("Machines and versions", (ran_on,)))
+    stages_shown = folded(result.has_many_tracks, "How long every stage took", [took])
+    blocks = (*stages_shown, Details("Machines and versions", (ran_on,)))
     return Section(id="environment", title="Environment", blocks=blocks)
 
 
@@ -50,6 +51,8 @@ def repeat_section(result: TrialResult) -> Section:
         blocks=(
             Paragraph(REPEAT),
             CodeBlock("\n".join(repeat_commands(result)), "sh"),
+            Paragraph("To cite it:"),
+            CodeBlock(bibtex(result), "bibtex"),
             Paragraph("Every number in this report is in results.json beside it.", "small"),
         ),
     )
@@ -60,6 +63,20 @@ def repeat_commands(result: TrialResult) -> list[str]:
     commits = [commit for commit in result.environment["git commit"] if re.fullmatch(r"[0-9a-f]{40}", commit)]
     checkout = [f"git checkout {commits[0]}"] if len(commits) == 1 else []
     return [*checkout, "toktrial run protocol.toml --trial trials/again"]
+
+
+def bibtex(result: TrialResult) -> str:
+    """Returns an entry that cites the trial."""
+    key = re.sub(r"[^A-Za-z0-9]+", "-", result.trial).strip("-")
+    fields = {
+        "title": f"Trial {result.trial}: which tokenizer made the model learn faster?",
+        "year": result.environment["first run started"][0][:4],
+        "howpublished": f"toktrial {joined(result.environment['toktrial'])}",
+        "note": result.verdict.outcome,
+    }
+    safe = {name: re.sub(r"([&%$#_{}])", r"\\\1", value) for name, value in fields.items()}
+    lines = [f"  {name} = {{{value}}}," for name, value in safe.items()]
+    return "\n".join([f"@misc{{toktrial-{key},", *lines, "}"])
 
 
 def field_text(value: Any) -> str:

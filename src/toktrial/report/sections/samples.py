@@ -72,9 +72,10 @@ def _continuations(result: TrialResult) -> list[Block]:
         )
         for number, prompt in enumerate(prompts, start=1)
     ]
-    shown, further = continuations[:PROMPTS_SHOWN], continuations[PROMPTS_SHOWN:]
-    folded = [Details(f"{plural(len(further), 'further prompt')}", tuple(further))] if further else []
-    return [Paragraph(lead, "small"), *shown, *folded]
+    n_shown = 0 if result.has_many_tracks else PROMPTS_SHOWN
+    shown, further = continuations[:n_shown], continuations[n_shown:]
+    what = "further prompt" if shown else "prompt"
+    return [Paragraph(lead, "small"), *shown, *([Details(plural(len(further), what), tuple(further))] if further else [])]
 
 
 def measures_table(found: SampleMeasures) -> Table:

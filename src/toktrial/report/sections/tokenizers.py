@@ -27,10 +27,14 @@ def tokenizers_section(result: TrialResult) -> blocks.Section:
     parts: list[blocks.Block] = []
     if result.cuts:
         lead = f"The first {count(result.cuts.bytes)} bytes of the validation text."
-        parts += [blocks.Heading("The same text, tokenized by every track"), blocks.CutText(lead, result.cuts)]
+        cut = blocks.CutText(lead, result.cuts)
+        title = "The same text, tokenized by every track"
+        parts += blocks.folded(True, title, [cut]) if result.has_many_tracks else (blocks.Heading(title), cut)
     parts += [*overview_tables(result), blocks.Details("What the classes mean", (classes,))]
+    if result.has_many_tracks:
+        parts += blocks.folded(True, "Entries that two tokenizers share", [shared_entries_table(result)])
     for name, vocabulary in _vocabularies(result).items():
-        parts += _track(name, vocabulary)
+        parts += blocks.folded(result.has_many_tracks, f"Entries and classes of {name}", _track(name, vocabulary))
     return blocks.Section(id="tokenizers", title="Tokenizers", blocks=tuple(parts))
 
 
@@ -41,7 +45,7 @@ def overview_tables(result: TrialResult) -> list[blocks.Table]:
         tokenizer_table(result),
         class_table(vocabularies),
         frequent_words_table(vocabularies),
-        shared_entries_table(result),
+        *([] if result.has_many_tracks else [shared_entries_table(result)]),
     ]
 
 

@@ -1,6 +1,6 @@
 """The final results: the tracks' means, every run by its seed, what counting reaches, the difference at every budget."""
 
-from toktrial.report.blocks import Section, Table
+from toktrial.report.blocks import Section, Table, folded
 from toktrial.report.result import TrialResult
 from toktrial.report.sequential import shared_confidence
 from toktrial.report.wording import (
@@ -13,6 +13,7 @@ from toktrial.report.wording import (
     seconds,
     short_percent,
     signed,
+    signed_percent,
     with_spread,
 )
 
@@ -24,7 +25,8 @@ FORMATS = {"steps": count, "flops": scientific, "bytes": count, "seconds": secon
 
 def tracks_section(result: TrialResult) -> Section:
     """Returns what the tracks came to."""
-    blocks = (*end_tables(result), budgets_table(result))
+    budgets = folded(result.has_many_tracks, "The difference at every budget", [budgets_table(result)])
+    blocks = (*end_tables(result), *budgets)
     return Section(id="tracks", title="Final results", blocks=blocks)
 
 
@@ -103,8 +105,8 @@ def budgets_table(result: TrialResult) -> Table:
             _budget_name(budget.budget, result) + (", which decides" if budget.decides else ""),
             FORMATS[budget.budget](budget.at),
             signed(budget.difference),
-            f"{signed(100 * budget.relative_difference, 1)}%",
-            interval(budget.low, budget.high) if budget.low is not None else "one seed",
+            signed_percent(budget.relative_difference),
+            interval(budget.low, budget.high),
             str(budget.seeds),
             budget.documents,
         ]
@@ -124,4 +126,6 @@ def budgets_table(result: TrialResult) -> Table:
 def _budget_name(budget: str, result: TrialResult) -> str:
     if budget in ("steps", "flops") and result.design.has_equal_steps:
         return "equal steps and FLOPs"
+    if budget == "steps" and result.design.training.epochs:
+        return "equal passes over the text"
     return BUDGET_NAMES[budget]

@@ -6,7 +6,7 @@ from toktrial.report.blocks import Blocks, Section, Table, paragraphs
 from toktrial.report.comparisons import Tuning
 from toktrial.report.dots_chart import rates_figure
 from toktrial.report.result import TrialResult
-from toktrial.report.wording import count, decimal, interval, joined, plural, short_percent, signed
+from toktrial.report.wording import count, decimal, general, interval, joined, of_each, plural, short_percent, signed
 from toktrial.training.rates import Policy
 
 CHOICES: dict[Policy, str] = {"own": "each track at its own best rate", "shared": "all tracks at the shared rate"}
@@ -23,15 +23,15 @@ def tuning_section(result: TrialResult) -> Section | None:
     if not tuning:
         return None
     said = paragraphs(tuning_sentences(tuning))
-    blocks: Blocks = (*said, rates_figure(tuning), rates_table(tuning), tuned_verdicts_table(tuning))
+    blocks: Blocks = (*said, rates_figure(result, tuning), rates_table(tuning), tuned_verdicts_table(tuning))
     return Section(id="tuning", title="Learning rates", blocks=blocks)
 
 
 def tuning_sentences(tuning: Tuning) -> list[str]:
     """Returns which rates were chosen, and where a better one may lie beyond the grid."""
     steps = joined(list(dict.fromkeys(f"{count(of_track)} steps" for of_track in tuning.steps.values())))
-    own = joined([f"{track} {rate:g}" for track, rate in tuning.own.items()])
-    found = [f"The best rates after {steps}: {own}. The best one shared by all tracks: {tuning.shared:g}."]
+    own = of_each(tuning.own, general)
+    found = [f"The best rates after {steps}: {own}. The best one shared by all tracks: {general(tuning.shared)}."]
     if tuning.at_edge:
         found.append(
             f"WARNING: the best rate of {joined(tuning.at_edge)} is at the edge of the grid. A better one may lie beyond it: "
