@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import toktrial
+from toktrial.config_tables import KINDS
 from toktrial.corpus.config import CorpusConfig
 from toktrial.corpus.stage import corpus_fingerprint
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.evaluation.stage import run_evaluation_fingerprint
-from toktrial.protocol import AMENDABLE, KINDS, Protocol
+from toktrial.protocol import AMENDABLE, Protocol
 from toktrial.report.config import VerdictConfig
 from toktrial.tokenizer.config import RECIPES
 from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
@@ -115,7 +116,7 @@ def _body(kind: type) -> list[ast.stmt]:
 def _type(hint: Any) -> str:
     if typing.get_origin(hint) is Literal:
         return " or ".join(f"`{json.dumps(value)}`" for value in typing.get_args(hint))
-    return KINDS[hint]
+    return str(KINDS[hint])
 
 
 def _default(each: "Field[Any]") -> str:

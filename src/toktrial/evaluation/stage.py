@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from toktrial import artifact
@@ -72,9 +73,8 @@ def _evaluate_whole_documents(
     scorer = DocumentScorer(store.validation, store.entry_bytes, run.model.context, run.vocab_size)
     id_nats = scorer.id_nats(model, on_progress)
     score = scorer.score_of(id_nats)
-    for name, nats in {DOCUMENT_NATS_FILE: score.document_nats, ID_NATS_FILE: id_nats.astype(np.float32)}.items():
-        with artifact.publish_file(run.folder / name) as partial, partial.open("wb") as file:
-            np.save(file, nats)
+    _save(run.folder / DOCUMENT_NATS_FILE, score.document_nats)
+    _save(run.folder / ID_NATS_FILE, id_nats.astype(np.float32))
     equal_bytes = _score_at_equal_bytes(run, store, scorer, score, last.step, device)
     final: dict[str, Any] = {
         "fingerprint": fingerprint,
@@ -93,6 +93,11 @@ def _evaluate_whole_documents(
     }
     artifact.write_json(run.folder / FINAL_FILE, final)
     return artifact.add_files(run.folder, _written(run.folder))
+
+
+def _save(path: Path, nats: npt.NDArray[np.floating[Any]]) -> None:
+    with artifact.publish_file(path) as partial, partial.open("wb") as file:
+        np.save(file, nats)
 
 
 def _written(run_folder: Path) -> list[str]:
