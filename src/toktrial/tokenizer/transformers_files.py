@@ -15,7 +15,7 @@ pre-tokens; and, in the scope `words`, all merges that the flat form makes withi
 import json
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -175,7 +175,7 @@ def write_transformers_files(tokenizer: Tokenizer, folder: Path, held_out: Seque
     _write_readme(folder, tokenizer, how)
 
 
-def write_transformers_files_of_btm(tokenizer: Tokenizer, scope: str, folder: Path, held_out: Iterable[str]) -> None:
+def write_transformers_files_of_btm(tokenizer: Tokenizer, scope: str, folder: Path, held_out: Sequence[str]) -> None:
     """Does the same for a flat tokenizer.json, if there is one, whose ids can differ, and for the exact class beside it."""
     shutil.copyfile(Path(__file__).with_name(EXACT_CLASS_FILE), folder / EXACT_CLASS_FILE)
     reference = f"{EXACT_CLASS_FILE.removesuffix('.py')}.{EXACT_CLASS}"
