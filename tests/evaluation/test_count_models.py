@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from toktrial import artifact
 from toktrial.evaluation import count_models
-from toktrial.evaluation.count_models import FLOORS_FILE, CountModel, document_nats, measure_floors
+from toktrial.evaluation.account import FLOORS_FILE
+from toktrial.evaluation.count_models import CountModel, document_nats, measure_floors
 from toktrial.tokens.store import TokenSplit, TokenStore
 
 Documents = list[list[int]]

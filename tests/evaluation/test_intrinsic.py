@@ -7,7 +7,8 @@ import pytest
 
 from toktrial import artifact
 from toktrial.evaluation import intrinsic
-from toktrial.evaluation.intrinsic import INTRINSIC_FILE, measure_intrinsics, ngram_measures
+from toktrial.evaluation.account import INTRINSIC_FILE
+from toktrial.evaluation.intrinsic import measure_intrinsics, ngram_measures
 from toktrial.evaluation.words import (
     LONGEST_WORD_BYTES,
     cuts_per_word,

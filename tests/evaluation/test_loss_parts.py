@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toktrial import artifact
-from toktrial.evaluation.loss_parts import BAND_EDGES, LOSS_PARTS_FILE, PLACES, bands_of_bytes, parts_of_loss, places_of_tokens
+from toktrial.evaluation.account import LOSS_PARTS_FILE
+from toktrial.evaluation.loss_parts import BAND_EDGES, PLACES, bands_of_bytes, parts_of_loss, places_of_tokens
 from toktrial.evaluation.run_files import DOCUMENT_NATS_FILE, FINAL_FILE, ID_NATS_FILE
 from toktrial.evaluation.words import WORD, MarkedText, mark_first_documents, token_edges
 from toktrial.tokenizer.base import Tokenizer

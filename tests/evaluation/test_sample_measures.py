@@ -11,9 +11,9 @@ import torch
 
 from toktrial.artifact import MANIFEST, check_files, write_json
 from toktrial.corpus.documents import Documents
+from toktrial.evaluation.account import SAMPLE_MEASURES_FILE
 from toktrial.evaluation.run_files import FINAL_FILE, SAMPLES_FILE
 from toktrial.evaluation.sample_measures import (
-    MEASURES_FILE,
     bits_under,
     document_passage,
     measure_samples,
@@ -179,9 +179,9 @@ def test_the_measures_of_a_trial_are_written_once(
             write_json(run.folder / SAMPLES_FILE, written)
             write_json(run.folder / FINAL_FILE, {"fingerprint": f"{track} {seed}"})
     measure_samples(tmp_path, runs, tokenizer_folders, story_documents["train"], story_documents["validation"])
-    folder = (tmp_path / MEASURES_FILE).parent
+    folder = (tmp_path / SAMPLE_MEASURES_FILE).parent
     check_files(folder)
-    texts = json.loads((tmp_path / MEASURES_FILE).read_text())
+    texts = json.loads((tmp_path / SAMPLE_MEASURES_FILE).read_text())
     assert [(text["seed"], text["prompt"]) for text in texts if text["track"] == "btm"] == [(1, 0), (1, 1), (2, 0), (2, 1)]
     known = {word for document in story_documents["train"] for word in words_of(document)}
     for text, (expected, seed) in zip(texts, expected_texts(runs, story_documents["validation"]), strict=True):

@@ -1,5 +1,6 @@
 """The report in a real browser: it opens offline and whole, its charts answer, and everyone can read it."""
 
+import csv
 import json
 import re
 from collections.abc import Iterator
@@ -311,6 +312,62 @@ def test_closed_details_are_open_on_paper(browser: "Browser", whole_trial: Path)
     page.emulate_media(media="print")
     assert all(page.evaluate(CLOSED_DETAILS))
     page.close()
+
+
+def saved(page: "Page", figure: str, button: str) -> bytes:
+    """Returns the file that a button of a figure saves."""
+    with page.expect_download() as download:
+        page.locator(f"figure[data-name={figure}]").get_by_role("button", name=button, exact=True).click()
+    assert download.value.suggested_filename == f"{figure}.{button.lower()}"
+    return download.value.path().read_bytes()
+
+
+def test_every_figure_is_saved_as_a_picture(page: "Page", visited: Visit) -> None:
+    figures = page.locator("figure[data-name]")
+    assert figures.count() == page.locator("figure .chart").count() == 5
+    for name in ("runs", "bits_per_byte"):
+        png = saved(page, name, "PNG")
+        width, height = int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
+        box = page.locator(f"figure[data-name={name}] svg").first.evaluate("svg => svg.viewBox.baseVal.width")
+        assert png[:8] == b"\x89PNG\r\n\x1a\n" and width == int(2 * box) and height > 100 and len(png) > 8_000
+    assert visited.complaints == []
+
+
+def test_every_figure_is_saved_as_numbers(page: "Page", results: dict[str, Any]) -> None:
+    rows = list(csv.DictReader(saved(page, "bits_per_byte", "CSV").decode().splitlines()))
+    (curve, *_) = results["mean_curves"]["all_runs"]
+    of_bpe = [float(row["bits_per_byte"]) for row in rows if row["name"] == "bpe"]
+    assert of_bpe == pytest.approx(curve["columns"]["bits_per_byte"], rel=1e-5)
+    assert {row["name"] for row in rows} == {"bpe", "btm"}, "the control is not shown"
+    runs = [row for row in csv.DictReader(saved(page, "runs", "CSV").decode().splitlines()) if row["row"] == "btm"]
+    values = [run["bits_per_byte"] for run in results["tracks"]["btm"]["runs"]]
+    assert [float(row["value"]) for row in runs[:2]] == values
+
+
+def test_the_citation_can_be_copied(page: "Page", results: dict[str, Any]) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy BibTeX").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("@misc{toktrial-demo,") and results["verdict"]["outcome"] in copied
+
+
+def test_a_wide_table_shows_that_it_goes_on(browser: "Browser", address: str) -> None:
+    """Where it scrolls, its first column stays and a shadow lies at its edge."""
+    phone = visit(browser, address, viewport={"width": 390, "height": 844}).page
+    table = phone.locator(".scroll", has_text="Every track, as means")
+    assert table.evaluate("box => box.scrollWidth > box.clientWidth")
+    assert table.evaluate("box => getComputedStyle(box).backgroundAttachment") == "local, local, scroll, scroll"
+    first = table.locator("tbody th").first
+    before = first.bounding_box()
+    table.evaluate("box => { box.scrollLeft = 200; }")
+    assert before and first.bounding_box() == before
+    phone.close()
+
+
+def test_explanations_stand_beside_the_verdict_where_there_is_room(page: "Page") -> None:
+    headline, criterion = page.locator("h1").bounding_box(), page.locator(".criterion").bounding_box()
+    assert headline and criterion and criterion["x"] > headline["x"] + headline["width"] - 1
 
 
 def test_without_scripts_the_charts_are_pictures(browser: "Browser", address: str) -> None:

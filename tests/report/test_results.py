@@ -15,9 +15,9 @@ from toktrial.artifact import write_json
 from toktrial.commands.stages import print_summary
 from toktrial.errors import TrialError
 from toktrial.protocol import to_dict
-from toktrial.report.accounts import Design, design_of
 from toktrial.report.comparisons import Comparison
 from toktrial.report.config import VerdictConfig
+from toktrial.report.design import Design, design_of
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.outcome import criterion, outcome

@@ -51,7 +51,7 @@ def test_a_series_along_steps(
     assert {"effects.png", "series.png", "curves.png", "comparison.md", "index.html"} <= {
         path.name for path in output.iterdir()
     }
-    assert "<script" not in (output / "index.html").read_text(encoding="utf-8"), "nothing on it is interactive"
+    assert len((output / "index.html").read_text(encoding="utf-8")) < 300_000, "nothing on it needs the chart library"
 
 
 def test_the_tables_hold_every_run_and_evaluation(finished_trial: Path, longer_trial: Path, tmp_path: Path) -> None:

@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toktrial.evaluation.account import write_account
+from toktrial.evaluation.account import FLOORS_FILE, write_account
 from toktrial.tokens.store import END_ID, TokenSplit, TokenStore
 
-FLOORS_FILE = "evaluation/floors/floors.json"
 FLOORS_FORMAT = 1  # raised when the file says more, or something else
 CHUNK_IDS = 1 << 22  # ids counted at once: sorting their pairs stays in tens of megabytes
 Counts = npt.NDArray[np.int64]

@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from toktrial.evaluation.account import write_account
+from toktrial.evaluation.account import INTRINSIC_FILE, write_account
 from toktrial.evaluation.ngrams import ORDER, NgramModel
 from toktrial.evaluation.vocabulary import MARKED_BYTES
 from toktrial.evaluation.words import cuts_per_word, mark_first_documents, number_words, token_edges
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.store import TokenStore
 
-INTRINSIC_FILE = "evaluation/intrinsic/intrinsic.json"
 INTRINSIC_FORMAT = 1  # raised when the file says more, or something else
 MOST_IDS = 10_000_000  # of a track that its 5-gram model is counted on: about 1 GB of memory and 10 to 20 seconds
 

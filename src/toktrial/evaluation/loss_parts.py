@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toktrial import artifact
-from toktrial.evaluation.account import write_account
+from toktrial.evaluation.account import LOSS_PARTS_FILE, write_account
 from toktrial.evaluation.run_files import FINAL_FILE, ID_NATS_FILE
 from toktrial.evaluation.vocabulary import MARKED_BYTES, count_uses
 from toktrial.evaluation.words import MarkedText, TokenEdges, mark_first_documents, token_edges
@@ -21,7 +21,6 @@ from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.store import END_ID, TokenStore
 from toktrial.training.run import Run
 
-LOSS_PARTS_FILE = "evaluation/loss_parts/loss_parts.json"
 LOSS_PARTS_FORMAT = 1  # raised when the file says more, or something else
 BAND_EDGES = (10, 100, 1000, 10_000)  # uses in the training text at which a band of entries or words begins
 PLACES = ("begins a word", "goes on with a word", "touches several words", "touches no word")

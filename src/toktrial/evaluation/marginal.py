@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toktrial import artifact
-from toktrial.evaluation.account import is_made
+from toktrial.evaluation.account import is_made, write_run_account
 from toktrial.evaluation.bits_per_byte import DocumentScorer
 from toktrial.evaluation.count_models import CountModel
 from toktrial.evaluation.healing import EntryTable
@@ -119,27 +119,24 @@ def document_marginal(scorer: CutScorer, own: Cut, first_weights: StepWeights, r
 
 def measure_marginal(run: Run, tokenizer_folder: Path, documents: int) -> None:
     """Writes a finished run's marginal.json, unless that is done: the marginals of the first validation documents."""
-    path, store = run.folder / MARGINAL_FILE, TokenStore.open(run.tokens_folder)
-    fingerprint = _fingerprint(run, store.manifest["fingerprint"], documents)
-    if is_made(path, fingerprint):
-        return artifact.add_files(run.folder, [MARGINAL_FILE])  # in case it was killed before
-    artifact.forget_files(run.folder, [MARGINAL_FILE])
-    started = time.monotonic()
-    model = load_model(run, store.entries).to(resolve_device(run.training.device))
-    entries = EntryTable(load_tokenizer(tokenizer_folder).token_bytes)
-    found, tokens = marginals(model, store, entries, documents)
-    written: dict[str, Any] = {
-        "fingerprint": fingerprint,
-        "documents_asked_for": documents,
-        "own_nats": [each.own_nats for each in found],
-        "nats": [each.nats for each in found],
-        "errors": [each.error for each in found],
-        "exact": sum(each.is_exact for each in found),
-        "tokens": tokens,
-        "seconds": time.monotonic() - started,
-    }
-    artifact.write_json(path, written)
-    return artifact.add_files(run.folder, [MARGINAL_FILE])
+    store = TokenStore.open(run.tokens_folder)
+
+    def account() -> dict[str, Any]:
+        started = time.monotonic()
+        model = load_model(run, store.entries).to(resolve_device(run.training.device))
+        entries = EntryTable(load_tokenizer(tokenizer_folder).token_bytes)
+        found, tokens = marginals(model, store, entries, documents)
+        return {
+            "documents_asked_for": documents,
+            "own_nats": [each.own_nats for each in found],
+            "nats": [each.nats for each in found],
+            "errors": [each.error for each in found],
+            "exact": sum(each.is_exact for each in found),
+            "tokens": tokens,
+            "seconds": time.monotonic() - started,
+        }
+
+    write_run_account(run.folder / MARGINAL_FILE, _fingerprint(run, store.manifest["fingerprint"], documents), account)
 
 
 def is_measured(run: Run, tokens_fingerprint: str, documents: int) -> bool:

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from toktrial import artifact
 from toktrial.corpus.documents import Documents
 from toktrial.errors import TrialError
-from toktrial.evaluation.account import is_made, write_account
+from toktrial.evaluation.account import KNOWN_PAIRS_FILE, is_made, write_account, write_run_account
 from toktrial.evaluation.bits_per_byte import DocumentScorer
 from toktrial.evaluation.run_files import RUN_PAIRS_FILE
 from toktrial.evaluation.words import known_words, words_of
@@ -37,7 +37,6 @@ from toktrial.training.run import Run, load_model
 
 MINIMAL_PAIRS_FOLDER = "evaluation/minimal_pairs"
 PAIRS_FILE = "pairs.parquet"
-KNOWN_PAIRS_FILE = "evaluation/known_pairs/known_pairs.json"
 FIELD_NAMES = {"syntax_semantics": "syntax/semantics"}  # BLiMP's files spell that field in both ways, its paper in the second
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Nats = npt.NDArray[np.float64]
@@ -153,23 +152,21 @@ def score_run(run: Run, tokenizer_folder: Path, trial_folder: Path, on_progress:
 
     on_progress: called after each batch with the share that is done.
     """
-    if is_scored(run, trial_folder):
-        return artifact.add_files(run.folder, [RUN_PAIRS_FILE])  # in case it was killed before
-    artifact.forget_files(run.folder, [RUN_PAIRS_FILE])
-    paradigms, tokenizer = load_minimal_pairs(trial_folder), load_tokenizer(tokenizer_folder)
-    model = load_model(run, tokenizer.vocab_size).to(resolve_device(run.training.device))
-    started = time.monotonic()
-    letters = outcomes(*pair_nats(model, tokenizer, paradigms, on_progress))
-    ends = accumulate(len(paradigm.good) for paradigm in paradigms)
-    found = {
-        "fingerprint": _scores_fingerprint(run, trial_folder),
-        "pairs_fingerprint": minimal_pairs_fingerprint(trial_folder),
-        "pairs": len(letters),
-        "seconds": time.monotonic() - started,
-        "outcomes": {of.name: letters[end - len(of.good) : end] for of, end in zip(paradigms, ends, strict=True)},
-    }
-    artifact.write_json(run.folder / RUN_PAIRS_FILE, found)
-    return artifact.add_files(run.folder, [RUN_PAIRS_FILE])
+
+    def account() -> dict[str, Any]:
+        paradigms, tokenizer = load_minimal_pairs(trial_folder), load_tokenizer(tokenizer_folder)
+        model = load_model(run, tokenizer.vocab_size).to(resolve_device(run.training.device))
+        started = time.monotonic()
+        letters = outcomes(*pair_nats(model, tokenizer, paradigms, on_progress))
+        ends = accumulate(len(paradigm.good) for paradigm in paradigms)
+        return {
+            "pairs_fingerprint": minimal_pairs_fingerprint(trial_folder),
+            "pairs": len(letters),
+            "seconds": time.monotonic() - started,
+            "outcomes": {of.name: letters[end - len(of.good) : end] for of, end in zip(paradigms, ends, strict=True)},
+        }
+
+    write_run_account(run.folder / RUN_PAIRS_FILE, _scores_fingerprint(run, trial_folder), account)
 
 
 def is_scored(run: Run, trial_folder: Path) -> bool:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from toktrial.evaluation.account import write_account
+from toktrial.evaluation.account import OVERLAP_FILE, write_account
 from toktrial.tokens.batches import document_order
 from toktrial.tokens.store import TokenSplit, TokenStore
 
 if TYPE_CHECKING:
     from toktrial.corpus.documents import Documents
 
-OVERLAP_FILE = "evaluation/overlap/overlap.json"
 RUN_WORDS = 20  # no accident; GPT-3 looked for 13 words, Lee et al. 2022 (arXiv:2107.06499) for 50 tokens
 BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse modulo 2^64
 WHITE_SPACE = np.isin(np.arange(256), [9, 10, 11, 12, 13, 32])

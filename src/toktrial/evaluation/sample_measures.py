@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from toktrial import artifact
 from toktrial.corpus.documents import Documents, flat_buffers
-from toktrial.evaluation.account import write_account
+from toktrial.evaluation.account import SAMPLE_MEASURES_FILE, write_account
 from toktrial.evaluation.bits_per_byte import DocumentScorer
 from toktrial.evaluation.run_files import FINAL_FILE, SAMPLES_FILE
 from toktrial.evaluation.text_measures import Passage, count_measures, cut, words_within
@@ -28,7 +28,6 @@ from toktrial.training.device import resolve_device
 from toktrial.training.model import GPT
 from toktrial.training.run import Run, load_model
 
-MEASURES_FILE = "evaluation/samples/measures.json"
 VERSION = 2  # raised when a measure changes its meaning: older files are then made anew
 
 Samples = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -84,7 +83,7 @@ def measure_samples(
             for place, text in enumerate(texts)
         ]
 
-    write_account(trial_folder / MEASURES_FILE, "sample measures", {"version": VERSION, "runs": finals}, account)
+    write_account(trial_folder / SAMPLE_MEASURES_FILE, "sample measures", {"version": VERSION, "runs": finals}, account)
 
 
 def texts_of_equal_bytes(samples: Mapping[int, Samples], documents: Documents) -> Iterator[MeasuredText]:

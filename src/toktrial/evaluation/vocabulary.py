@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from toktrial.evaluation.account import write_account
+from toktrial.evaluation.account import VOCABULARY_FILE, write_account
 from toktrial.evaluation.entries import CLASSES, Counts, Vocabulary, classify_entries, entries_on_the_way, telling_trees
 from toktrial.evaluation.words import (
     MarkedText,
@@ -26,7 +26,6 @@ from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.store import END_ID, TokenSplit, TokenStore
 
-VOCABULARY_FILE = "evaluation/vocabulary/vocabulary.json"
 VOCABULARY_FORMAT = 2  # raised when the account says more, or something else: an older one is then made anew
 SHOWN_ENTRIES = 20
 SHOWN_OF_A_CLASS = 8

@@ -1,82 +1,11 @@
-"""What a trial's folder holds beside its runs, typed: the protocol, and what the stages wrote about corpus, tokens, counting
-models and vocabularies. Most of it stands in the result unchanged.
+"""What the stages wrote about corpus, tokens, counting models and vocabularies, typed: most of it is in the result as it is.
 
 Shares are shares of 1, uses are those in the training text, and bytes are UTF-8 bytes. Texts are of the corpus and so
 untrusted. An account that an older version wrote lacks some fields, which are then None or empty.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import msgspec
-
-from toktrial.corpus.config import CorpusConfig
-from toktrial.evaluation.config import EvaluationConfig
-from toktrial.report.config import VerdictConfig
-from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
-
-
-@dataclass(frozen=True)
-class TrackRecipe:
-    """How a track's tokenizer is made: by the recipe of that name, such as `bpe`, `btm` or `file`.
-
-    `vocab_size`: its entries; 0: as many as the protocol says.
-    """
-
-    recipe: str = ""
-    vocab_size: int = 0
-
-
-@dataclass(frozen=True)
-class Design:
-    """A trial's protocol, the baseline first among its tracks. What an older one does not say has the value of its time.
-
-    `seeds`: trainings of every track that the verdict needs. `vocab_size`: entries of a track's tokenizer. `most_seeds`: up
-    to how many a sequential design goes on; 0: one look. `control`: whether the baseline is trained again under other seeds.
-    """
-
-    name: str
-    seeds: int
-    vocab_size: int
-    tracks: dict[str, TrackRecipe]
-    corpus: CorpusConfig
-    model: ModelConfig
-    training: TrainingConfig
-    evaluation: EvaluationConfig
-    verdict: VerdictConfig
-    tuning: TuningConfig = field(default_factory=TuningConfig)
-    most_seeds: int = 0
-    control: bool = False
-
-    def vocab_size_of(self, track: str) -> int:
-        """Returns the entries that a track asks for, and rows of its model's embedding."""
-        return self.tracks[track].vocab_size or self.vocab_size
-
-    @property
-    def has_equal_sizes(self) -> bool:
-        """Whether all tracks have the same number of rows, and so equally large models."""
-        return len(set(map(self.vocab_size_of, self.tracks))) == 1
-
-    @property
-    def has_equal_steps(self) -> bool:
-        """Whether all tracks take as many steps, of equal FLOPs, so that equal steps are equal FLOPs."""
-        return self.has_equal_sizes and self.training.match == "tokens" and not self.training.epochs
-
-    @property
-    def last_seed(self) -> int:
-        """The highest seed that the verdict may pair; those of the A/A control follow it."""
-        return max(self.seeds, self.most_seeds)
-
-    @property
-    def has_looks(self) -> bool:
-        """Whether it is a sequential design, which looks after every seed from `seeds` to `most_seeds`."""
-        return self.most_seeds > self.seeds
-
-
-def design_of(protocol: Mapping[str, Any]) -> Design:
-    """Returns the design that the plain tables of protocol.toml hold. Raises ValueError where a field is missing or wrong."""
-    return msgspec.convert(dict(protocol), Design)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toktrial.report.accounts import Design
 from toktrial.report.axes import COMPARED_AXES
 from toktrial.report.curves import MEASURE, Pair, common_steps, comparable, zeros_after
+from toktrial.report.design import Design
 from toktrial.report.evaluated import RunPairs, TrialInputs, by_side, judged_bits_per_byte
 from toktrial.report.sequential import shared_confidence
 from toktrial.report.verdict import Floats, paired_interval

@@ -15,7 +15,6 @@ from toktrial.evaluation.votes import Vote
 from toktrial.report.accounts import (
     Corpus,
     CountFloors,
-    Design,
     IntrinsicAccount,
     KnownPairs,
     Overlap,
@@ -24,6 +23,7 @@ from toktrial.report.accounts import (
 )
 from toktrial.report.amendments import Amendment
 from toktrial.report.curves import Curve
+from toktrial.report.design import Design
 from toktrial.report.loss_parts import LossParts
 from toktrial.report.verdict import Floats
 from toktrial.training.rates import TunedRates

@@ -15,6 +15,9 @@ import numpy as np
 
 from toktrial.artifact import MANIFEST, REMEDY, check_file, file_sha256, fingerprint, read_json, read_manifest
 from toktrial.errors import TrialError
+from toktrial.evaluation.account import FLOORS_FILE, KNOWN_PAIRS_FILE, LOSS_PARTS_FILE, OVERLAP_FILE, VOCABULARY_FILE
+from toktrial.evaluation.account import INTRINSIC_FILE as INTRINSIC_FILE
+from toktrial.evaluation.account import SAMPLE_MEASURES_FILE as SAMPLE_MEASURES_FILE
 from toktrial.evaluation.run_files import (
     DOCUMENT_NATS_FILE,
     EVALUATION_FILES,
@@ -27,18 +30,17 @@ from toktrial.evaluation.run_files import (
 from toktrial.evaluation.votes import VOTES_FILE, read_votes
 from toktrial.report.accounts import (
     Corpus,
-    Design,
     FloorsAccount,
     IntrinsicAccount,
     KnownPairs,
     Overlap,
     TokensManifest,
     VocabularyAccount,
-    design_of,
 )
 from toktrial.report.amendments import AMENDMENTS_FILE, read_amendments
 from toktrial.report.axes import CURVE_COLUMNS
 from toktrial.report.curves import Curve
+from toktrial.report.design import Design, design_of
 from toktrial.report.evaluated import (
     EvaluatedRun,
     FinalMeasures,
@@ -55,13 +57,6 @@ from toktrial.training.metrics import METRICS_FILE, RECORD_FILE
 from toktrial.training.rates import OTHER_RATE_FOLDER, RATES_FILE, RATES_FOLDER, TUNING_FOLDER, read_tuned_rates
 
 RUN_FILES = (RECORD_FILE, METRICS_FILE, *EVALUATION_FILES)
-SAMPLE_MEASURES_FILE = "evaluation/samples/measures.json"
-FLOORS_FILE = "evaluation/floors/floors.json"
-INTRINSIC_FILE = "evaluation/intrinsic/intrinsic.json"
-LOSS_PARTS_FILE = "evaluation/loss_parts/loss_parts.json"
-OVERLAP_FILE = "evaluation/overlap/overlap.json"
-KNOWN_PAIRS_FILE = "evaluation/known_pairs/known_pairs.json"
-VOCABULARY_FILE = "evaluation/vocabulary/vocabulary.json"
 INPUT_FILES = (
     "protocol.toml", "corpus/manifest.json", "tokenizers/*/manifest.json", "graphs/*/manifest.json",
     "tokens/*/manifest.json", "tokens/*/val_bytes.bin", "evaluation/*/manifest.json", VOCABULARY_FILE,

@@ -6,9 +6,9 @@ Inputs, comparisons and differences -> outcome -> result.verdict.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from toktrial.report.accounts import Design
 from toktrial.report.amendments import is_exploratory
 from toktrial.report.comparisons import Comparison
+from toktrial.report.design import Design
 from toktrial.report.differences import Differences, SignChange
 from toktrial.report.evaluated import TrialInputs
 from toktrial.report.verdict import NO_DIFFERENCE

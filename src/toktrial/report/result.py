@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
-from toktrial.report.accounts import Corpus, Cuts, Design, Overlap, SharedEntries, design_of
+from toktrial.report.accounts import Corpus, Cuts, Overlap, SharedEntries
 from toktrial.report.amendments import Amendment
 from toktrial.report.comparisons import Comparison, Targets, Tuning
 from toktrial.report.curves import mean_over_seeds
+from toktrial.report.design import Design, design_of
 from toktrial.report.differences import Differences
 from toktrial.report.intrinsic import Intrinsic
 from toktrial.report.loss_parts import LossParts

@@ -37,9 +37,9 @@ async function savePicture(figure, name) {
 }
 
 async function copy(block, button) {
-  getSelection().selectAllChildren(block); // so that a reader can copy it where the browser does not let a page do so
-  await navigator.clipboard.writeText(block.textContent);
-  button.textContent = "Copied";
+  getSelection().selectAllChildren(block); // a reader can copy it where the browser does not let a page do so
+  const written = navigator.clipboard?.writeText(block.textContent) ?? Promise.reject();
+  button.textContent = await written.then(() => "Copied", () => "Selected: press Ctrl-C");
 }
 
 function add(place, label, title, act) {
