@@ -215,7 +215,12 @@ def test_the_runs_of_a_seed_look_at_the_tracks_tokens_once(finished: Trial, monk
     """Where their texts end alike depends on all tracks: looked up for every run, that grew with the square of the tracks."""
     trial, opens = TrialFolder.open(finished.folder), TokenStore.open
     opened: list[Path] = []
-    monkeypatch.setattr(TokenStore, "open", lambda folder: (opened.append(folder), opens(folder))[1])
+
+    def noted(folder: Path) -> TokenStore:
+        opened.append(folder)
+        return opens(folder)
+
+    monkeypatch.setattr(TokenStore, "open", noted)
     for _ in range(3):
         kept = {(track, seed): trial.run_of(track, seed).keep_weights_at for track, seed in trial.run_order()}
     assert sorted(opened) == sorted([*trial.tokens_folders.values()] * 2)
