@@ -26,11 +26,11 @@ SHELL_BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def readme_commands() -> list[str]:
-    """The `toktrial` commands of the README and of docs/running.md; the `make` targets are run by .ci/run."""
+    """The `toktrial` commands of the README and of docs/running.md. .ci/run runs the `make` targets, and so the bare demo."""
     pages = [REPOSITORY / "README.md", REPOSITORY / "docs/running.md"]
     blocks = [block for page in pages for block in SHELL_BLOCK.findall(page.read_text(encoding="utf-8"))]
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line.startswith("toktrial ")]
+    return [line for line in lines if line.startswith("toktrial ") and line != "toktrial run demo"]
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +47,11 @@ def test_the_readme_shows_commands() -> None:
 
 @pytest.mark.parametrize("command", readme_commands())
 def test_readme_commands_work_in_order(command: str, folder_with_stories: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within this process, to import torch once; a trial that is begun gets one seed, and few steps where it names none."""
+    """Within this process, to import torch once; a trial that is begun gets one seed, to be done sooner."""
     monkeypatch.chdir(folder_with_stories)
     words = shlex.split(command)[1:]
     if words[:2] == ["run", "demo"]:
-        words += ["--seeds", "1", *(["--training.steps", "20"] if "--training.steps" not in words else [])]
+        words += ["--seeds", "1"]
     try:
         cli.main(words)
     except SystemExit as stopped:

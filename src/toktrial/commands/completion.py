@@ -18,7 +18,7 @@ from toktrial.commands.stages import Stage
 
 Flags = dict[str, tuple[str, ...]]
 """What may follow each flag, as far as that is a choice."""
-NO_FLAG = (tyro.conf.Positional, tyro.conf.Suppress)
+NO_FLAG: tuple[Any, ...] = (tyro.conf.Positional, tyro.conf.Suppress)
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,8 @@ class Entry(Inquiry):
     def find(self) -> dict[str, Cut]:
         """Returns the entry of each track that has it, and how the others cut the text. Raises TrialError as `Tokens` does."""
         utf8_length(self.text, "the text")
-        wanted, found = self.text.encode(), {}
+        found: dict[str, Cut] = {}
+        wanted = self.text.encode()
         for track, tokenizer in _tokenizers(self.trial).items():
             entries = tokenizer.token_bytes
             is_entry = wanted in entries[1:]
