@@ -11,6 +11,7 @@ import pytest
 
 from toktrial import cli, commands, progress
 from toktrial.errors import TrialError
+from toktrial.execution.progress_of_jobs import progress_of_jobs
 from toktrial.trial import Trial
 
 Asks = Callable[..., Any]
@@ -120,7 +121,7 @@ def test_quiet_leaves_the_result_and_errors(finished: Trial, capsys: pytest.Capt
 
 
 def test_silence_ends_with_its_block(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.silence(), progress.progress("training", 10) as shown, progress.progress_of_jobs("runs", 1) as jobs:
+    with progress.silence(), progress.progress("training", 10) as shown, progress_of_jobs("runs", 1) as jobs:
         shown.update(5, "loss 3")
         jobs.finish(0)
         progress.print_line("a word")

@@ -127,6 +127,7 @@ def test_a_tuning_run_is_closed_when_it_is_trained(copy_of_finished: TrialFolder
     manifest = (run / artifact.MANIFEST).rename(run / "hidden")
     sender = Sender(copy_of_finished, "memory")
     tracker = sender._tracker
+    assert isinstance(tracker, Memory)
     sender.send_news()
     assert place in Memory.sent and place not in tracker.names
     manifest.rename(run / artifact.MANIFEST)

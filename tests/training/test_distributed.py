@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from toktrial import cli, presets
-from toktrial.commands import stages
 from toktrial.corpus.config import CorpusConfig
 from toktrial.errors import TrialError
+from toktrial.lock import STARTED_BY_TORCHRUN
 from toktrial.tokenizer.config import BPERecipe
 from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
 from toktrial.training.distributed import Processes
@@ -145,7 +145,7 @@ def test_rates_are_not_tuned_under_torchrun(
     """Every process would write what is set aside, and the rates. This is the one process that such a torchrun starts."""
     trial = tuned_trial(tmp_path / "trial")
     started = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    for name, value in ({stages.STARTED_BY_TORCHRUN: "some id"} | started).items():
+    for name, value in ({STARTED_BY_TORCHRUN: "some id"} | started).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as stopped:
         cli.main(["train", str(trial.folder)])
@@ -182,7 +182,7 @@ def test_torchrun_trains_a_tuned_trial_and_ctrl_c_stops_it(tmp_path: Path) -> No
 def test_other_commands_refuse_torchrun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(stages.STARTED_BY_TORCHRUN, "some id")
+    monkeypatch.setenv(STARTED_BY_TORCHRUN, "some id")
     with pytest.raises(SystemExit) as stopped:
         cli.main(["run", "demo", "--trial", str(tmp_path / "trial")])
     assert stopped.value.code == 2

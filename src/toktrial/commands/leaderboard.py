@@ -152,7 +152,7 @@ def _figure(results: Results, number: int) -> Figure:
         for trial, result in results.items()
         for name, track in result.tracks.items()
     ]
-    tracks = list(dict.fromkeys(row["track"] for row in rows))
+    tracks = list(dict.fromkeys(name for result in results.values() for name in result.tracks))
     encoding = {
         "x": {
             **quantitative("flops", "training FLOPs of a run"),
@@ -172,7 +172,11 @@ def _figure(results: Results, number: int) -> Figure:
             "mark": {"type": "point", "filled": True, "size": 90, "opacity": 0.9},
             "encoding": encoding,
         },
-        description="; ".join(f"{row['name']}: {row['track']} {decimal(row['value'], 4)}" for row in rows),
+        description="; ".join(
+            f"{trial}: {name} {decimal(track.final.bits_per_byte, 4)}"
+            for trial, result in results.items()
+            for name, track in result.tracks.items()
+        ),
         caption="Each mark is a track: its colour is the trial's. Lower is better, and further left is cheaper.",
         title="Bits per byte by the cost of training",
     )
