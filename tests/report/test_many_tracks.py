@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 NAMES = [f"track{number:02}" for number in range(1, 15)]
 BEST, WORST = [1.460, 1.470, 1.450], [1.540, 1.551, 1.530]
+SCALES: dict[str, Any] = {"linear": np.asarray, "log": np.log}
 NOISY = [[1.45, 1.56, 1.49], [1.55, 1.46, 1.50]]
 
 
@@ -102,7 +103,7 @@ def test_the_baseline_and_the_best_are_told_apart(results: TrialResult) -> None:
 
 def test_the_names_at_the_ends_of_lines_do_not_overlap(results: TrialResult) -> None:
     for curve in learning_curves(results, chart_data(results), "bits_per_byte"):
-        for scale, forward in (("linear", np.asarray), ("log", np.log)):
+        for scale, forward in SCALES.items():
             low, high = forward(curve.domains[scale])
             heights = (forward([row["y"] for row in curve.names[scale]]) - low) / (high - low)
             assert len(heights) == 15

@@ -130,11 +130,12 @@ def names_at_ends(rows: Rows, measure: str, domain: Domain, scale: Literal["line
     room = NAME_HEIGHT / HEIGHT
     if len(ends) * room > 1:
         ends = {name: end for name, end in ends.items() if name in {*shown, *controls}}
-    forward, back = (np.log, np.exp) if scale == "log" else (np.asarray, np.asarray)
-    low, high = forward(domain)
     names = sorted(ends, key=ends.__getitem__)
-    heights = (forward([max(ends[name], domain[0]) for name in names]) - low) / (high - low)
-    values = back(low + apart(heights, room) * (high - low))
+    axis = np.array([*domain, *(max(ends[name], domain[0]) for name in names)], np.float64)
+    axis = np.log(axis) if scale == "log" else axis
+    low, high, *_ = axis
+    moved = low + apart((axis[2:] - low) / (high - low), room) * (high - low)
+    values = np.exp(moved) if scale == "log" else moved
     return [
         {"name": name, "label": CONTROL if name in controls else name, "control": name in controls, "y": _rounded(value)}
         for name, value in zip(names, values.tolist(), strict=True)
