@@ -31,7 +31,7 @@ packages: .venv/installed-dev  ## sdist and wheel in dist/, and a small trial fr
 	cd dist/try && venv/bin/toktrial run demo --quiet --seeds 1 --corpus.max-megabytes 1 --training.steps 20
 
 clean:
-	rm -rf .venv dist trials/demo
+	rm -rf .venv dist build trials/demo
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

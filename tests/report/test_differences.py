@@ -71,13 +71,11 @@ def test_a_sign_changes_where_the_difference_first_and_last_came_to_that_of_its_
 
 def test_a_difference_moves_still_where_its_last_quarter_exceeds_half_its_interval() -> None:
     moving = replace(means([0, 0.5, 0.4, 0.3, 0.1]), low=[*NOTHING, 0.0], high=[*NOTHING, 0.2])
-    found = movement(moving)
-    assert found is not None
+    unsure = replace(moving, low=[*NOTHING, None], high=[*NOTHING, None])
+    found, wider, unknown = movement(moving), movement(replace(moving, high=[*NOTHING, 0.6])), movement(unsure)
+    assert found and wider and unknown
     assert [found.moved, found.half_width] == pytest.approx([-0.2, 0.1])
-    assert found.moves_still
-    for low, high in ((0.0, 0.6), (None, None)):
-        still = movement(replace(moving, low=[*NOTHING, low], high=[*NOTHING, high]))
-        assert still is not None and not still.moves_still
+    assert [found.moves_still, wider.moves_still, unknown.moves_still] == [True, False, False]
 
 
 def test_the_budgets_of_a_trial(write_trial: Any) -> None:

@@ -53,7 +53,7 @@ def flags_of(call: type[Call]) -> Flags:
         if item.name == "protocol":
             found |= _flags_of_values(presets.demo(), "--")
         elif item.default is not MISSING and not _is_marked(hints[item.name]):
-            found[f"--{item.name.replace('_', '-')}"] = _choices(hints[item.name])
+            found[_flag(item.name, item.default)] = _choices(hints[item.name])
     return found
 
 
@@ -63,12 +63,17 @@ def _by_first_word() -> dict[str, list[str]]:
     return {first: [name for name in names if name.split()[0] == first] for first in (name.split()[0] for name in names)}
 
 
+def _flag(name: str, default: Any, prefix: str = "--") -> str:
+    """Returns the flag of a field, as tyro names it."""
+    return prefix + ("no-" if default is True else "") + name.replace("_", "-")
+
+
 def _flags_of_values(config: Any, prefix: str) -> Flags:
     """Returns the flags of the fields of a config, and of the configs in it."""
     found: Flags = {}
     hints = {} if isinstance(config, dict) else get_type_hints(type(config))
     for name, value in _values(config):
-        flag = prefix + ("no-" if value is True else "") + name.replace("_", "-")  # as tyro names it
+        flag = _flag(name, value, prefix)
         if is_dataclass(value) or isinstance(value, dict):
             found |= _flags_of_values(value, f"{flag}.")
         else:

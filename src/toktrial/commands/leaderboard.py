@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -147,7 +147,7 @@ def _text_section(group: Sequence[Submission], number: int) -> Section:
 
 def _figure(results: Results, number: int) -> Figure:
     """Returns every track as a dot: its bits per byte against what its training cost."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": trial, "track": name, "flops": track.final.flops, "value": track.final.bits_per_byte}
         for trial, result in results.items()
         for name, track in result.tracks.items()
