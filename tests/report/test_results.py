@@ -69,7 +69,9 @@ def test_the_criterion_is_that_of_the_protocol_and_its_outcome_names_it(write_tr
 def comparison(track: str, word: str, seeds: int = 3) -> Comparison:
     """A comparison of which nothing is known but its word."""
     unknown: dict[str, Any] = dict.fromkeys(item.name for item in fields(Comparison))
-    return Comparison(**unknown | {"track": track, "verdict": word, "paired_seeds": list(range(1, seeds + 1))})
+    return Comparison(
+        **unknown | {"baseline": "bpe", "track": track, "verdict": word, "paired_seeds": list(range(1, seeds + 1))}
+    )
 
 
 def design(seeds: int, **verdict: Any) -> Design:
@@ -85,7 +87,18 @@ def design(seeds: int, **verdict: Any) -> Design:
         ([comparison("btm", "bpe learned faster", 2)], "So far, with 2 of 3 seeds: not met, bpe learned faster."),
         (
             [comparison("btm", "btm learned faster"), comparison("words", "no measurable difference")],
-            "btm: met, btm learned faster; words: not met, no measurable difference.",
+            "btm learned faster than bpe; words shows no measurable difference from bpe.",
+        ),
+        (
+            [comparison("a", "a learned faster"), comparison("b", "b learned faster"), comparison("c", "bpe learned faster")],
+            "a and b learned faster than bpe; bpe learned faster than c.",
+        ),
+        (
+            [
+                comparison("a", "a learned faster", 2),
+                comparison("b", "undecided: b has learned no more than counting pairs", 2),
+            ],
+            "So far, with 2 of 3 seeds: a learned faster than bpe; b: undecided: b has learned no more than counting pairs.",
         ),
     ],
 )

@@ -117,10 +117,8 @@ def outcome(comparisons: Sequence[Comparison], seeds: int, exploratory: bool = F
     judged = [_judged(comparison) for comparison in comparisons]
     paired = min(len(comparison.paired_seeds) for comparison in comparisons)
     is_open = any(comparison.look and comparison.look.is_open for comparison in comparisons)
-    if len(judged) >= FEW:
-        said = _grouped(comparisons)
-    elif len(judged) > 1:
-        said = "; ".join(f"{each.track}: {kind}, {word}" for each, (kind, word) in zip(comparisons, judged, strict=True))
+    if len(judged) > 1:
+        said = _counted(comparisons) if len(judged) >= FEW else _named_one_by_one(comparisons)
     else:
         said = ", ".join(judged[0]) if paired < seeds or is_open or exploratory else ": ".join(judged[0])
     before = ["exploratory"] if exploratory else []
@@ -132,7 +130,27 @@ def outcome(comparisons: Sequence[Comparison], seeds: int, exploratory: bool = F
     return sentence if 1 < len(judged) < FEW and not before else sentence[0].upper() + sentence[1:]
 
 
-def _grouped(comparisons: Sequence[Comparison]) -> str:
+def _named_one_by_one(comparisons: Sequence[Comparison]) -> str:
+    """Returns who learned faster and who did not, as one sentence that names every track."""
+    baseline = comparisons[0].baseline
+    tracks_of: dict[str, list[str]] = {}
+    for each in comparisons:
+        tracks_of.setdefault(each.verdict.replace(f"{each.track} learned", "learned"), []).append(each.track)
+    said = []
+    for word, tracks in tracks_of.items():
+        named = joined(tracks)
+        if word == "learned faster":
+            said.append(f"{named} learned faster than {baseline}")
+        elif word == f"{baseline} learned faster":
+            said.append(f"{word} than {named}")
+        elif word == NO_DIFFERENCE:
+            said.append(f"{named} {'show' if len(tracks) > 1 else 'shows'} {word} from {baseline}")
+        else:
+            said.append(f"{named}: {word}")
+    return "; ".join(said)
+
+
+def _counted(comparisons: Sequence[Comparison]) -> str:
     """Returns who learned faster and who did not, as one sentence, where there are too many tracks to name each."""
     baseline, kinds = comparisons[0].baseline, [_judged(each)[0] for each in comparisons]
     faster = [each.track for each, kind in zip(comparisons, kinds, strict=True) if kind == MET]
