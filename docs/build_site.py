@@ -28,7 +28,7 @@ CODE = re.compile(r"^(```.*?^```|~~~.*?^~~~)", re.MULTILINE | re.DOTALL)
 
 def pages() -> dict[Path, str]:
     """Returns the pages by their path in the repository, and the names that the site has for them."""
-    of_docs = {path: path.name for path in sorted((REPOSITORY / "docs").glob("*.md"))}
+    of_docs = {path: path.name for path in sorted((REPOSITORY / "docs").rglob("*.md"))}
     return of_docs | {REPOSITORY / path: name for path, name in ELSEWHERE.items()}
 
 
