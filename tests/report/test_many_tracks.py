@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from toktrial.report.blocks import Details, Table
 from toktrial.report.chart_rows import apart, chart_data
 from toktrial.report.charts import charts, learning_curves
+from toktrial.report.dots_chart import runs_figure
 from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.page import document_of, write_report
@@ -193,3 +194,30 @@ def test_steps_of_unequal_tokens_are_not_compared_along_tokens(write_trial: Any)
     assert data["difference_by_step"] and not data["difference_by_tokens"]
     captions = {curve.axis: curve.captions["linear"] for curve in learning_curves(results, data, "difference")}
     assert "unequal numbers of tokens" in captions["tokens"] and "unequal numbers" not in captions["step"]
+
+
+def test_a_far_track_and_a_wide_interval_leave_the_others_room(tmp_path: Path) -> None:
+    finals = [
+        [1.45, 1.46, 1.47],
+        [1.46, 1.47, 1.48],
+        [1.44, 1.45, 1.46],
+        [1.47, 1.48, 1.49],
+        [2.3, 2.4, 2.35],
+        [1.30, 1.62, 1.46],
+    ]
+    tracks = {"bpe": SimulatedTrack(**BPE)} | {
+        name: SimulatedTrack(final_bits_per_byte=of) for name, of in zip("abcdef", finals, strict=True)
+    }
+    write_trial_folder(tmp_path / "trial", tracks, protocol_with(list(tracks), 3))
+    figure = runs_figure(gather(read_trial(tmp_path / "trial")))
+    assert figure.caption.endswith("What stands at an edge lies beyond it: see f and e in the table.")
+    for panel in figure.specification["hconcat"]:
+        scale = panel["encoding"]["x"]["scale"]
+        assert scale["clamp"] and scale["domain"][1] - scale["domain"][0] < 0.5
+    altair.Chart.from_dict(figure.specification)
+
+
+def test_near_tracks_have_scales_of_their_own_data(results: TrialResult) -> None:
+    figure = runs_figure(results)
+    assert "edge" not in figure.caption
+    assert not any("domain" in panel["encoding"]["x"]["scale"] for panel in figure.specification["hconcat"])

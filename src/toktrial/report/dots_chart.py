@@ -6,13 +6,15 @@ Result -> dots charts -> sections: noise is seen sooner than it is read.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from toktrial.report.blocks import Figure
 from toktrial.report.chart_specification import FRAME, HEIGHT, WIDTH, Specification, quantitative
-from toktrial.report.comparisons import Tuning
+from toktrial.report.comparisons import Comparison, Tuning
 from toktrial.report.intrinsic import Intrinsic
 from toktrial.report.result import TrialResult
 from toktrial.report.styles import Styles, styles_of
-from toktrial.report.wording import decimal, general, joined, of_each, signed
+from toktrial.report.wording import FEW, decimal, general, joined, of_each, signed
 
 ROW_HEIGHT, PANEL_WIDTH = 26, 250  # pixels
 SMALL_PANEL = {"width": 176, "height": 150}
@@ -52,15 +54,47 @@ def runs_figure(result: TrialResult) -> Figure:
         {**differences_panel(differences, list(values), styles, title), "width": PANEL_WIDTH},
     ]
     panels[1]["encoding"]["y"]["axis"] = None  # the rows are those of the panel beside it
+    beyond = _end_where_most_tracks_do(panels, values, result.comparisons) if len(values) > FEW else []
+    cut_off = f" What stands at an edge lies beyond it: see {joined(beyond)} in the table." if beyond else ""
     return Figure(
         name="runs",
         specification={**FRAME, "hconcat": panels, "spacing": 24},
         description=f"Every run's bits per byte: {'; '.join(runs)}. Differences between runs of one seed: {'; '.join(pairs)}.",
         caption=(
             f"Left: every run; the line is a track's mean. Right: each run minus {result.baseline}'s run of the same seed, "
-            "their mean, and the interval that the verdict rests on. Lower is better."
+            f"their mean, and the interval that the verdict rests on. Lower is better.{cut_off}"
         ),
     )
+
+
+def _end_where_most_tracks_do(
+    panels: Sequence[Specification], values: Mapping[str, Sequence[float]], comparisons: Sequence[Comparison]
+) -> list[str]:
+    """Ends the scales of the runs and the differences where far tracks and wide intervals would leave the others no room.
+
+    A track is far if its mean lies more than three interquartile ranges outside the quartiles of all runs (Tukey's far out).
+    An interval is wide if it is more than three times as wide as the median one. Marks beyond stand at the edge. Returns the
+    tracks of which something lies beyond.
+    """
+    low, high = np.quantile(np.concatenate([*values.values()]), [0.25, 0.75])
+    near = {track for track in values if abs(np.mean(values[track]) - (low + high) / 2) <= 3.5 * (high - low)}
+    runs = [value for track in near for value in values[track]]
+    differences = [0.0, *(value for each in comparisons if each.track in near for value in each.differences)]
+    intervals = {each.track: (each.low, each.high) for each in comparisons if each.low is not None and each.high is not None}
+    widths = {track: end - start for track, (start, end) in intervals.items()}
+    wide = [track for track, width in widths.items() if width > 3 * np.median([*widths.values()])]
+    beyond = [track for track in values if track not in near or track in wide]
+    if beyond:
+        kept = [end for track, ends in intervals.items() if track in near and track not in wide for end in ends]
+        ends = [*differences, *kept]
+        _end_scale(panels[0], min(runs), max(runs))
+        _end_scale(panels[1], min(ends), max(ends))
+    return beyond
+
+
+def _end_scale(panel: Specification, first: float, last: float) -> None:
+    x = panel["encoding"]["x"]
+    x["scale"] = {**x["scale"], "domain": [first, last], "clamp": True}
 
 
 def runs_panel(rows: Rows, order: Sequence[str], styles: Styles) -> Specification:
