@@ -54,7 +54,8 @@ def runs_figure(result: TrialResult) -> Figure:
         {**differences_panel(differences, list(values), styles, title), "width": PANEL_WIDTH},
     ]
     panels[1]["encoding"]["y"]["axis"] = None  # the rows are those of the panel beside it
-    beyond = _end_where_most_tracks_do(panels, values, result.comparisons) if len(values) > FEW else []
+    known = {track: [value for value in of_track if value is not None] for track, of_track in values.items()}
+    beyond = _end_where_most_tracks_do(panels, known, result.comparisons) if len(values) > FEW and all(known.values()) else []
     cut_off = f" What stands at an edge lies beyond it: see {joined(beyond)} in the table." if beyond else ""
     return Figure(
         name="runs",
