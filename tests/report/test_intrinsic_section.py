@@ -26,21 +26,21 @@ FINALS = {"bpe": 1.00, "a": 0.98, "b": 0.97, "c": 0.96, "d": 0.99, "e": 0.95}
 VALUES = st.lists(st.integers(0, 5).map(float), min_size=5, max_size=8)
 
 
-def trial_of(write_trial: TrialWriter, tracks: int) -> TrialResult:
+def trial_of(write_trial: TrialWriter, tracks: int, finals: dict[str, float] = FINALS) -> TrialResult:
     """A trial whose bigram floor orders the tracks rightly, its n-grams the other way round, and its unigrams all but one."""
-    names = list(FINALS)[:tracks]
+    names = list(finals)[:tracks]
     folder = write_trial(
         {
             name: {
-                "final_bits_per_byte": [FINALS[name] - 1e-4, FINALS[name] + 1e-4, FINALS[name]],
-                "bigram_floor": 1.3 * FINALS[name],
+                "final_bits_per_byte": [finals[name] - 1e-4, finals[name] + 1e-4, finals[name]],
+                "bigram_floor": 1.3 * finals[name],
             }
             for name in names
         }
     )
     account: dict[str, Any] = {"order": 5, "documents": 6000, "bytes": 3_000_000, "marked_text": {"documents": 9, "bytes": 99}}
     account["tracks"] = {
-        name: {"ngram": {"bits_per_byte": 3 - FINALS[name], "loss_per_token": 5.0}, "cuts_per_word": 1.5} for name in names
+        name: {"ngram": {"bits_per_byte": 3 - finals[name], "loss_per_token": 5.0}, "cuts_per_word": 1.5} for name in names
     }
     path = folder / "evaluation/intrinsic/intrinsic.json"
     path.parent.mkdir()
@@ -118,6 +118,16 @@ def test_five_tracks_have_a_chart_and_fewer_a_table_alone(write_trial: TrialWrit
     assert section is not None
     assert not [block for block in every(section.blocks) if isinstance(block, Figure)]
     assert len([block for block in every(section.blocks) if isinstance(block, Table)]) == 1
+
+
+def test_a_far_track_stands_at_the_edge_and_leaves_the_others_room(write_trial: TrialWriter) -> None:
+    section = intrinsic_section(trial_of(write_trial, 7, FINALS | {"bytes": 1.9}))
+    assert section is not None
+    (figure,) = (block for block in every(section.blocks) if isinstance(block, Figure))
+    assert figure.caption.endswith("What stands at an edge lies beyond it: see bytes in the table.")
+    for panel in figure.specification["concat"]:
+        scale = panel["encoding"]["y"]["scale"]
+        assert scale["clamp"] and scale["domain"] == pytest.approx([0.95, 1.0])
 
 
 def test_tables_and_sentences_say_what_the_result_says(write_trial: TrialWriter) -> None:

@@ -3,7 +3,7 @@
 Result -> dots charts -> sections: noise is seen sooner than it is read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from toktrial.report.comparisons import Comparison, Tuning
 from toktrial.report.intrinsic import Intrinsic
 from toktrial.report.result import TrialResult
 from toktrial.report.styles import Styles, styles_of
+from toktrial.report.verdict import Floats
 from toktrial.report.wording import FEW, decimal, general, joined, of_each, signed
 
 ROW_HEIGHT, PANEL_WIDTH = 26, 250  # pixels
@@ -56,16 +57,20 @@ def runs_figure(result: TrialResult) -> Figure:
     panels[1]["encoding"]["y"]["axis"] = None  # the rows are those of the panel beside it
     known = {track: [value for value in of_track if value is not None] for track, of_track in values.items()}
     beyond = _end_where_most_tracks_do(panels, known, result.comparisons) if len(values) > FEW and all(known.values()) else []
-    cut_off = f" What stands at an edge lies beyond it: see {joined(beyond)} in the table." if beyond else ""
     return Figure(
         name="runs",
         specification={**FRAME, "hconcat": panels, "spacing": 24},
         description=f"Every run's bits per byte: {'; '.join(runs)}. Differences between runs of one seed: {'; '.join(pairs)}.",
         caption=(
             f"Left: every run; the line is a track's mean. Right: each run minus {result.baseline}'s run of the same seed, "
-            f"their mean, and the interval that the verdict rests on. Lower is better.{cut_off}"
+            f"their mean, and the interval that the verdict rests on. Lower is better.{_beyond(beyond)}"
         ),
     )
+
+
+def _beyond(tracks: Iterable[str]) -> str:
+    names = [*tracks]
+    return f" What stands at an edge lies beyond it: see {joined(names)} in the table." if names else ""
 
 
 def _end_where_most_tracks_do(
@@ -77,8 +82,8 @@ def _end_where_most_tracks_do(
     An interval is wide if it is more than three times as wide as the median one. Marks beyond stand at the edge. Returns the
     tracks of which something lies beyond.
     """
-    low, high = np.quantile(np.concatenate([*values.values()]), [0.25, 0.75])
-    near = {track for track in values if abs(np.mean(values[track]) - (low + high) / 2) <= 3.5 * (high - low)}
+    first, last = _fences(np.concatenate([*values.values()]))
+    near = {track for track in values if first <= np.mean(values[track]) <= last}
     runs = [value for track in near for value in values[track]]
     differences = [0.0, *(value for each in comparisons if each.track in near for value in each.differences)]
     intervals = {each.track: (each.low, each.high) for each in comparisons if each.low is not None and each.high is not None}
@@ -93,9 +98,29 @@ def _end_where_most_tracks_do(
     return beyond
 
 
-def _end_scale(panel: Specification, first: float, last: float) -> None:
-    x = panel["encoding"]["x"]
-    x["scale"] = {**x["scale"], "domain": [first, last], "clamp": True}
+def _fences(values: Floats) -> tuple[float, float]:
+    """Returns what lies three interquartile ranges outside the quartiles: values beyond are far out (Tukey)."""
+    low, high = np.quantile(values, [0.25, 0.75])
+    return float(low - 3 * (high - low)), float(high + 3 * (high - low))
+
+
+def _end_scale(panel: Specification, first: float, last: float, axis: str = "x") -> None:
+    along = panel["encoding"][axis]
+    along["scale"] = {**along["scale"], "domain": [first, last], "clamp": True}
+
+
+def _end_where_most_values_do(panel: Specification, rows: Rows, axis: str) -> set[str]:
+    """Ends an axis of a panel's rows where values far out would leave the others no room. Returns the tracks at its edge."""
+    field = panel["encoding"][axis]["field"]
+    known = [row for row in rows if row[field] is not None]
+    first, last = _fences(np.array([row[field] for row in known]))
+    near = [row[field] for row in known if first <= row[field] <= last]
+    if len(known) <= FEW or len(set(near)) < 2:
+        return set()
+    beyond = {row["name"] for row in known if not first <= row[field] <= last}
+    if beyond:
+        _end_scale(panel, min(near), max(near), axis)
+    return beyond
 
 
 def runs_panel(rows: Rows, order: Sequence[str], styles: Styles) -> Specification:
@@ -165,6 +190,7 @@ def measures_figure(result: TrialResult, found: Intrinsic, names: Mapping[str, s
     """
     tracks, styles = list(found.tracks), styles_of(result)
     panels: list[Specification] = []
+    beyond: set[str] = set()
     for measure in found.foretelling:
         rows: Rows = [
             {"name": track, "measured": names[measure], "measure": values[measure], "value": found.outcome[track]}
@@ -175,6 +201,7 @@ def measures_figure(result: TrialResult, found: Intrinsic, names: Mapping[str, s
         y = {**quantitative("value", "bits per byte" if is_first else None), "scale": scale}
         title = {"text": verdicts[measure], "fontSize": 12, "fontWeight": "normal", "anchor": "start"}
         panel = _panel(rows, tracks, styles, {"x": x, "y": y}, [_dots(rows, styles, {})])
+        beyond |= _end_where_most_values_do(panel, rows, "x") | _end_where_most_values_do(panel, rows, "y")
         panels.append({**panel, **SMALL_PANEL, "title": title})
     shared = {"color": "shared", "shape": "shared"}
     spoken = [f"{names[measure]}: {verdicts[measure]}" for measure in found.foretelling]
@@ -188,6 +215,7 @@ def measures_figure(result: TrialResult, found: Intrinsic, names: Mapping[str, s
         caption=(
             "Each dot is a track: a measure of its tokenizer, and the mean final bits per byte of its runs. Each panel says "
             "Spearman's rank correlation and how many pairs of tracks the measure orders rightly."
+            f"{_beyond(track for track in tracks if track in beyond)}"
         ),
         title="Measures of the tokenizers against final bits per byte",
     )  # fmt: skip
