@@ -2,6 +2,8 @@
 normal, which falls into two groups and misleads a t-interval.
 """
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -82,6 +84,20 @@ def test_noise_is_the_deviation_of_paired_differences(write_trial: Any) -> None:
     assert noise.standard_deviation == pytest.approx(np.std(DIFFERENCES_OF_WORDS, ddof=1))
     assert (noise.low, noise.high) == pytest.approx(spread_interval(noise.standard_deviation, 2, 0.95))
     assert noise.baseline_bits_per_byte == pytest.approx(1.5)
+
+
+def test_noise_is_that_of_the_values_that_the_verdict_compares(write_trial: Any) -> None:
+    folder = write_trial(THREE_TRACKS)
+    at_equal_bytes = {"bpe": [1.5, 1.5, 1.5], "btm": [1.4, 1.41, 1.42], "words": [1.3, 1.7, 1.5]}
+    for track, values in at_equal_bytes.items():
+        for path, value in zip(sorted(folder.glob(f"runs/{track}/*/final.json")), values, strict=True):
+            final = json.loads(path.read_text())
+            path.write_text(json.dumps(final | {"equal_bytes": {"bits_per_byte": value}}))
+    inputs = read_trial(folder)
+    by_bytes = replace(inputs.design, verdict=replace(inputs.design.verdict, budget="bytes"))
+    noise = measured_noise(replace(inputs, design=by_bytes))
+    assert noise is not None
+    assert (noise.track, noise.standard_deviation) == ("words", pytest.approx(0.2))
 
 
 def test_one_seed_falls_back_on_the_control_and_without_it_knows_nothing(write_trial: Any, tmp_path: Any) -> None:

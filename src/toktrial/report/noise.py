@@ -80,11 +80,11 @@ class Control:
 
 @dataclass(frozen=True)
 class Noise:
-    """The noise that a trial measured: the standard deviation of a paired difference in final bits per byte.
+    """The noise that a trial measured: the standard deviation of a paired difference in bits per byte.
 
-    `track`: the other track that was paired with the baseline; the baseline itself where a control was measured. `low`, `high`:
-    the standard deviation's confidence interval. `baseline_bits_per_byte`: the mean of the baseline's finished runs, of which
-    a relative effect is a share.
+    Differences are those where the verdict compares. `track`: the other track that was paired with the baseline; the baseline
+    itself where a control was measured. `low`, `high`: the standard deviation's confidence interval. `baseline_bits_per_byte`:
+    the mean of the baseline's finished runs there, of which a relative effect is a share.
     """
 
     track: str
@@ -144,13 +144,13 @@ def gather_control(inputs: TrialInputs, comparisons: Sequence[Comparison]) -> Co
 def measured_noise(inputs: TrialInputs) -> Noise | None:
     """Returns the noise that a trial measured; None where it has neither two pairs that differ nor a control.
 
-    Of several other tracks, that of the noisiest. Where every other track has only one pair, the control's spread stands in. It
-    bounds the paired noise from above where the other track is no noisier than the baseline. Its true mean is 0, so it has as
-    many degrees of freedom as pairs.
+    Of several other tracks, that of the noisiest. Where every other track has only one pair, the control's spread, of final
+    values, stands in. It bounds the paired noise from above where the other track is no noisier than the baseline. Its true
+    mean is 0, so it has as many degrees of freedom as pairs.
     """
     measured = []
     for track in inputs.others:
-        baseline, other = by_side(inputs.pairs_of(track), _final)
+        baseline, other = by_side(inputs.pairs_of(track), inputs.judged)
         if len(other) >= FEWEST_SEEDS and not paired_interval(baseline, other, 0.5).without_width:
             spread = float(np.std(np.subtract(other, baseline), ddof=1))
             measured.append(_noise(inputs, track, "tracks", len(other), len(other) - 1, spread))
@@ -245,7 +245,7 @@ def _noise(
     inputs: TrialInputs, track: str, source: Literal["tracks", "control"], pairs: int, degrees_of_freedom: int, spread: float
 ) -> Noise:
     low, high = spread_interval(spread, degrees_of_freedom, inputs.design.verdict.confidence)
-    baseline = float(np.mean([_final(run) for run in inputs.runs[inputs.baseline]]))
+    baseline = float(np.mean([inputs.judged(run) for run in inputs.runs[inputs.baseline]]))
     return Noise(track, source, pairs, degrees_of_freedom, spread, low, high, baseline)
 
 
