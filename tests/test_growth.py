@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from toktrial import commands
 from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import EVALUATION_FILES
 from toktrial.protocol import Protocol
@@ -70,6 +71,25 @@ def test_what_was_changed_before_a_run_was_finished_is_listed_and_not_explorator
     results = Trial(tmp_path / "tiny", replace(plan, verdict=VerdictConfig(confidence=0.9))).report()
     assert [each.results_seen for each in results.amendments] == [False]
     assert not results.verdict.exploratory
+
+
+def test_an_answer_of_no_leaves_the_protocol_as_it_was(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before = (folder / "protocol.toml").read_text()
+    for command in ("run", "train"):
+        with pytest.raises(TrialError, match="to begin anyway, add --yes"):
+            commands.execute([command, str(folder), "--training.steps", "100000000"])
+    assert "This will take long" in capfd.readouterr().err
+    assert (folder / "protocol.toml").read_text() == before
+    assert read_amendments(folder) == []
+
+
+def test_a_report_of_fewer_seeds_is_not_that_of_more(folder: Path, plan: Protocol) -> None:
+    more = Trial(folder, replace(plan, seeds=3), amends=False)
+    assert Trial(folder, plan).finished_result() is not None
+    assert more.finished_result() is None
+    more.amend()
+    more.amend()
+    assert [each.field for each in read_amendments(folder)] == ["seeds"]
 
 
 @pytest.mark.parametrize(

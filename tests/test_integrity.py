@@ -196,7 +196,7 @@ def test_an_amendment_that_was_interrupted_damages_nothing(
 
     more = replace(tiny_protocol, seeds=3)
     with monkeypatch.context() as patch:
-        patch.setattr("toktrial.trial.save", interrupt)  # after the amendment is listed
+        patch.setattr("toktrial.amending.save", interrupt)  # after the amendment is listed
         with pytest.raises(KeyboardInterrupt):
             Trial(trial.folder, more)
     assert find_damage(trial.folder) == []

@@ -3,27 +3,18 @@
 It hands each stage what that needs. The trainings and evaluations are jobs (jobs.py), which an executor has done.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from toktrial import artifact, progress
-from toktrial.errors import TrialError
+from toktrial import artifact
+from toktrial.amending import amend, changes, write_protocol
 from toktrial.evaluation.run_files import FINAL_FILE, has_marginal, is_evaluated
 from toktrial.execution.jobs import Executor, InTurn, Job, Worker
-from toktrial.integrity import (
-    check_protocol,
-    find_damage,
-    is_mended,
-    is_sealed,
-    seal_protocol,
-    set_aside,
-    unseal_protocol,
-)
+from toktrial.integrity import find_damage, is_mended, set_aside
 from toktrial.lock import writing
-from toktrial.protocol import Protocol, differences, is_amendable, load, save
+from toktrial.protocol import Protocol
 from toktrial.training.run import steps_done
 from toktrial.trial_folder import PROTOCOL_FILE, TrialFolder, check_place
 
@@ -56,61 +47,41 @@ class Trial(TrialFolder):
     """
 
     def __init__(
-        self, folder: Path | str, protocol: Protocol, allow_code: bool = False, executor: Executor | None = None
+        self,
+        folder: Path | str,
+        protocol: Protocol,
+        allow_code: bool = False,
+        executor: Executor | None = None,
+        amends: bool = True,
     ) -> None:
         """Opens or begins the trial in `folder`.
 
-        A protocol that differs only in what a trial may still change, such as more seeds, amends the trial's own. Code that
-        it names (a score of your own) is imported only with `allow_code`. `executor`: who trains and evaluates the runs;
-        without it, this process, one after another.
+        A protocol that differs only in what a trial may still change, such as more seeds, amends the trial's own; without
+        `amends` only when `amend` is called, as before any stage it must be. Code that it names (a score of your own) is
+        imported only with `allow_code`. `executor`: who trains and evaluates the runs; without it, this process, one after
+        another.
 
         Raises TrialError where the folder holds a trial of another protocol (naming what differs), or something else.
         """
         super().__init__(folder, protocol, allow_code)
         self.executor = executor or InTurn()
-        path = self.folder / PROTOCOL_FILE
-        has_begun = any((self.folder / stage).is_dir() for stage in ("corpus", "tokenizers", "tokens", "runs"))
-        if path.is_file() and has_begun:
-            check_protocol(self.folder)
-            self._amend(path)
+        if self._has_begun:
+            changes(self.folder, self.protocol)
+            if amends:
+                self.amend()
         else:  # until its first stage is finished, a trial may take any other protocol
             check_place(self.folder)
             artifact.make_folder(self.folder)
-            self._write_protocol(path)
+            write_protocol(self.folder, self.protocol)
 
-    def _amend(self, path: Path) -> None:
-        """Writes the new protocol over the one at `path` where they differ, and lists what changed.
+    @property
+    def _has_begun(self) -> bool:
+        stages = ("corpus", "tokenizers", "tokens", "runs")
+        return (self.folder / PROTOCOL_FILE).is_file() and any((self.folder / stage).is_dir() for stage in stages)
 
-        A protocol is fixed before its trial runs. What changes after a result could be seen makes the verdict exploratory.
-        """
-        from toktrial.report.amendments import Amendment, append_amendments, describe_amendment
-
-        changed = differences(load(path, of_trial=True), self.protocol)
-        refused = [change for change in changed if not is_amendable(*change, self.protocol)]
-        if refused:
-            lines = [f"  {name}: the trial has {old!r}, but {new!r} was asked for" for name, old, new in refused]
-            raise TrialError(
-                f"{self.folder} holds a trial of another protocol:\n" + "\n".join(lines) + "\n"
-                "A protocol is fixed before its trial runs: name another folder with --trial, or delete this one. A trial can "
-                "still take more seeds and, under a constant learning rate, more steps."
-            )
-        if not changed:
-            if not is_sealed(self.folder):  # an earlier version began the trial, or this one was interrupted right here
-                seal_protocol(self.folder, self.protocol)
-            return
-        seen = any(self.folder.glob(f"runs/*/seed-*/{artifact.MANIFEST}"))
-        amendments = [Amendment(name, old, new, seen, time.time()) for name, old, new in changed]
-        with writing(self.folder):
-            unseal_protocol(self.folder)
-            append_amendments(self.folder, amendments)
-            self._write_protocol(path)
-        for amendment in amendments:
-            progress.print_line(f"amended: {describe_amendment(amendment)}")
-
-    @writes
-    def _write_protocol(self, path: Path) -> None:
-        save(self.protocol, path)
-        seal_protocol(self.folder, self.protocol)
+    def amend(self) -> None:
+        """Has the folder take over the protocol, where the trial was opened without amending it."""
+        amend(self.folder, self.protocol)
 
     @writes
     def mend(self) -> None:
@@ -297,12 +268,13 @@ class Trial(TrialFolder):
     def finished_result(self, target: float | None = None) -> "TrialResult | None":
         """Returns the result where every run is evaluated and the report is of these files and this target, else None.
 
-        It is None, too, where another version wrote the report and its results.json cannot be read in this one's terms.
+        It is None, too, where the protocol has yet to amend that of the folder, and where another version wrote the report and
+        its results.json cannot be read in this one's terms.
         """
         from toktrial.report.inputs import report_fingerprint
         from toktrial.report.result import typed
 
-        if not is_mended(self.folder) or not self._is_evaluated():
+        if changes(self.folder, self.protocol) or not is_mended(self.folder) or not self._is_evaluated():
             return None
         if not artifact.is_finished(self.report_folder, report_fingerprint(self.folder, target)):
             return None

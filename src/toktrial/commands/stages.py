@@ -145,6 +145,7 @@ class Stage(Inquiry):
             trial.mend()
             if self.command in TRAINING_STAGES and not (self.yes or trial.is_trained):
                 self._confirm(trial)
+            trial.amend()
             return trial.run(self.command)
 
     def print_found(self, found: Any) -> None:
@@ -194,7 +195,7 @@ class Stage(Inquiry):
 
     @contextmanager
     def writing_trial(self) -> Iterator[Trial]:
-        """Opens or begins the trial, and holds its lock, while trackers are sent what it writes.
+        """Opens or begins the trial, not yet amended, and holds its lock, while trackers are sent what it writes.
 
         Raises TrialError as `Trial` and `lock.writing` do.
         """
@@ -207,7 +208,7 @@ class Stage(Inquiry):
                     f"training.threads is {plan.training.threads} from now on, so that runs share the cores. The protocol says "
                     "so: one after another, they would come to the same"
                 )
-            trial = Trial(self.trial_folder, plan, self.allow_code, executor)
+            trial = Trial(self.trial_folder, plan, self.allow_code, executor, amends=False)
             until_sent.enter_context(self._sending())
             yield trial
 
@@ -302,6 +303,7 @@ class Run(Stage):
                 return finished
             trial.make_minimal_pairs()  # before anything is timed, so that what is wrong with them shows at once
             plan = self._confirm(trial)
+            trial.amend()
             trial.make_tokens()
             if plan.text.is_estimate:
                 from toktrial.plan import make_plan
