@@ -6,7 +6,7 @@ Result -> notes: every note is drawn from the result, and says what was found an
 from collections.abc import Iterator
 
 from toktrial.report.result import TrialResult
-from toktrial.report.wording import FEW, count, decimal, joined, of_each, percent, plural, two_digits
+from toktrial.report.wording import FEW, count, decimal, general, joined, of_each, percent, plural, two_digits
 
 UNEQUAL_TEXT = 0.01  # from this relative difference on, a note says that the tracks read unequal amounts of text
 
@@ -142,6 +142,9 @@ def _on_the_entries(result: TrialResult) -> Iterator[str]:
 
 def _on_the_rates(result: TrialResult) -> Iterator[str]:
     training = result.design.training
+    if not result.tuning:
+        rate = f"One learning rate served all tracks ({general(training.learning_rate)}), and was tuned for none here."
+        yield f"{rate} Tracks may prefer different ones, and then the verdict may be another, its sign included."
     if training.schedule != "constant":
         share = percent(training.final_learning_rate_share)
         yield (
