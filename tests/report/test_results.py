@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from toktrial.artifact import write_json
-from toktrial.commands.stages import print_summary
+from toktrial.commands.run import print_summary
 from toktrial.errors import TrialError
 from toktrial.protocol import to_dict
 from toktrial.report.comparisons import Comparison

@@ -42,7 +42,7 @@ COMMANDS = (
     Command("train", "one model for each track and seed, with metrics along the way"),
     Command("evaluate", "bits per byte of all validation documents, samples, minimal pairs and an account of the vocabularies"),
     Command("report", "the verdict, its charts and the page"),
-    Command("run", "all of them, after saying what they will cost", "stages.Run"),
+    Command("run", "all of them, after saying what they will cost", "run.Run"),
     Command("init", "a small protocol with comments, to begin from", "init.Init", "protocol.toml"),
     Command(
         "status",

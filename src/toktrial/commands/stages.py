@@ -1,4 +1,4 @@
-"""The commands that do a trial's stages: each goes up to its own, and `run` does all and shows the result.
+"""The commands that do a trial's stages: each goes up to its own. `run` (run.py) is one that does all.
 
 Each takes a preset, a protocol or a trial, changed by flags.
 """
@@ -6,7 +6,6 @@ Each takes a preset, a protocol or a trial, changed by flags.
 import itertools
 import math
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -17,7 +16,8 @@ import tyro
 
 from toktrial import presets, progress, protocol
 from toktrial.commands import CallError, Inquiry
-from toktrial.commands.terminal import print_lines, print_section
+from toktrial.commands.cost import ask, show_plan
+from toktrial.commands.terminal import print_section
 from toktrial.errors import TrialError
 from toktrial.execution.jobs import Executor, InTurn
 from toktrial.lock import STARTED_BY_TORCHRUN, writing
@@ -180,9 +180,9 @@ class Stage(Inquiry):
 
     def _confirm(self, trial: Trial) -> "Plan":
         """Says what the trial will cost, and asks before anything long. Raises TrialError where the answer is no."""
-        plan = _show_plan(trial, trial.executor)
+        plan = show_plan(trial, trial.executor)
         if plan.is_long and not self.yes:
-            _ask(plan)
+            ask(plan)
         return plan
 
     @property
@@ -263,98 +263,6 @@ class Stage(Inquiry):
                     )
             with self._sending() if together.is_first else nullcontext():
                 trial.train()
-
-
-@dataclass(frozen=True)
-class Run(Stage):
-    """Does everything in a trial that is not done yet, after saying what it will cost, and shows the result."""
-
-    dry_run: bool = False
-    """Say what the trial will do and what it will cost, and end there. Nothing is begun or written."""
-
-    def find(self) -> Any:
-        """Does all stages and returns the result, or the plan. Raises TrialError where something long is not confirmed."""
-        return self._plan_alone() if self.dry_run else self._run()
-
-    def print_found(self, found: Any) -> None:
-        """Prints the result in brief, or the plan."""
-        if self.dry_run:
-            from toktrial.plan_lines import HANGING, describe_plan
-
-            return print_lines(progress.wrapped("\n".join(describe_plan(found)), HANGING, sys.stdout))
-        return print_summary(found, self._report_folder)
-
-    def for_programs(self, found: Any) -> Any:
-        """Returns the outcome, or the plan's figures."""
-        return _figures(found) if self.dry_run else super().for_programs(found)
-
-    def _plan_alone(self) -> "Plan":
-        check_place(self.trial_folder)
-        with nullcontext(InTurn()) if self.ray is not None else self._executor() as executor:
-            trial_folder = TrialFolder(self.trial_folder, executor.with_threads(self._asked_protocol()), self.allow_code)
-            return _make_plan(trial_folder, executor)
-
-    def _run(self) -> "TrialResult":
-        with self.writing_trial() as trial:
-            trial.mend()
-            finished = trial.finished_result(self.target)
-            if finished is not None:
-                progress.print_line("everything is done already; this is the result")
-                return finished
-            trial.make_minimal_pairs()  # before anything is timed, so that what is wrong with them shows at once
-            plan = self._confirm(trial)
-            trial.amend()
-            trial.make_tokens()
-            if plan.text.is_estimate:
-                from toktrial.plan import make_plan
-                from toktrial.plan_lines import HANGING, describe_plan
-
-                described = describe_plan(plan)
-                changed = [line for line in describe_plan(make_plan(trial, plan.speed, plan.at_once)) if line not in described]
-                progress.print_line("\n".join(["now that the text is counted:", *changed]), hanging=HANGING)
-            return trial.report(self.target)
-
-
-def print_summary(result: "TrialResult", report_folder: Path) -> None:
-    """Prints a report's result in brief, and where the report is."""
-    from toktrial.report.sections.summary import summary
-
-    print_section(summary(result))
-    print_lines(f"report: {report_folder / 'index.html'}")
-
-
-def _show_plan(trial: TrialFolder, executor: Executor) -> "Plan":
-    from toktrial.plan_lines import HANGING, describe_plan
-
-    plan = _make_plan(trial, executor)
-    progress.print_line("\n".join(describe_plan(plan)), hanging=HANGING)
-    return plan
-
-
-def _make_plan(trial: TrialFolder, executor: Executor) -> "Plan":
-    from toktrial.plan import make_plan
-
-    executor.check_memory(trial)
-    progress.print_line("looking at a sample of the text and timing a few steps ...")
-    return make_plan(trial, at_once=executor.room(trial))
-
-
-def _figures(plan: "Plan") -> dict[str, Any]:
-    """Returns what a program wants to know of a plan; the names are those of `Plan` and what it holds."""
-    names = ("at_once", "seconds", "tuning_seconds", "disk_bytes", "free_bytes", "speed", "text", "tracks")
-    return {"trial": plan.trial.folder, "runs_left": len(plan.left), **{name: getattr(plan, name) for name in names}}
-
-
-def _ask(plan: "Plan") -> None:
-    """Asks at a terminal whether to begin something long. Raises TrialError where the answer is no, or nobody can answer."""
-    from toktrial.report.wording import duration
-
-    long = f"This will take long: {duration(plan.seconds.least, plan.seconds.most)} on {plan.speed.device}."
-    if not sys.stdin.isatty():
-        progress.print_line(long)
-        raise TrialError("to begin anyway, add --yes; or make it smaller, for example with --training.steps or --seeds 1")
-    if progress.ask(f"{long}\nBegin? [y/N] (--yes begins without asking)").lower() not in ("y", "yes"):
-        raise TrialError("nothing was begun")
 
 
 def _named_protocol(name: str) -> Protocol:

@@ -161,7 +161,7 @@ class Verify(Inquiry):
             )
 
     def _repair(self, damage: "list[Damage]") -> None:
-        from toktrial.commands.stages import Run
+        from toktrial.commands.run import Run
         from toktrial.integrity import set_aside
         from toktrial.lock import writing
 
