@@ -217,6 +217,15 @@ def test_a_far_track_and_a_wide_interval_leave_the_others_room(tmp_path: Path) -
     altair.Chart.from_dict(figure.specification)
 
 
+def test_the_baseline_is_never_cut_off(tmp_path: Path) -> None:
+    finals = {"bpe": [1.55, 1.56, 1.57]} | {name: [1.300, 1.301, 1.302 + place / 1e3] for place, name in enumerate("abcde")}
+    tracks = {name: SimulatedTrack(final_bits_per_byte=of) for name, of in finals.items()}
+    write_trial_folder(tmp_path / "trial", tracks, protocol_with(list(tracks), 3))
+    figure = runs_figure(gather(read_trial(tmp_path / "trial")))
+    assert "beyond" not in figure.caption
+    assert "domain" not in figure.specification["hconcat"][0]["encoding"]["x"]["scale"]
+
+
 def test_near_tracks_have_scales_of_their_own_data(results: TrialResult) -> None:
     figure = runs_figure(results)
     assert "edge" not in figure.caption

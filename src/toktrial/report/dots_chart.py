@@ -56,7 +56,8 @@ def runs_figure(result: TrialResult) -> Figure:
     ]
     panels[1]["encoding"]["y"]["axis"] = None  # the rows are those of the panel beside it
     known = {track: [value for value in of_track if value is not None] for track, of_track in values.items()}
-    beyond = _end_where_most_tracks_do(panels, known, result.comparisons) if len(values) > FEW and all(known.values()) else []
+    is_crowded = len(values) > FEW and all(known.values())
+    beyond = _end_where_most_tracks_do(panels, known, result.baseline, result.comparisons) if is_crowded else []
     return Figure(
         name="runs",
         specification={**FRAME, "hconcat": panels, "spacing": 24},
@@ -74,16 +75,16 @@ def _beyond(tracks: Iterable[str]) -> str:
 
 
 def _end_where_most_tracks_do(
-    panels: Sequence[Specification], values: Mapping[str, Sequence[float]], comparisons: Sequence[Comparison]
+    panels: Sequence[Specification], values: Mapping[str, Sequence[float]], baseline: str, comparisons: Sequence[Comparison]
 ) -> list[str]:
     """Ends the scales of the runs and the differences where far tracks and wide intervals would leave the others no room.
 
-    A track is far if its mean lies more than three interquartile ranges outside the quartiles of all runs (Tukey's far out).
-    An interval is wide if it is more than three times as wide as the median one. Marks beyond stand at the edge. Returns the
-    tracks of which something lies beyond.
+    A track is far if its mean lies more than three interquartile ranges outside the quartiles of all runs (Tukey's far out). The
+    baseline, beside which all are seen, never is. An interval is wide if it is more than three times as wide as the median one.
+    Marks beyond stand at the edge. Returns the tracks of which something lies beyond.
     """
     first, last = _fences(np.concatenate([*values.values()]))
-    near = {track for track in values if first <= np.mean(values[track]) <= last}
+    near = {track for track in values if track == baseline or first <= np.mean(values[track]) <= last}
     runs = [value for track in near for value in values[track]]
     differences = [0.0, *(value for each in comparisons if each.track in near for value in each.differences)]
     intervals = {each.track: (each.low, each.high) for each in comparisons if each.low is not None and each.high is not None}
@@ -109,15 +110,15 @@ def _end_scale(panel: Specification, first: float, last: float, axis: str = "x")
     along["scale"] = {**along["scale"], "domain": [first, last], "clamp": True}
 
 
-def _end_where_most_values_do(panel: Specification, rows: Rows, axis: str) -> set[str]:
+def _end_where_most_values_do(panel: Specification, rows: Rows, baseline: str, axis: str) -> set[str]:
     """Ends an axis of a panel's rows where values far out would leave the others no room. Returns the tracks at its edge."""
     field = panel["encoding"][axis]["field"]
     known = [row for row in rows if row[field] is not None]
     first, last = _fences(np.array([row[field] for row in known]))
-    near = [row[field] for row in known if first <= row[field] <= last]
+    near = [row[field] for row in known if row["name"] == baseline or first <= row[field] <= last]
     if len(known) <= FEW or len(set(near)) < 2:
         return set()
-    beyond = {row["name"] for row in known if not first <= row[field] <= last}
+    beyond = {row["name"] for row in known if row["name"] != baseline and not first <= row[field] <= last}
     if beyond:
         _end_scale(panel, min(near), max(near), axis)
     return beyond
@@ -201,7 +202,8 @@ def measures_figure(result: TrialResult, found: Intrinsic, names: Mapping[str, s
         y = {**quantitative("value", "bits per byte" if is_first else None), "scale": scale}
         title = {"text": verdicts[measure], "fontSize": 12, "fontWeight": "normal", "anchor": "start"}
         panel = _panel(rows, tracks, styles, {"x": x, "y": y}, [_dots(rows, styles, {})])
-        beyond |= _end_where_most_values_do(panel, rows, "x") | _end_where_most_values_do(panel, rows, "y")
+        for axis in ("x", "y"):
+            beyond |= _end_where_most_values_do(panel, rows, result.baseline, axis)
         panels.append({**panel, **SMALL_PANEL, "title": title})
     shared = {"color": "shared", "shape": "shared"}
     spoken = [f"{names[measure]}: {verdicts[measure]}" for measure in found.foretelling]
