@@ -79,9 +79,9 @@ def _end_where_most_tracks_do(
 ) -> list[str]:
     """Ends the scales of the runs and the differences where far tracks and wide intervals would leave the others no room.
 
-    A track is far if its mean lies more than three interquartile ranges outside the quartiles of all runs (Tukey's far out). The
-    baseline, beside which all are seen, never is. An interval is wide if it is more than three times as wide as the median one.
-    Marks beyond stand at the edge. Returns the tracks of which something lies beyond.
+    A track is far if its mean lies more than three interquartile ranges outside the quartiles of all runs (Tukey's far out).
+    The baseline, beside which all are seen, never is. An interval is wide if it is more than three times as wide as the median
+    one. Marks beyond stand at the edge. Returns the tracks of which something lies beyond.
     """
     first, last = _fences(np.concatenate([*values.values()]))
     near = {track for track in values if track == baseline or first <= np.mean(values[track]) <= last}
