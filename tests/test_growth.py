@@ -10,6 +10,7 @@ import pytest
 from toktrial import commands
 from toktrial.errors import TrialError
 from toktrial.evaluation.run_files import EVALUATION_FILES
+from toktrial.integrity import is_sealed, unseal_protocol
 from toktrial.protocol import Protocol
 from toktrial.report.amendments import read_amendments
 from toktrial.report.config import VerdictConfig
@@ -90,6 +91,13 @@ def test_a_report_of_fewer_seeds_is_not_that_of_more(folder: Path, plan: Protoco
     more.amend()
     more.amend()
     assert [each.field for each in read_amendments(folder)] == ["seeds"]
+
+
+def test_a_protocol_that_lost_its_seal_is_sealed_again_where_nothing_changes(folder: Path, plan: Protocol) -> None:
+    unseal_protocol(folder)
+    assert not is_sealed(folder)
+    Trial(folder, plan, amends=False)
+    assert is_sealed(folder)
 
 
 @pytest.mark.parametrize(

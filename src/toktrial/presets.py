@@ -70,7 +70,7 @@ def study() -> Protocol:
     """Fifteen tokenizers of 4,096 entries under one small model of 1.3 million parameters: which rule of merging learns best?
 
     3,000 tokens for each entry. A track of fewer entries, as bytes are, takes more steps, so that all spend equal FLOPs. Of the
-    learning rates 1e-3, 2e-3 and 4e-3, 2e-3 was the best for bpe and btm75 together (docs/studies.md).
+    learning rates 1e-3, 2e-3 and 4e-3, 2e-3 was the best for bpe and btm75 together (docs/studies/which_merge_rule.md).
     """
     plan = tinystories()
     return replace(

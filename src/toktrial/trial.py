@@ -66,8 +66,7 @@ class Trial(TrialFolder):
         super().__init__(folder, protocol, allow_code)
         self.executor = executor or InTurn()
         if self._has_begun:
-            changes(self.folder, self.protocol)
-            if amends:
+            if amends or not changes(self.folder, self.protocol):
                 self.amend()
         else:  # until its first stage is finished, a trial may take any other protocol
             check_place(self.folder)

@@ -154,7 +154,7 @@ def test_notes_say_what_a_reader_must_know(write_trial: Any) -> None:
     assert "only 2 of 3 runs of btm finished" in notes
     assert "btm learned 1,990 of the 2,048 entries" in notes
     assert "biased against the leader" in notes
-    assert "One learning rate served all tracks (0.002), and was tuned for none here." in notes
+    assert "One learning rate served all tracks (0.002), and this trial did not tune it." in notes
     assert "read more than once: 1.2 times by btm" in notes
     assert "btm read 2.00 times as much text as bpe" in notes
     assert "btm shared its device with other work in seed 2" in notes

@@ -143,8 +143,10 @@ def _on_the_entries(result: TrialResult) -> Iterator[str]:
 def _on_the_rates(result: TrialResult) -> Iterator[str]:
     training = result.design.training
     if not result.tuning:
-        rate = f"One learning rate served all tracks ({general(training.learning_rate)}), and was tuned for none here."
-        yield f"{rate} Tracks may prefer different ones, and then the verdict may be another, its sign included."
+        yield (
+            f"One learning rate served all tracks ({general(training.learning_rate)}), and this trial did not tune it. Tracks "
+            "may prefer different rates, at which the verdict may be another, even of the other sign."
+        )
     if training.schedule != "constant":
         share = percent(training.final_learning_rate_share)
         yield (
