@@ -100,6 +100,10 @@ def design(seeds: int, **verdict: Any) -> Design:
             ],
             "So far, with 2 of 3 seeds: a learned faster than bpe; b: undecided: b has learned no more than counting pairs.",
         ),
+        (
+            [comparison("a", "a learned faster", 3), comparison("b", "undecided: one seed", 1)],
+            "So far, with 1 to 3 of 3 seeds: a learned faster than bpe; b: undecided: one seed.",
+        ),
     ],
 )
 def test_an_outcome_says_whether_the_criterion_was_met(comparisons: list[Comparison], said: str) -> None:

@@ -115,7 +115,8 @@ def outcome(comparisons: Sequence[Comparison], seeds: int, exploratory: bool = F
     `exploratory`: whether what the rule reads was changed after a result was there to be seen.
     """
     judged = [_judged(comparison) for comparison in comparisons]
-    paired = min(len(comparison.paired_seeds) for comparison in comparisons)
+    counts = [len(comparison.paired_seeds) for comparison in comparisons]
+    paired, most_paired = min(counts), max(counts)
     is_open = any(comparison.look and comparison.look.is_open for comparison in comparisons)
     if len(judged) > 1:
         said = _counted(comparisons) if len(judged) >= FEW else _named_one_by_one(comparisons)
@@ -123,7 +124,8 @@ def outcome(comparisons: Sequence[Comparison], seeds: int, exploratory: bool = F
         said = ", ".join(judged[0]) if paired < seeds or is_open or exploratory else ": ".join(judged[0])
     before = ["exploratory"] if exploratory else []
     if paired < seeds:
-        before.append(f"so far, with {paired} of {plural(seeds, 'seed')}")
+        there = str(paired) if paired == most_paired else f"{paired} to {most_paired}"
+        before.append(f"so far, with {there} of {plural(seeds, 'seed')}")
     elif is_open:
         before.append(f"so far, with {plural(paired, 'seed')} and more to come")
     sentence = f"{', '.join(before)}: {said}." if before else f"{said}."
