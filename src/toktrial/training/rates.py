@@ -136,7 +136,7 @@ def choose(values: BitsPerByte, steps: dict[str, int], documents: int) -> TunedR
     ({'one': 0.002, 'two': 0.001}, 0.001, ['two'])
     """
     rates = list(next(iter(values.values())))
-    means = {track: [_mean(of_track[rate]) for rate in rates] for track, of_track in values.items()}
+    means = {track: [mean_over_seeds(of_track[rate]) for rate in rates] for track, of_track in values.items()}
     over_tracks = [fmean(of_tracks) for of_tracks in zip(*means.values(), strict=True)]
     if not any(map(math.isfinite, over_tracks)):
         raise TrialError(
@@ -153,5 +153,6 @@ def choose(values: BitsPerByte, steps: dict[str, int], documents: int) -> TunedR
     )
 
 
-def _mean(values: Sequence[float | None]) -> float:
+def mean_over_seeds(values: Sequence[float | None]) -> float:
+    """Returns the mean of a track's bits per byte at one rate; infinite if one of its runs diverged."""
     return fmean(math.inf if value is None else value for value in values)

@@ -1,16 +1,18 @@
 """Learning rates: every rate that was tried, the chosen ones, and the verdict under each choice."""
 
+import math
 from statistics import fmean
 
 from toktrial.report.blocks import Blocks, Section, Table, paragraphs
 from toktrial.report.comparisons import Tuning
 from toktrial.report.dots_chart import rates_figure
 from toktrial.report.result import TrialResult
-from toktrial.report.wording import count, decimal, general, interval, joined, of_each, plural, short_percent, signed
-from toktrial.training.rates import Policy
+from toktrial.report.wording import count, decimal, general, interval, joined, of_each, percent, plural, short_percent, signed
+from toktrial.training.rates import Policy, mean_over_seeds
 
 CHOICES: dict[Policy, str] = {"own": "each track at its own best rate", "shared": "all tracks at the shared rate"}
 DIVERGED = "diverged"
+UNEQUAL = 0.05  # tracks that differ by this share in what one rate costs them do not bear it equally
 NO_TEST = (
     "The rates were chosen on training documents set aside for this, by runs under other seeds: neither the validation "
     "documents nor the verdict's runs played a part. The tokenizers, all of them, had learned from these documents too."
@@ -37,9 +39,28 @@ def tuning_sentences(tuning: Tuning) -> list[str]:
             f"WARNING: the best rate of {joined(tuning.at_edge)} is at the edge of the grid. A better one may lie beyond it: "
             "widen tuning.rates in a new trial."
         )
+    found += _borne_unequally(tuning)
     if len(tuning.verdicts) == 1 and any(rate != tuning.shared for rate in tuning.own.values()):
         found.append("The runs at the other choice of rates were not trained, so there is one verdict.")
     return [*found, NO_TEST]
+
+
+def _borne_unequally(tuning: Tuning) -> list[str]:
+    """Warns of the lowest rate that is too high for one track and not for another, which a longer warm-up may mend."""
+    for rate in next(iter(tuning.bits_per_byte.values())):
+        lost = {
+            track: mean_over_seeds(of_track[rate]) / mean_over_seeds(of_track[repr(tuning.own[track])]) - 1
+            for track, of_track in tuning.bits_per_byte.items()
+        }
+        worst, least = max(lost, key=lost.__getitem__), min(lost, key=lost.__getitem__)
+        if lost[worst] - lost[least] >= UNEQUAL and float(rate) > tuning.own[worst]:
+            ends = f"ends {percent(lost[worst])} above its best" if math.isfinite(lost[worst]) else "diverges"
+            warned = (
+                f"WARNING: at {general(float(rate))}, {worst} {ends}, and {least} {percent(lost[least])}. A longer "
+                "training.warmup_steps can close such a gap: try it in a new trial before you trust a verdict at one rate."
+            )
+            return [warned]
+    return []
 
 
 def rates_table(tuning: Tuning) -> Table:
