@@ -7,8 +7,9 @@ BIN := .venv/bin
 demo: .venv/installed  ## a whole trial on the built-in corpus, some minutes on two cores
 	$(BIN)/toktrial run demo
 
+# Files in their order: by default those with few tests, some of which take longest, would come last and leave a core idle.
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 docs: .venv/installed-docs  ## the documentation as a site, in build/site
 	$(BIN)/python docs/build_site.py
