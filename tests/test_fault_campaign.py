@@ -36,7 +36,7 @@ sync(disk)
 sync(disk / "never")
 """
 SLICES = {  # of each part: its options, and how its tally begins
-    "kills --kills 1": "1 kills",
+    "kills --kills 2": "2 kills",
     "damage --mend final.json": r"(\d+) of \1 faults in \d+ kinds of files noticed; 1 mended",
     "full-disk --fills 1": "(1 fills|skipped)",
     "processes --processes 2": "2 processes at once",
