@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 os.environ["OMP_NUM_THREADS"] = "1"
 # Clusters of Ray that tests begin take orders from these tests alone. Ray reads this when it is imported.
 os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": uuid.uuid4().hex + uuid.uuid4().hex}
+MadeOnce = Callable[[str, Callable[[Path], None]], Path]
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -58,13 +59,36 @@ def tiny_protocol() -> "Protocol":
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, tiny_protocol: "Protocol") -> "Trial":
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """Gives a folder that takes long to make: the first worker that asks makes it, and each gets a copy of its own."""
+    of_all_workers = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        of_all_workers = of_all_workers.parent
+
+    def copy_of(name: str, make: Callable[[Path], None]) -> Path:
+        from filelock import FileLock
+
+        made, done = of_all_workers / name, of_all_workers / f"{name}.made"
+        with FileLock(of_all_workers / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(made, ignore_errors=True)  # what another worker could not finish
+                made.mkdir()
+                make(made)
+                done.touch()
+        return shutil.copytree(made, tmp_path_factory.mktemp("copies") / name)
+
+    return copy_of
+
+
+@pytest.fixture(scope="session")
+def finished(made_once: MadeOnce, tiny_protocol: "Protocol") -> "Trial":
     """A whole trial of the tiny protocol. Tests that change it make a copy first."""
     from toktrial.trial import Trial
 
-    trial = Trial(tmp_path_factory.mktemp("trials") / "tiny", tiny_protocol)
-    trial.report()
-    return trial
+    def make(folder: Path) -> None:
+        Trial(folder, tiny_protocol).report()
+
+    return Trial(made_once("tiny", make), tiny_protocol)
 
 
 @pytest.fixture(scope="session")

@@ -120,7 +120,7 @@ def test_run_prints_plan_table_and_report(tmp_path: Path) -> None:
     smaller = (
         "--corpus.max-megabytes 0.3 --vocab-size 400 --tracks.btm.primitive-vocab-size 300 --model.n-layer 1 --model.width 32 "
         "--model.context 32 --training.batch-size 4 --training.steps 10 --training.log-every 5 --seeds 1 "
-        "--corpus.validation-share 0.05"
+        "--corpus.validation-share 0.05 --evaluation.max-new-bytes 30"
     )
     done = toktrial("run", "demo", *shlex.split(smaller), folder=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +14,9 @@ from toktrial.presets import demo
 from toktrial.protocol import Protocol, save
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe, Recipe
 from toktrial.training.config import TuningConfig
+
+if TYPE_CHECKING:
+    from tests.conftest import MadeOnce
 
 DOCUMENTS = 120
 STEPS = 300
@@ -74,12 +77,20 @@ def reported_trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def whole_trial(tmp_path_factory: pytest.TempPathFactory, shared_data: Path, tiny_protocol: Protocol) -> Path:
+def whole_trial(made_once: "MadeOnce", shared_data: Path, tiny_protocol: Protocol) -> Path:
     """A trial that ran, with all that a report may hold: a control, tuned rates, minimal pairs, votes, a target."""
+
+    def make(folder: Path) -> None:
+        make_whole_trial(folder, shared_data, tiny_protocol)
+
+    return made_once("whole", make) / "trial"
+
+
+def make_whole_trial(folder: Path, shared_data: Path, tiny_protocol: Protocol) -> None:
+    """Makes that trial as `folder`/trial, and its minimal pairs beside it."""
     from toktrial.blind_pairs import ANSWERS, Questionnaire
     from toktrial.trial import Trial
 
-    folder = tmp_path_factory.mktemp("whole")
     (folder / "pairs").mkdir()
     of_unknown_words = (shared_data / "blimp/adjunct_island.jsonl").read_text(encoding="utf-8").splitlines()[:40]
     (folder / "pairs/adjunct_island.jsonl").write_text("\n".join(of_unknown_words), encoding="utf-8")
@@ -104,7 +115,6 @@ def whole_trial(tmp_path_factory: pytest.TempPathFactory, shared_data: Path, tin
     for number in range(len(questionnaire)):
         questionnaire.vote(number, ANSWERS[number % len(ANSWERS)])
     trial.report(target=7.5)
-    return trial.folder
 
 
 def word_order_pairs() -> Iterator[dict[str, Any]]:

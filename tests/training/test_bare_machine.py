@@ -56,7 +56,10 @@ def test_a_bare_machine_lacks_what_it_should() -> None:
 
 
 def test_a_run_trains_and_is_evaluated_up_to_the_final_weights(tmp_path: Path, story_tokens: dict[str, Path]) -> None:
-    """Without safetensors too; the last checkpoint then holds the weights, and once it is there the run ends from that."""
+    """Without safetensors too; the last checkpoint then holds the weights, and once it is there the run ends from that.
+
+    Nor is torch's compiler imported, which takes longer than such a run.
+    """
     code = """
         from pathlib import Path
         import torch
@@ -80,7 +83,7 @@ def test_a_run_trains_and_is_evaluated_up_to_the_final_weights(tmp_path: Path, s
             print(error.name, *sorted(path.name for path in folder.glob("checkpoint-*")))
         ALLOWED.append("safetensors")
         train(run, scorer.score)
-        print("trained")
+        print("trained, and compiled" if "torch._dynamo" in sys.modules else "trained")
     """
     done = run_bare(code, str(story_tokens["bpe"]), str(tmp_path / "run"))
     assert done.stdout == "safetensors checkpoint-000000003.pt checkpoint-000000004.pt\ntrained\n", done.stderr

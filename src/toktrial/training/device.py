@@ -73,15 +73,16 @@ def determinism(setting: str, device: torch.device) -> Iterator[bool]:
     of threads.
     """
     wanted = setting == "on" or (setting == "auto" and device.type == "cpu")
-    before = torch.are_deterministic_algorithms_enabled(), getattr(torch_deterministic, FILL)
+    before = torch.get_deterministic_debug_mode(), getattr(torch_deterministic, FILL)
     if wanted:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it torch refuses; read when cuBLAS starts
-    torch.use_deterministic_algorithms(wanted)
+    # Not by `use_deterministic_algorithms`, which imports torch's compiler to tell it, too: the step that compiles does that.
+    torch.set_deterministic_debug_mode("error" if wanted else "default")
     setattr(torch_deterministic, FILL, False)  # nothing here reads what it has not written
     try:
         yield wanted
     finally:
-        torch.use_deterministic_algorithms(before[0])
+        torch.set_deterministic_debug_mode(before[0])
         setattr(torch_deterministic, FILL, before[1])
 
 

@@ -87,6 +87,7 @@ class TrainingStep:
         """Compiles in every process, or in none if one of them cannot, and says why. Returns whether it compiled."""
         from torch._inductor.utils import fresh_inductor_cache
 
+        torch.use_deterministic_algorithms(torch.are_deterministic_algorithms_enabled())  # tells the compiler
         torch.compiler.reset()  # what another run of this process compiled must not count towards this one's limits
         eager = self._parallel
         # Kernels are made for a number of threads. An older torch, unless told, may take those for another from its cache.
@@ -157,4 +158,18 @@ def _optimizer(model: GPT, config: TrainingConfig) -> torch.optim.AdamW:
     others = [parameter for parameter in model.parameters() if parameter.ndim < 2]
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
     fused = model.wte.weight.device.type in ("cpu", "cuda")  # every torch that we support has it there
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=fused)
+    return _EagerAdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=fused)
+
+
+class _EagerAdamW(torch.optim.AdamW):
+    """torch's AdamW, that a compiled function must not call, as none does here.
+
+    Optimizers of torch are wrapped so that they may be called there. The wrappers import the compiler at their first call, which
+    takes 2 s and 70 MB in each process that trains.
+    """
+
+    add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.AdamW.zero_grad)
+    state_dict = inspect.unwrap(torch.optim.AdamW.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.AdamW.load_state_dict)
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
