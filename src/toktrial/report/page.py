@@ -102,7 +102,6 @@ def render_page(document: Document, drawn: Mapping[str, str]) -> str:
 
     `drawn` holds figures as SVG, by name: what the page shows until its script draws, and where scripts do not run.
     """
-    import vl_convert
     from markupsafe import Markup
 
     return _templates().get_template("page.html").render(
@@ -110,12 +109,20 @@ def render_page(document: Document, drawn: Mapping[str, str]) -> str:
         style=Markup((PAGE_FILES / "style.css").read_text(encoding="utf-8")),
         report=Markup(render_blocks(document, drawn)),
         charts=(charts := _charts(document)),
-        chart_library=Markup(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;") if charts["measures"] else ""),
+        chart_library=Markup(_chart_library() if charts["measures"] else ""),
         scripts=[
             Markup((PAGE_FILES / name).read_text(encoding="utf-8"))
             for name in ("figures.js", *(["charts.js"] if charts["measures"] else []))
         ],
     )  # fmt: skip
+
+
+@cache  # bundling takes more than a second
+def _chart_library() -> str:
+    import vl_convert
+
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return bundle
 
 
 def render_blocks(document: Document, drawn: Mapping[str, str]) -> str:

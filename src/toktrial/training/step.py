@@ -162,10 +162,10 @@ def _optimizer(model: GPT, config: TrainingConfig) -> torch.optim.AdamW:
 
 
 class _EagerAdamW(torch.optim.AdamW):
-    """torch's AdamW, that a compiled function must not call, as none does here.
+    """torch's AdamW, for steps outside of any compiled function, as all are here.
 
-    Optimizers of torch are wrapped so that they may be called there. The wrappers import the compiler at their first call, which
-    takes 2 s and 70 MB in each process that trains.
+    torch wraps its optimizers so that compiled functions may call them. The wrappers import the compiler at their first call,
+    which takes 2 s and 70 MB in each process that trains.
     """
 
     add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)
