@@ -29,6 +29,7 @@ from toktrial.report.result import plain
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.store import TokenStore
+from toktrial.training.config import flops_per_token
 from toktrial.trial import Trial
 from toktrial.trial_folder import TrialFolder
 
@@ -289,10 +290,21 @@ def test_a_corpus_too_small_for_the_vocabulary_goes_on_and_says_so(
 ) -> None:
     small = CorpusConfig(path="storybook", max_megabytes=0.02, validation_share=0.3)
     plan = replace(tiny_protocol, seeds=1, corpus=small, vocab_size=4000, training=replace(tiny_protocol.training, steps=2))
+    plan = replace(plan, tracks={"bpe": BPERecipe(), "btm": BTMRecipe(primitive_vocab_size=3900)})
     results = Trial(tmp_path / "small", plan).report()
-    assert "the corpus is too small for more" in capfd.readouterr().err
+    said = capfd.readouterr().err
     track = results.tracks["bpe"]
     assert track.entries < track.entries_requested == 4000
+    why = "; the corpus is too small for more. The trial goes on with these; "
+    for name, asked_for, then in (
+        ("bpe_baseline_tokenizer", "4,000", "the model's other rows stay unused"),
+        ("btm_primitive_tokenizer", "3,900", "others build on them"),
+    ):
+        assert f"{name}: {track.entries:,} entries of the {asked_for} asked for{why}{then}." in said
+    (note,) = [note for note in results.notes if note.startswith("bpe learned")]
+    surplus = flops_per_token(plan.model, 4000) / flops_per_token(plan.model, track.entries) - 1
+    assert f"a step costs {surplus:.1%} more FLOPs" in note and surplus > 0.2
+    assert f"`tracks.bpe.vocab_size = {track.entries}`" in note
     assert track.final.bits_per_byte is not None and np.isfinite(track.final.bits_per_byte)
     assert results.verdict.word == "undecided: bpe and btm have learned no more than counting pairs"
 

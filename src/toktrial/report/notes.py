@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from toktrial.report.result import TrialResult
 from toktrial.report.wording import FEW, count, decimal, general, joined, of_each, percent, plural, two_digits
+from toktrial.training.config import flops_per_token
 
 UNEQUAL_TEXT = 0.01  # from this relative difference on, a note says that the tracks read unequal amounts of text
 
@@ -134,9 +135,13 @@ def _on_the_entries(result: TrialResult) -> Iterator[str]:
             is_ready_made = result.design.tracks[name].recipe == "file"
             what = "has" if is_ready_made else "learned"
             why = "its file holds no more" if is_ready_made else "the corpus gave no more"
+            cost = flops_per_token(result.design.model, track.entries_requested)
+            surplus = cost / flops_per_token(result.design.model, track.entries) - 1
             yield (
                 f"{name} {what} {count(track.entries)} of the {count(track.entries_requested)} entries asked for: {why}. "
-                "Its model has the same size all the same, with the rows left over masked."
+                f"Its model has the same size all the same, with the rows left over masked, so a step costs {percent(surplus)} "
+                f"more FLOPs than one of its own size. `tracks.{name}.vocab_size = {track.entries}` and "
+                '`verdict.budget = "flops"` compare without this handicap.'
             )
 
 

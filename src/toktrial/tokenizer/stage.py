@@ -69,8 +69,17 @@ def prepare_tokenizers(
     """
     held_out = list(itertools.islice(held_out, HELD_OUT_DOCUMENTS))
     tracks = with_sizes(tracks, vocab_size)
-    stage = _Stage(documents, corpus_fingerprint, trial_folder, held_out, allow_code, bpe_trainer, train_ids)
     names, primitives = tokenizer_names(tracks), primitive_names(tracks)
+    stage = _Stage(
+        documents,
+        corpus_fingerprint,
+        trial_folder,
+        held_out,
+        allow_code,
+        bpe_trainer,
+        train_ids,
+        frozenset(primitives.values()),
+    )
     jobs: dict[str, BPEJob] = {}
     for track, recipe in tracks.items():
         if isinstance(recipe, BPERecipe):
@@ -117,6 +126,8 @@ class _Stage:
     allow_code: bool
     bpe_trainer: BPETrainer
     train_ids: dict[str, IdStream] | None
+    primitive_names: frozenset[str]
+    """Of the tokenizers whose entries others merge further."""
     _primitive_ids: dict[str, IdStream] = field(default_factory=dict)
 
     def folder(self, name: str) -> Path:
@@ -262,7 +273,8 @@ class _Stage:
         if tokenizer.vocab_size < requested:
             is_ready_made = isinstance(tokenizer, FileTokenizer | ForeignTokenizer)
             why = "" if is_ready_made else "; the corpus is too small for more"
+            then = "others build on them" if name in self.primitive_names else "the model's other rows stay unused"
             progress.print_line(
                 f"{name}: {tokenizer.vocab_size:,} entries of the {requested:,} asked for{why}. "
-                "The trial goes on with these; the model's other rows stay unused."
+                f"The trial goes on with these; {then}."
             )
