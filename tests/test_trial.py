@@ -305,6 +305,8 @@ def test_a_corpus_too_small_for_the_vocabulary_goes_on_and_says_so(
     surplus = flops_per_token(plan.model, 4000) / flops_per_token(plan.model, track.entries) - 1
     assert f"a step costs {surplus:.1%} more FLOPs" in note and surplus > 0.2
     assert f"`tracks.bpe.vocab_size = {track.entries}`" in note
+    builds_on = f"btm builds on {track.entries:,} of the 3,900 primitives asked for: the corpus gave no more."
+    assert any(note.startswith(builds_on) for note in results.notes)
     assert track.final.bits_per_byte is not None and np.isfinite(track.final.bits_per_byte)
     assert results.verdict.word == "undecided: bpe and btm have learned no more than counting pairs"
 

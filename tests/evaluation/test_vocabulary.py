@@ -83,6 +83,7 @@ def test_the_account_is_that_of_a_slow_recount(
 
     assert account["entries"] == len(entries) == 600
     assert account["entries_requested"] == 700
+    assert account["primitives"] == {"bpe": None, "btm": 400}[track]
     for split, documents in story_documents.items():
         tokens = sum(map(len, encoded[split]))
         assert account["tokens_per_document"][split] == pytest.approx(tokens / len(documents))

@@ -23,10 +23,11 @@ from toktrial.evaluation.words import (
     words_in,
 )
 from toktrial.tokenizer.base import Tokenizer
+from toktrial.tokenizer.bpe import OverBPETokenizer
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.tokens.store import END_ID, TokenSplit, TokenStore
 
-VOCABULARY_FORMAT = 2  # raised when the account says more, or something else: an older one is then made anew
+VOCABULARY_FORMAT = 3  # raised when the account says more, or something else: an older one is then made anew
 SHOWN_ENTRIES = 20
 SHOWN_OF_A_CLASS = 8
 FREQUENT_WORDS = 50
@@ -78,6 +79,7 @@ def describe_vocabulary(tokenizer: Tokenizer, store: TokenStore, text: MarkedTex
     return {
         "entries": len(entries),
         "entries_requested": requested,
+        "primitives": tokenizer.primitive.vocab_size if isinstance(tokenizer, OverBPETokenizer) else None,
         "tokens_per_document": {name: size["tokens"] / size["documents"] for name, size in sizes.items()},
         "bytes_per_token": {name: size["bytes"] / size["tokens"] for name, size in sizes.items()},
         "renyi_order": RENYI_ORDER,

@@ -195,10 +195,11 @@ class OnTheWay:
 class Vocabulary:
     """One track's entries, and how they cut the corpus.
 
-    Entries spanning words touch two or more. `words_per_entry`: number of words touched -> entries. `never_used`: some of the
-    entries that the training text does not use. `renyi_efficiency`: of the entries' frequencies, at `renyi_order`.
-    `marked_text`: the first training documents, which classify entries and count cuts of words. `classes`: by a key of
-    evaluation.entries.CLASSES. Where the tokenizer knows no merges, `entries_on_the_way` is None and `trees` are empty.
+    `primitives`: the entries of the BPE that it builds on. Entries spanning words touch two or more. `words_per_entry`: number
+    of words touched -> entries. `never_used`: some of the entries that the training text does not use. `renyi_efficiency`: of
+    the entries' frequencies, at `renyi_order`. `marked_text`: the first training documents, which classify entries and count
+    cuts of words. `classes`: by a key of evaluation.entries.CLASSES. Where the tokenizer knows no merges, `entries_on_the_way`
+    is None and `trees` are empty.
     """
 
     entries: int
@@ -206,6 +207,7 @@ class Vocabulary:
     longest: list[Entry]
     most_used: list[Entry]
     never_used: list[str]
+    primitives: int | None = None
     entries_never_used: int | None = None
     tokens_per_document: PerSplit = PerSplit()
     bytes_per_token: PerSplit = PerSplit()

@@ -19,11 +19,19 @@ from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
 class TrackRecipe:
     """How a track's tokenizer is made: by the recipe of that name, such as `bpe`, `btm` or `file`.
 
-    `vocab_size`: its entries; 0: as many as the protocol says.
+    `vocab_size`: its entries; 0: as many as the protocol says. `primitive_vocab_size` or, of SuperBPE, `transition`: those of
+    the BPE that it builds on; 0: it builds on none.
     """
 
     recipe: str = ""
     vocab_size: int = 0
+    primitive_vocab_size: int = 0
+    transition: int = 0
+
+    @property
+    def primitives(self) -> int:
+        """The entries that it asks for of the BPE that it builds on."""
+        return self.primitive_vocab_size or self.transition
 
 
 @dataclass(frozen=True)

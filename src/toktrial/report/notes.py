@@ -143,6 +143,12 @@ def _on_the_entries(result: TrialResult) -> Iterator[str]:
                 f"more FLOPs than one of its own size. `tracks.{name}.vocab_size = {track.entries}` and "
                 '`verdict.budget = "flops"` compare without this handicap.'
             )
+        asked_for, found = result.design.tracks[name].primitives, track.vocabulary.primitives if track.vocabulary else None
+        if found and found < asked_for:
+            yield (
+                f"{name} builds on {count(found)} of the {count(asked_for)} primitives asked for: the corpus gave no more. "
+                "The rest of its entries is made of these."
+            )
 
 
 def _on_the_rates(result: TrialResult) -> Iterator[str]:

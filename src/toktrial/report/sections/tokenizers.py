@@ -57,6 +57,8 @@ def tokenizer_table(result: TrialResult) -> blocks.Table:
     rows = [
         ["entries", *(count(track.entries) for track in tracks)],
         ["entries requested", *(count(track.entries_requested) for track in tracks)],
+        *([["of its entries, primitives", *(count(v.primitives) for v in vocabularies)]]
+          if any(v.primitives for v in vocabularies) else []),
         ["bytes per token, training text", *(decimal(track.bytes_per_token.train, 2) for track in tracks)],
         ["bytes per token, validation text", *(decimal(track.bytes_per_token.validation, 2) for track in tracks)],
         ["tokens per validation document", *(decimal(v.tokens_per_document.validation, 1) for v in vocabularies)],
