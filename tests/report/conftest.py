@@ -37,6 +37,7 @@ class SimulatedTrack:
     shared_device_seeds: frozenset[int] = field(default_factory=frozenset)
     decay_steps: float = 60.0
     control_bits_per_byte: Sequence[float] = ()
+    training_loss_share: float = 0.98  # of the validation loss
     bigram_floor: float = 2.5  # bits per byte: above every final value, so that all have learned
 
 
@@ -217,10 +218,10 @@ def _evaluation(track: SimulatedTrack, step: int, bits_per_byte: float) -> dict[
     loss = bits_per_byte * float(np.log(2)) * track.bytes_per_token
     tokens = step * TOKENS_PER_STEP
     return {
-        "step": step, "training_loss": loss * 0.98, "validation_loss": loss, "bits_per_byte": bits_per_byte,
-        "learning_rate": 3e-3, "timestamp": 1.76e9 + step, "training_seconds": step * track.seconds_per_step,
-        "evaluation_seconds": step * 0.01, "tokens": tokens, "bytes_seen": round(tokens * track.bytes_per_token),
-        "flops": tokens * 6.5e6,
+        "step": step, "training_loss": loss * track.training_loss_share, "validation_loss": loss,
+        "bits_per_byte": bits_per_byte, "learning_rate": 3e-3, "timestamp": 1.76e9 + step,
+        "training_seconds": step * track.seconds_per_step, "evaluation_seconds": step * 0.01, "tokens": tokens,
+        "bytes_seen": round(tokens * track.bytes_per_token), "flops": tokens * 6.5e6,
     }  # fmt: skip
 
 

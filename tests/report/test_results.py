@@ -164,6 +164,31 @@ def test_notes_say_what_a_reader_must_know(write_trial: Any) -> None:
     assert "btm shared its device with other work in seed 2" in notes
 
 
+@pytest.mark.parametrize(
+    ("repeats", "of_repeats", "of_other", "said"),
+    [
+        pytest.param("btm", 0.9, 0.98, "than that of bpe: btm 8.9%.", id="it read the text again"),
+        pytest.param("btm", 0.96, 0.98, "", id="hardly more than the other"),
+        pytest.param("btm", 0.98, 0.9, "", id="the other learned more, but of text that it met once"),
+        pytest.param("btm", 0.9, 0.9, "", id="both alike, as where validation documents are harder"),
+        pytest.param("bpe", 0.9, 0.98, "than that of btm: bpe 8.9%.", id="the baseline read the text again"),
+    ],
+)
+def test_text_learned_by_heart_is_pointed_out(
+    write_trial: Any, repeats: str, of_repeats: float, of_other: float, said: str
+) -> None:
+    def track(name: str) -> dict[str, Any]:
+        longer = {"bytes_per_token": 8.0, "training_loss_share": of_repeats}
+        return {"final_bits_per_byte": [1.5, 1.51]} | (longer if name == repeats else {"training_loss_share": of_other})
+
+    results = gather(read_trial(write_trial({name: track(name) for name in ("bpe", "btm")}, seeds=2)))
+    assert {name: found.epochs > 1 for name, found in results.tracks.items()} == {
+        name: name == repeats for name in results.tracks
+    }
+    notes = [note for note in results.notes if "by heart" in note]
+    assert len(notes) == bool(said) and all(said in note for note in notes)
+
+
 def test_equal_differences_are_pointed_out(write_trial: Any) -> None:
     tracks = {"bpe": {"final_bits_per_byte": [1.5, 1.6]}, "btm": {"final_bits_per_byte": [1.7, 1.8]}}
     notes = gather(read_trial(write_trial(tracks, seeds=2))).notes

@@ -6,10 +6,15 @@ Result -> notes: every note is drawn from the result, and says what was found an
 from collections.abc import Iterator
 
 from toktrial.report.result import TrialResult
+from toktrial.report.tracks import MeanCurve
 from toktrial.report.wording import FEW, count, decimal, general, joined, of_each, percent, plural, two_digits
 from toktrial.training.config import flops_per_token
 
 UNEQUAL_TEXT = 0.01  # from this relative difference on, a note says that the tracks read unequal amounts of text
+# From here on a note speaks of memory. Where BPE read 10 MB of TinyStories 5 times and longer tokens 6 to 8 times, validation
+# loss over training loss ended 1 to 4% higher than BPE's with 4,096 entries, and 8 to 11% with 16,384.
+UNEQUAL_MEMORY = 0.03
+LAST_EVALUATIONS = 5  # their mean stands for the end of a curve
 
 
 def notes(result: TrialResult, seeds_left_out: dict[str, list[int]]) -> list[str]:
@@ -18,6 +23,7 @@ def notes(result: TrialResult, seeds_left_out: dict[str, list[int]]) -> list[str
         *_on_the_corpus(result),
         *_on_the_seeds(result, seeds_left_out),
         *_on_the_text_read(result),
+        *_on_memory(result),
         *_on_the_shapes(result),
         *_on_the_sizes(result),
         *_on_the_entries(result),
@@ -95,6 +101,30 @@ def _on_the_text_read(result: TrialResult) -> Iterator[str]:
             f"The training text was read more than once: {parts}. Text read again teaches less than new text, and "
             "the track whose tokens cover more text reads it again sooner."
         )
+
+
+def _on_memory(result: TrialResult) -> Iterator[str]:
+    ratios = {curve.track: _validation_over_training(curve) for curve in result.mean_curves.all_runs if not curve.control}
+    known = {name: ratio for name, ratio in ratios.items() if ratio is not None}
+    if not known:
+        return
+    least = min(known, key=known.__getitem__)
+    further = {name: ratio / known[least] - 1 for name, ratio in known.items()}
+    more = {name: share for name, share in further.items() if share > UNEQUAL_MEMORY and result.tracks[name].epochs > 1}
+    if more:
+        yield (
+            f"Validation loss over training loss ended higher than that of {least}: {of_each(more, percent)}. So more of the "
+            "repeated text was learned by heart there. With more text, the verdict may be another."
+        )
+
+
+def _validation_over_training(curve: MeanCurve) -> float | None:
+    """Returns the ratio of the two losses at the end of a curve; None where it has too few evaluations to tell."""
+    pairs = zip(curve.columns["validation_loss"], curve.columns["training_loss"], strict=True)
+    last = [(validation, training) for validation, training in pairs if validation and training][-LAST_EVALUATIONS:]
+    if len(last) < LAST_EVALUATIONS:
+        return None
+    return sum(validation for validation, _ in last) / sum(training for _, training in last)
 
 
 def _on_the_shapes(result: TrialResult) -> Iterator[str]:
