@@ -87,7 +87,8 @@ class TrainingStep:
         """Compiles in every process, or in none if one of them cannot, and says why. Returns whether it compiled."""
         from torch._inductor.utils import fresh_inductor_cache
 
-        torch.use_deterministic_algorithms(torch.are_deterministic_algorithms_enabled())  # tells the compiler
+        # What `determinism` chose is so far unknown to the compiler, which this tells.
+        torch.use_deterministic_algorithms(torch.are_deterministic_algorithms_enabled())
         torch.compiler.reset()  # what another run of this process compiled must not count towards this one's limits
         eager = self._parallel
         # Kernels are made for a number of threads. An older torch, unless told, may take those for another from its cache.
