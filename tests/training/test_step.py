@@ -40,14 +40,30 @@ def test_a_compiled_step_trains_as_an_eager_one() -> None:
             start_up = training.start(ids_of(0), compiled)
             assert start_up.is_compiled == compiled
             assert (start_up.compile_seconds > 0) == compiled
-            if compiled:  # an older torch has no such setting
-                assert getattr(torch._inductor.config, "deterministic", True)
             losses.append(losses_of(training))
             weights.append(model.state_dict())
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     assert losses[0][0] == pytest.approx(torch.log(torch.tensor(66.0)).item(), abs=0.1)
     for name, weight in weights[0].items():
         assert torch.allclose(weight, weights[1][name], atol=1e-4), name
+
+
+def test_the_compiler_is_told_of_determinism(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch._inductor import config
+
+    if not hasattr(config, "deterministic"):
+        pytest.skip("an older torch's compiler has no such setting")
+    monkeypatch.setattr(config, "deterministic", False)
+    told = []
+
+    def not_compiled(loss: torch.nn.Module, **options: object) -> torch.nn.Module:
+        told.append(config.deterministic)
+        return loss
+
+    monkeypatch.setattr(torch, "compile", not_compiled)
+    with determinism("on", CPU):
+        made()[1].start(ids_of(0), compiled=True)
+    assert told == [True]
 
 
 def test_starting_up_leaves_no_trace() -> None:
