@@ -56,7 +56,7 @@ def test_the_compiler_is_told_of_determinism(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(config, "deterministic", False)
     told = []
 
-    def not_compiled(loss: torch.nn.Module, **options: object) -> torch.nn.Module:
+    def not_compiled(loss: torch.nn.Module, **_: object) -> torch.nn.Module:
         told.append(config.deterministic)
         return loss
 
