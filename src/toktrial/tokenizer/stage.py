@@ -151,7 +151,7 @@ class _Stage:
     def _make_bpe(self, job: BPEJob, larger: str | None) -> BPETokenizer:
         if larger is not None:
             return self._load_bpe(larger).cut(job.vocab_size)
-        with progress.progress("training BPE", self.documents.bytes, "B") as shown:
+        with progress.progress(f"training BPE of {job.vocab_size:,} entries", self.documents.bytes, "B") as shown:
             return BPETokenizer.train(self.documents, job.vocab_size, job.min_frequency, shown, self.bpe_trainer)
 
     def _load_bpe(self, name: str) -> BPETokenizer:
@@ -199,7 +199,7 @@ class _Stage:
         check_code({track: recipe}, self.allow_code, self.trial_folder / "protocol.toml")
         started = time.monotonic()
         primitive = self._load_bpe(primitive_name)
-        learned = self._learn_merges(primitive, primitive_name, recipe.btm, checkpoint)
+        learned = self._learn_merges(track, primitive, primitive_name, recipe.btm, checkpoint)
         dropout = Dropout(recipe.btm.dropout, recipe.btm.dropout_seed) if recipe.btm.dropout else None
         if self.train_ids is not None and not dropout and not learned.pruned.size:
             self.train_ids[fingerprint] = spool([learned.ids], learned.ids.dtype, self.trial_folder), learned.offsets
@@ -210,12 +210,12 @@ class _Stage:
         return fingerprint
 
     def _learn_merges(
-        self, primitive: BPETokenizer, primitive_name: str, recipe: BTMRecipe, checkpoint: MergeCheckpoint
+        self, track: str, primitive: BPETokenizer, primitive_name: str, recipe: BTMRecipe, checkpoint: MergeCheckpoint
     ) -> LearnedMerges:
         """Learns the merges with progress, and says how many pairs were passed over."""
         ids, offsets = self._ids_of_primitive(primitive_name)
         first = primitive.vocab_size
-        with progress.progress("merging tokens", recipe.vocab_size - first, "merge") as shown:
+        with progress.progress(f"merging tokens for {track}", recipe.vocab_size - first, "merge") as shown:
             learned = learn_merges_of_stream(
                 ids,
                 offsets,

@@ -125,9 +125,9 @@ def write_tokens(
 ) -> str:
     """Encodes the documents of every split into `folder`, unless that is done. Returns the stage's fingerprint.
 
-    `name` is what the tokenizer is called; `train_ids`: the ids of the training documents, where they are known already.
-    `map_in_order` works as `map` does, and may have batches encoded elsewhere. Asserts for every document that its entries'
-    bytes add up to its length.
+    `folder` has the track's name, which progress shows; `name` is what the tokenizer is called; `train_ids`: the ids of the
+    training documents, where they are known already. `map_in_order` works as `map` does, and may have
+    batches encoded elsewhere. Asserts for every document that its entries' bytes add up to its length.
     """
     fingerprint = tokens_fingerprint(tokenizer_fingerprint)
     if artifact.is_finished(folder, fingerprint):
@@ -139,7 +139,7 @@ def write_tokens(
     with artifact.publish(folder, fingerprint, manifest) as partial:
         entry_bytes.tofile(partial / "entry_bytes.bin")
         for split, documents in splits.items():
-            title = f"encoding {tokenizer.recipe} {FILE_PREFIX[split]}"
+            title = f"encoding {split} documents for {folder.name}"
             with progress.progress(title, documents.bytes, "B") as shown:
                 pieces: Iterable[Piece]
                 if split == "train" and train_ids is not None:
