@@ -78,6 +78,7 @@ toktrial: does another tokenizer make a language model learn faster?
 It trains the same small GPT on the same documents tokenized two ways, and says with error bars which learned faster.
 
   toktrial run demo           a whole trial on built-in stories, a few minutes on two CPU cores
+  toktrial run study          15 tokenizers of 4,096 entries, 1.3 million parameters, 100 MB of TinyStories
   toktrial run laptop         8,192 entries, 15 million parameters, 200 MB of TinyStories
   toktrial run tinystories    the research plan: 16,384 entries, 40 million parameters, 50,000 steps
   toktrial run demo --corpus.path my_texts.txt        the same on your own text
