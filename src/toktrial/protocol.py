@@ -6,7 +6,7 @@ Every stage reads its own part of it. `trial.py` keeps it in the trial's folder 
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from toktrial.tokenizer.config import (
     SuperBPERecipe,
     with_sizes,
 )
-from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig, flops_per_step, matched_shape
+from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig, track_shape
 
 FEWEST_SEEDS_OF_A_LOOK = 2  # a single difference has no interval
 LONGEST_NAME = 200  # bytes; file systems allow 255, and names of tokenizers and partial folders add to a track's
@@ -130,14 +130,9 @@ class Protocol:
         token_ratio: bytes of text that the track's tokens hold on average, over those of the baseline's tokens. It matters only
         where `training.match` is bytes.
         """
-        model, training = self.model, self.training
-        if training.match == "bytes" and track != self.baseline:
-            model, training = matched_shape(model, training, token_ratio)
-        if self.verdict.budget == "flops":
-            flops = self.training.steps * flops_per_step(self.model, self.training, self.sized_tracks[self.baseline].vocab_size)
-            steps = round(flops / flops_per_step(model, training, self.sized_tracks[track].vocab_size))
-            training = replace(training, steps=max(1, steps))
-        return model, training
+        rows, ratio = self.sized_tracks[track].vocab_size, None if track == self.baseline else token_ratio
+        baseline_rows = self.sized_tracks[self.baseline].vocab_size if self.verdict.budget == "flops" else 0
+        return track_shape(self.model, self.training, ratio, rows, baseline_rows)
 
     @property
     def seed_numbers(self) -> range:

@@ -146,7 +146,7 @@ def write_trial_folder(folder: Path, tracks: dict[str, SimulatedTrack], protocol
     random = np.random.default_rng(7)
     document_bytes = random.integers(300, 900, DOCUMENTS).astype("<u4")
     folder.mkdir(parents=True)
-    save(protocol, folder / "protocol.toml")
+    save(replace(protocol, training=replace(protocol.training, steps=STEPS)), folder / "protocol.toml")
     _write(folder / "corpus/manifest.json", _corpus_manifest(document_bytes))
     for name, track in tracks.items():
         tokenizer = TOKENIZERS.get(name, f"{name}_tokenizer")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from toktrial.errors import TrialError
+from toktrial.report.accounts import CountModel
 from toktrial.report.comparisons import gate
 from toktrial.report.curves import Curve, steps_to_reach
 from toktrial.report.evaluated import EqualBytes, FinalMeasures, judged_bits_per_byte
@@ -67,6 +68,23 @@ def test_the_page_says_by_how_much_and_what_to_do(write_trial: Any) -> None:
         assert "Undecided: btm has learned no more than counting pairs." in text
         assert "worst run is at 1.4120 bits per byte, above the 1.3900 that counting reaches with the same ids" in text
         assert "training.steps" in text
+
+
+def test_steps_are_those_to_the_floor_of_the_curves_documents_and_more_than_were_taken(write_trial: Any) -> None:
+    """A curve may already lie below the floor of all documents, where its own documents are the easier ones."""
+    btm = {"final_bits_per_byte": [1.4, 1.4, 1.4], "bigram_floor": 1.4, "decay_steps": 200.0}
+    inputs = read_trial(write_trial({"bpe": BEHIND, "btm": btm}))
+    for run in inputs.runs["btm"]:
+        run.curve.columns["bits_per_byte"] -= 0.5  # as if the curve's documents were far easier, for the model and for counting
+
+    def needed(curve_floor: float) -> int | None:
+        floors = {**inputs.floors, "btm": replace(inputs.floors["btm"], bigram=CountModel(1.4, curve_floor))}
+        return gate(replace(inputs, floors=floors))["btm"].steps_needed
+
+    to_floor = needed(0.85)
+    assert to_floor is not None and to_floor > 300
+    assert to_floor == steps_to_reach(inputs.runs["btm"][0].curve, 0.85)
+    assert needed(1.4) == 301, "the curve is below that floor already, and still more steps are needed"
 
 
 def test_steps_are_told_by_the_slope_of_the_last_half() -> None:

@@ -12,6 +12,7 @@ from scipy import stats
 
 from toktrial import commands
 from toktrial.errors import TrialError
+from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.noise import (
     correlation,
@@ -23,7 +24,7 @@ from toktrial.report.noise import (
     spread_interval,
     two_groups,
 )
-from toktrial.report.sequential import shared_confidence
+from toktrial.report.sequential import look_levels, shared_confidence
 
 THREE_TRACKS = {
     "bpe": {"final_bits_per_byte": [1.50, 1.51, 1.49]},
@@ -144,10 +145,27 @@ def test_few_or_equal_values_are_no_groups() -> None:
 
 
 def test_two_kinds_of_runs_mislead_few_seeds_most() -> None:
-    rates = [false_verdict_rate(seeds, 0.95) for seeds in (3, 4, 5, 6)]
+    rates = [false_verdict_rate((*[0.0] * (seeds - 2), 0.05)) for seeds in (3, 4, 5, 6)]
     assert rates == sorted(rates, reverse=True)
     assert rates[0] == pytest.approx(0.33, abs=0.02)  # (1 / 3)^3 + (2 / 3)^3: all of three runs are of one kind
     assert rates[2] == pytest.approx(0.14, abs=0.02)
+
+
+def test_looks_mislead_by_all_that_they_find_on_the_way() -> None:
+    """Each of them at its own level, so that few strict looks mislead less than one at 95%, and many more."""
+    levels = look_levels(3, 8, 0.95)
+    rates = [false_verdict_rate((0.0, *levels[:looks])) for looks in (1, 3, 6)]
+    assert rates == sorted(rates)
+    assert rates == pytest.approx([0.08, 0.24, 0.25], abs=0.02)
+    assert rates[0] < false_verdict_rate((0.0, 0.05)) and rates[2] > false_verdict_rate((*[0.0] * 6, 0.05))
+
+
+def test_a_sequential_trial_is_told_the_rate_of_its_own_looks(write_trial: Any) -> None:
+    tracks = {"bpe": {"final_bits_per_byte": [1.5, 1.51, 1.49]}, "btm": {"final_bits_per_byte": [1.4, 1.42, 1.44]}}
+    inputs = read_trial(write_trial(tracks))
+    looks = gather(replace(inputs, design=replace(inputs.design, most_seeds=8)))
+    assert looks.noise.false_verdict_rate == false_verdict_rate((0.0, look_levels(3, 8, 0.95)[0]))
+    assert gather(inputs).noise.false_verdict_rate == false_verdict_rate((0.0, 1 - 0.95))
 
 
 def test_correlation_is_pearsons_or_nothing() -> None:

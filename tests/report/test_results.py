@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import tomllib
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from toktrial.report.gather import gather
 from toktrial.report.inputs import read_trial
 from toktrial.report.outcome import criterion, outcome
 from toktrial.report.result import VERSION, plain, schema, typed
+from toktrial.report.verdict import NO_DIFFERENCE
 
 from .conftest import BPE, BTM, protocol_with
 
@@ -79,6 +81,21 @@ def design(seeds: int, **verdict: Any) -> Design:
     return design_of(to_dict(replace(plan, verdict=VerdictConfig(**verdict))))
 
 
+def test_a_headline_keeps_names_apart_that_end_alike() -> None:
+    others = [comparison("bpe", "my-bpe learned faster", 3), comparison("btm", NO_DIFFERENCE, 3)]
+    others = [replace(each, baseline="my-bpe") for each in others]
+    assert outcome(others, 3) == "my-bpe learned faster than bpe; btm shows no measurable difference from my-bpe."
+    assert outcome([comparison("superbpe", "superbpe learned faster", 3), comparison("b", "bpe learned faster", 3)], 3) == (
+        "superbpe learned faster than bpe; bpe learned faster than b."
+    )
+
+
+def test_one_of_many_tracks_is_counted_in_the_singular() -> None:
+    several = [comparison(name, "bpe learned faster", 3) for name in ("a", "b")]
+    said = outcome([*several, comparison("c", NO_DIFFERENCE, 3), comparison("d", "undecided: one seed", 3)], 3)
+    assert said.endswith("1 shows no measurable difference; 1 is undecided.")
+
+
 @pytest.mark.parametrize(
     ("comparisons", "said"),
     [
@@ -117,6 +134,13 @@ def test_a_criterion_of_several_tracks_says_how_it_is_corrected() -> None:
         "byte minus bpe's, after equal bytes of text, finds it below 0 at 97.5% confidence, after Holm's correction for 2 "
         "comparisons. Nothing is decided where a run ends above its own unigram floor, which counting alone reaches."
     )
+
+
+def test_a_criterion_of_looks_says_what_all_of_them_share() -> None:
+    said = criterion("bpe", ["btm", "words"], replace(design(3, confidence=0.95), most_seeds=8))
+    assert "over 3 to 8 seeds, with a look after each, of its" in said
+    assert "at 95% confidence, which all looks of the 2 comparisons share (Bonferroni). " in said
+    assert "Holm" not in said
 
 
 def test_a_criterion_of_one_seed_cannot_be_met() -> None:
@@ -306,6 +330,38 @@ def test_an_unfinished_run_is_left_out(write_trial: Any) -> None:
     (trial / "runs/btm/seed-2/final.json").unlink()
     results = gather(read_trial(trial))
     assert results.comparisons[0].paired_seeds == [1, 3]
+
+
+def test_a_run_of_fewer_steps_than_the_protocol_asks_for_by_now_is_left_out(write_trial: Any) -> None:
+    """As where a trial was given more steps and its runs were not all evaluated again."""
+    folder = write_trial()
+    set_step(folder / "runs/bpe/seed-2/final.json", 280)
+    results = gather(read_trial(folder))
+    assert results.tracks["bpe"].seeds_finished == [1, 3]
+    assert results.comparisons[0].paired_seeds == [1, 3]
+    assert any("only 2 of 3 runs of bpe finished" in note for note in results.notes)
+    for path in folder.glob("runs/btm/*/final.json"):
+        set_step(path, 299)
+    with pytest.raises(TrialError, match="track btm has no finished run"):
+        read_trial(folder)
+
+
+def test_a_track_of_fewer_entries_is_finished_after_the_steps_of_its_own_flops(write_trial: Any) -> None:
+    folder = write_trial()
+    text = (folder / "protocol.toml").read_text().replace('budget = "steps"', 'budget = "flops"')
+    smaller = text.replace('[tracks.btm]\nrecipe = "btm"\nvocab_size = 0', '[tracks.btm]\nrecipe = "btm"\nvocab_size = 1024')
+    (folder / "protocol.toml").write_text(smaller)
+    steps = design_of(tomllib.loads(smaller)).wanted_steps("btm", None)
+    assert steps > 300
+    with pytest.raises(TrialError, match="track btm has no finished run"):
+        read_trial(folder)
+    for path in folder.glob("runs/btm/*/final.json"):
+        set_step(path, steps)
+    assert gather(read_trial(folder)).tracks["btm"].seeds_finished == [1, 2, 3]
+
+
+def set_step(final: Path, step: int) -> None:
+    write_json(final, json.loads(final.read_text()) | {"step": step})
 
 
 def test_a_track_without_a_finished_run_says_what_to_run(write_trial: Any) -> None:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from toktrial.report.accounts import CountModel
 from toktrial.report.axes import COMPARED_AXES
 from toktrial.report.curves import MEASURE, CurveQuestions, Needed, Pair, curve_questions, needed, steps_to_reach
 from toktrial.report.evaluated import EvaluatedRun, RunPairs, TrialInputs, by_side
@@ -181,10 +182,18 @@ def gate(inputs: TrialInputs) -> dict[str, Learned]:
         if not floors:
             found[track] = Learned(None, highest, None, None)
             continue
-        floor: float = getattr(floors, inputs.design.verdict.floor).bits_per_byte
-        has_learned = highest < floor
-        found[track] = Learned(floor, highest, has_learned, None if has_learned else steps_to_reach(worst.curve, floor))
+        counted: CountModel = getattr(floors, inputs.design.verdict.floor)
+        has_learned = highest < counted.bits_per_byte
+        found[track] = Learned(
+            counted.bits_per_byte, highest, has_learned, None if has_learned else _steps_needed(worst, counted)
+        )
     return found
+
+
+def _steps_needed(run: EvaluatedRun, counted: CountModel) -> int | None:
+    """Returns the steps by which a run's curve would reach its floor, both on the curve's documents; more than it has taken."""
+    steps = steps_to_reach(run.curve, counted.curve_bits_per_byte)
+    return None if steps is None else max(steps, run.final.step + 1)
 
 
 def gather_tuning(inputs: TrialInputs, comparisons: Sequence[Comparison]) -> Tuning | None:

@@ -12,7 +12,7 @@ import msgspec
 from toktrial.corpus.config import CorpusConfig
 from toktrial.evaluation.config import EvaluationConfig
 from toktrial.report.config import VerdictConfig
-from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig
+from toktrial.training.config import ModelConfig, TrainingConfig, TuningConfig, track_shape
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,23 @@ class Design:
     def has_equal_steps(self) -> bool:
         """Whether all tracks take as many steps, of equal FLOPs, so that equal steps are equal FLOPs."""
         return self.has_equal_sizes and self.training.match == "tokens" and not self.training.epochs
+
+    def wanted_steps(self, track: str, token_ratio: float | None) -> int:
+        """Returns the steps that a track's runs take; 0 where passes over the text decide, of which a trial never takes more.
+
+        token_ratio: see `track_shape`.
+        """
+        if self.training.epochs:
+            return 0
+        baseline_rows = self.vocab_size_of(next(iter(self.tracks))) if self.verdict.budget == "flops" else 0
+        return track_shape(self.model, self.training, token_ratio, self.vocab_size_of(track), baseline_rows)[1].steps
+
+    @property
+    def deciding_axis(self) -> str:
+        """The axis of a run's curve along which the verdict compares the tracks: `step`, `bytes_seen` or `flops`."""
+        if self.verdict.budget == "bytes" or self.training.epochs:
+            return "bytes_seen"
+        return "flops" if self.verdict.budget == "flops" and not self.has_equal_steps else "step"
 
     @property
     def last_seed(self) -> int:

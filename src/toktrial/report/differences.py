@@ -5,11 +5,12 @@ and a reader must see the others.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from toktrial.report.axes import COMPARED_AXES
+from toktrial.report.comparisons import Comparison
 from toktrial.report.curves import MEASURE, Pair, common_steps, comparable, zeros_after
 from toktrial.report.design import Design
 from toktrial.report.evaluated import RunPairs, TrialInputs, by_side, judged_bits_per_byte
@@ -56,7 +57,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class SignChange:
-    """The steps after the warm-up at which the mean difference took the sign of its end, for the first and the last time."""
+    """Where, after the warm-up, the mean difference took the sign of its end, for the first and the last time."""
 
     first: float
     last: float
@@ -64,7 +65,7 @@ class SignChange:
 
 @dataclass(frozen=True)
 class Movement:
-    """How far the mean difference `moved` in the last quarter of the training, in bits per byte.
+    """How far the mean difference `moved` in the last quarter of the way, in bits per byte.
 
     `half_width`: of its interval at the end. `moves_still`: whether it moved by more than that.
     """
@@ -78,32 +79,37 @@ class Movement:
 class Differences:
     """One other track's difference from the baseline along the training.
 
-    `curves`: by axis; None along seconds where every pair has a run that shared its device.
+    `curves`: by axis; None along seconds where every pair has a run that shared its device. `along`: the axis on which the
+    verdict compares, on which `sign_change` and `movement` are told up to there.
     """
 
     curves: dict[str, DifferenceCurve | None]
     budgets: list[Budget]
     sign_change: SignChange | None
     movement: Movement | None
+    along: str = "step"
 
 
-def gather_differences(inputs: TrialInputs) -> dict[str, Differences]:
+def gather_differences(inputs: TrialInputs, comparisons: Sequence[Comparison]) -> dict[str, Differences]:
     """Returns, for each other track, its curves along every axis, its budgets, and what still moves.
 
-    Intervals are pointwise and have the confidence of the verdict's, corrected for the number of tracks.
+    Intervals are pointwise and have the confidence of the verdict's, corrected for the number of tracks; at the budget that
+    decides, it is the verdict's own interval.
     """
     confidence = shared_confidence(inputs.design.verdict.confidence, len(inputs.others))
+    along, warmup_steps = inputs.design.deciding_axis, inputs.design.training.warmup_steps
     found = {}
-    for track in inputs.others:
-        runs = inputs.pairs_of(track)
+    for comparison in comparisons:
+        track, runs = comparison.track, inputs.pairs_of(comparison.track)
         pairs: list[Pair] = [(baseline.curve, other.curve) for baseline, other in runs]
         curves = {axis: difference_curve(pairs, axis, confidence) for axis in COMPARED_AXES}
-        steps = curves["step"]
+        decisive = curves[along]
         found[track] = Differences(
             curves=curves,
-            budgets=_budgets(runs, pairs, confidence, inputs.design),
-            sign_change=sign_change(steps, inputs.design.training.warmup_steps) if steps else None,
-            movement=movement(steps) if steps else None,
+            budgets=[_as_decided(each, comparison) for each in _budgets(runs, pairs, confidence, inputs.design)],
+            sign_change=sign_change(decisive, _warmup_end(pairs, along, warmup_steps)) if decisive else None,
+            movement=movement(decisive) if decisive else None,
+            along=along,
         )
     return found
 
@@ -128,34 +134,54 @@ def difference_curve(pairs: Sequence[Pair], axis: str, confidence: float) -> Dif
     )
 
 
-def sign_change(curve: DifferenceCurve, warmup_steps: int) -> SignChange | None:
-    """Returns at which steps after the warm-up the mean difference took the sign of its end, for the first and the last time.
+def sign_change(curve: DifferenceCurve, warmup_end: float) -> SignChange | None:
+    """Returns where after the warm-up the mean difference took the sign of its end, for the first and the last time.
 
-    None where it had that sign at every evaluation after the warm-up. `first` and `last` differ where noise, or more than that,
-    took it back over 0 in between.
+    `warmup_end`: on the curve's axis. None where the difference had that sign everywhere after it. `first` and `last` differ
+    where noise, or more than that, took it back over 0 in between.
     """
-    steps, means = np.array(curve.at, dtype=float), np.array(curve.mean, dtype=float)
-    after = steps > warmup_steps
-    steps, is_opposite, means = steps[after], (means * means[-1] < 0)[after], means[after]
-    crossings = zeros_after(steps, means, np.flatnonzero(is_opposite[:-1] & ~is_opposite[1:]))
+    places, means = np.array(curve.at, dtype=float), np.array(curve.mean, dtype=float)
+    after = places > warmup_end
+    places, is_opposite, means = places[after], (means * means[-1] < 0)[after], means[after]
+    crossings = zeros_after(places, means, np.flatnonzero(is_opposite[:-1] & ~is_opposite[1:]))
     return SignChange(first=crossings[0], last=crossings[-1]) if crossings else None
 
 
 def movement(curve: DifferenceCurve) -> Movement | None:
-    """Returns how far the mean difference moved in the last quarter of the training, and whether it still moves.
+    """Returns how far the mean difference moved in the last quarter of a curve's axis, and whether it still moves.
 
     It does where it moved by more than half the width of its interval at the end; without an interval nobody knows. Evaluations
     without a number are left out; None where there is no other.
     """
-    steps, means = np.array(curve.at, dtype=float), np.array(curve.mean, dtype=float)
+    places, means = np.array(curve.at, dtype=float), np.array(curve.mean, dtype=float)
     known = np.isfinite(means)
     if not known.any():
         return None
-    steps, means = steps[known], means[known]
-    moved = float(means[-1] - np.interp((1 - LAST_SHARE) * steps[-1], steps, means))
+    places, means = places[known], means[known]
+    moved = float(means[-1] - np.interp((1 - LAST_SHARE) * places[-1], places, means))
     low, high = curve.low[-1], curve.high[-1]
     half_width = None if low is None or high is None else (high - low) / 2
     return Movement(moved, half_width, moves_still=half_width is not None and abs(moved) > half_width)
+
+
+def _warmup_end(pairs: Sequence[Pair], axis: str, warmup_steps: int) -> float:
+    """Returns where on an axis the warm-up of the last run ends."""
+    columns = [curve.columns for pair in pairs for curve in pair]
+    return max(float(np.interp(warmup_steps, of["step"], of[axis])) for of in columns)
+
+
+def _as_decided(budget: Budget, comparison: Comparison) -> Budget:
+    """Returns the budget that decides with the verdict's own numbers: a look of a sequential design has fewer pairs, maybe."""
+    if not budget.decides:
+        return budget
+    return replace(
+        budget,
+        difference=comparison.difference,
+        relative_difference=comparison.relative_difference,
+        low=comparison.low,
+        high=comparison.high,
+        seeds=len(comparison.paired_seeds),
+    )
 
 
 def _places(pairs: Sequence[Pair], axis: str) -> Floats:

@@ -24,7 +24,8 @@ def gather(inputs: TrialInputs, target: float | None = None) -> TrialResult:
 
     `target`: bits per byte; where it is given, the result says what each track needs to reach it.
     """
-    comparisons, differences = gather_comparisons(inputs), gather_differences(inputs)
+    comparisons = gather_comparisons(inputs)
+    differences = gather_differences(inputs, comparisons)
     result = TrialResult(
         trial=inputs.design.name,
         baseline=inputs.baseline,

@@ -78,15 +78,15 @@ def read_trial(trial_folder: Path) -> TrialInputs:
     protocol, design = _read_protocol(trial_folder / "protocol.toml")
     baseline, last = next(iter(design.tracks)), design.last_seed
     other_rate = trial_folder / OTHER_RATE_FOLDER
+    tokens = {track: _read(trial_folder / "tokens" / track / MANIFEST, TokensManifest) for track in design.tracks}
+    steps = _wanted_steps(design, tokens)
     folders = {track: trial_folder / "runs" / track for track in design.tracks}
-    finished = {track: _finished_seeds(folder) for track, folder in folders.items()}
+    finished = {track: _finished_seeds(folder, steps[track]) for track, folder in folders.items()}
     wanted = {track: [seed for seed in seeds if 1 <= seed <= last] for track, seeds in finished.items()}
     control = [seed for seed in finished[baseline] if design.control and last < seed <= last + design.seeds]
     _check_seeds(trial_folder, wanted)
     document_bytes = np.fromfile(check_file(_existing(trial_folder / "tokens" / baseline / "val_bytes.bin")), dtype="<u4")
     corpus = _read(trial_folder / "corpus" / MANIFEST, Corpus)
-    tokens = {track: _read(trial_folder / "tokens" / track / MANIFEST, TokensManifest) for track in design.tracks}
-
     calibrations = read_calibrations(trial_folder)
 
     def runs_in(folder: Path, seeds: list[int]) -> list[EvaluatedRun]:
@@ -112,7 +112,7 @@ def read_trial(trial_folder: Path) -> TrialInputs:
         runs_at_other_rate={
             track: runs_in(other_rate / track, seeds)
             for track, seeds in wanted.items()
-            if set(seeds) <= set(_finished_seeds(other_rate / track))
+            if set(seeds) <= set(_finished_seeds(other_rate / track, steps[track]))
         },
         vocabulary=_read(trial_folder / VOCABULARY_FILE, VocabularyAccount),
         sample_measures=_read_if_there(trial_folder / SAMPLE_MEASURES_FILE, list[dict[str, Any]]) or [],
@@ -166,10 +166,30 @@ def _read_protocol(path: Path) -> tuple[dict[str, Any], Design]:
         raise TrialError(f"{path} is not a protocol ({error}): restore it, or start the trial anew") from None
 
 
-def _finished_seeds(folder: Path) -> list[int]:
+def _wanted_steps(design: Design, tokens: dict[str, TokensManifest]) -> dict[str, int]:
+    """Returns the steps that each track's runs take by the protocol, as amended since, maybe; 0 where passes decide."""
+    sizes = {track: manifest.train for track, manifest in tokens.items()}
+    bytes_per_token = {track: size.bytes / (size.tokens + size.documents) for track, size in sizes.items()}
+    baseline, *others = design.tracks
+    ratios = {other: bytes_per_token[other] / bytes_per_token[baseline] for other in others}
+    return {track: design.wanted_steps(track, ratios.get(track)) for track in design.tracks}
+
+
+def _finished_seeds(folder: Path, steps: int) -> list[int]:
+    """Returns the seeds of the runs that were evaluated after at least so many steps.
+
+    A run of fewer is of a protocol that asks for more by now. Its files agree with each other, and not with those of the rest.
+    """
     names = [re.fullmatch(r"seed-(\d+)", path.name) for path in folder.glob("seed-*")]
     seeds = sorted(int(name[1]) for name in names if name)
-    return [seed for seed in seeds if is_evaluated(folder / f"seed-{seed}")]
+    return [seed for seed in seeds if _is_finished(folder / f"seed-{seed}", steps)]
+
+
+def _is_finished(run_folder: Path, steps: int) -> bool:
+    if not is_evaluated(run_folder):
+        return False
+    step: float = read_json(run_folder / FINAL_FILE).get("step", math.inf)  # `read_final` says what is wrong without one
+    return step >= steps
 
 
 def _check_seeds(trial_folder: Path, seeds: dict[str, list[int]]) -> None:

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from toktrial.report.comparisons import Comparison
 from toktrial.report.curves import standard_deviation_over_seeds
-from toktrial.report.evaluated import EvaluatedRun, TrialInputs, by_side
-from toktrial.report.sequential import p_values
+from toktrial.report.design import Design
+from toktrial.report.evaluated import TrialInputs, by_side
+from toktrial.report.sequential import look_levels, p_values, shared_confidence
 from toktrial.report.verdict import Floats, paired_interval
 
 FEWEST_SURE_SEEDS = 5  # with fewer, one late run is a third or a fourth of all that is known
@@ -48,7 +49,7 @@ class NoiseResult:
 
 @dataclass(frozen=True)
 class ControlPair:
-    """Two trainings of the baseline, in final bits per byte; `difference` is the other minus the first."""
+    """Two trainings of the baseline, in bits per byte where the verdict compares; `difference` is the other minus the first."""
 
     seed: int
     other_seed: int
@@ -103,14 +104,14 @@ def gather_noise(inputs: TrialInputs, comparisons: Sequence[Comparison]) -> Nois
     The rate of false verdicts is told where there are few seeds, or the runs fall into two groups.
     """
     judged = {track: {run.seed: inputs.judged(run) for run in runs} for track, runs in inputs.runs.items()}
-    correlations = {}
+    design, correlations = inputs.design, {}
     for item in comparisons:
         baseline, other = ([judged[name][seed] for seed in item.paired_seeds] for name in (item.baseline, item.track))
         correlations[item.track] = correlation(baseline, other)
     split = [track for track, values in judged.items() if two_groups(list(values.values()))]
     fewest = min(len(comparison.paired_seeds) for comparison in comparisons)
-    is_told = fewest > 1 and (fewest < FEWEST_SURE_SEEDS or bool(split))
-    rate = false_verdict_rate(fewest, inputs.design.verdict.confidence) if is_told else None
+    is_told = fewest >= max(2, design.seeds if design.has_looks else 0) and (fewest < FEWEST_SURE_SEEDS or bool(split))
+    rate = false_verdict_rate(_levels(design, fewest, len(comparisons))) if is_told else None
     return NoiseResult(correlations, split, rate, fewest)
 
 
@@ -124,8 +125,12 @@ def gather_control(inputs: TrialInputs, comparisons: Sequence[Comparison]) -> Co
     runs = [(run, again[run.seed]) for run in inputs.runs[inputs.baseline] if run.seed in again]
     if not runs:
         return None
-    pairs = [ControlPair(one.seed, two.seed, _final(one), _final(two), _final(two) - _final(one)) for one, two in runs]
-    interval = paired_interval(*by_side(runs, _final), design.verdict.confidence)
+    firsts, others = by_side(runs, inputs.judged)
+    pairs = [
+        ControlPair(one.seed, two.seed, first, other, other - first)
+        for (one, two), first, other in zip(runs, firsts, others, strict=True)
+    ]
+    interval = paired_interval(firsts, others, design.verdict.confidence)
     root_mean_square = float(np.sqrt(np.mean(np.square([pair.difference for pair in pairs]))))
     return Control(
         track=inputs.baseline,
@@ -144,8 +149,8 @@ def gather_control(inputs: TrialInputs, comparisons: Sequence[Comparison]) -> Co
 def measured_noise(inputs: TrialInputs) -> Noise | None:
     """Returns the noise that a trial measured; None where it has neither two pairs that differ nor a control.
 
-    Of several other tracks, that of the noisiest. Where every other track has only one pair, the control's spread, of final
-    values, stands in. It bounds the paired noise from above where the other track is no noisier than the baseline. Its true
+    Of several other tracks, that of the noisiest. Where every other track has only one pair, the control's spread stands in. It
+    bounds the paired noise from above where the other track is no noisier than the baseline. Its true
     mean is 0, so it has as many degrees of freedom as pairs.
     """
     measured = []
@@ -180,17 +185,26 @@ def two_groups(values: Sequence[float]) -> bool:
     return float(_largest_gap(np.array(values))) > _usual_gap(len(values))
 
 
-@cache
-def false_verdict_rate(seeds: int, confidence: float) -> float:
-    """Returns how often a paired t-interval leaves out 0 where the difference's mean is 0 and its noise has two kinds of runs.
+def _levels(design: Design, seeds: int, comparisons: int) -> tuple[float, ...]:
+    """Returns the two-sided level of each look at two pairs, three, and so on up to `seeds`; 0 where there is no look."""
+    if not design.has_looks:
+        return (*[0.0] * (seeds - 2), 1 - design.verdict.confidence)
+    levels = look_levels(design.seeds, design.most_seeds, shared_confidence(design.verdict.confidence, comparisons))
+    return (*[0.0] * (design.seeds - 2), *levels)[: seeds - 1]
 
-    In one pair of three the other track's run is late by a gap, and all its runs are ahead by a third of that gap, so the mean
-    is 0. Within either kind, differences are normal with a twentieth of the gap. Simulated, with a fixed seed.
+
+@cache
+def false_verdict_rate(levels: tuple[float, ...]) -> float:
+    """Returns how often paired t-tests find a difference where its mean is 0 and its noise has two kinds of runs.
+
+    `levels`: what the two-sided p-value is held against after two pairs, three, and so on; 0 where nobody looks. In one pair of
+    three the other track's run is late by a gap, and all its runs are ahead by a third of that gap, so the mean is 0. Within
+    either kind, differences are normal with a twentieth of the gap. Simulated, with a fixed seed.
     """
-    random = np.random.default_rng(0)
+    random, seeds = np.random.default_rng(0), len(levels) + 1
     late = random.random((SIMULATED_TRIALS, seeds)) < LATE_PROBABILITY
     differences = late - LATE_PROBABILITY + NOISE_OVER_GAP * random.standard_normal((SIMULATED_TRIALS, seeds))
-    return float((p_values(differences.T)[-1] < 1 - confidence).mean())
+    return float((p_values(differences.T) < np.array(levels)[:, None]).any(axis=0).mean())
 
 
 def power_of(seeds: int | NDArray[np.int64], effect: float, noise: float, confidence: float) -> Floats:
@@ -235,10 +249,6 @@ def spread_interval(standard_deviation: float, degrees_of_freedom: int, confiden
     ends = stats.chi2.ppf([(1 + confidence) / 2, (1 - confidence) / 2], degrees_of_freedom)
     low, high = standard_deviation * np.sqrt(degrees_of_freedom / ends)
     return float(low), float(high)
-
-
-def _final(run: EvaluatedRun) -> float:
-    return run.final.bits_per_byte
 
 
 def _noise(

@@ -146,17 +146,20 @@ def _on_the_sizes(result: TrialResult) -> Iterator[str]:
     if result.design.has_equal_sizes:
         return
     sizes = of_each({name: result.design.vocab_size_of(name) for name in result.tracks}, count)
-    if result.design.verdict.budget == "flops":
-        steps = of_each({name: track.steps for name, track in result.tracks.items()}, count)
-        yield (
-            f"The vocabularies differ in size ({sizes} entries), and so do the models. FLOPs are equal but for rounding. "
-            f"Parameters, steps ({steps}), text and initial weights are not."
+    steps = of_each({name: track.steps for name, track in result.tracks.items()}, count)
+    if result.design.training.epochs:
+        equal = (
+            f"Passes over the text are equal. Parameters, steps ({steps}), FLOPs and initial weights are not. With "
+            'training.epochs = 0, verdict.budget = "flops" compares at equal FLOPs.'
         )
+    elif result.design.verdict.budget == "flops":
+        equal = f"FLOPs are equal but for rounding. Parameters, steps ({steps}), text and initial weights are not."
     else:
-        yield (
-            f"The vocabularies differ in size ({sizes} entries), and so do the models. Steps are equal. Parameters, FLOPs, "
-            'text and initial weights are not. verdict.budget = "flops" compares at equal FLOPs.'
+        equal = (
+            "Steps are equal. Parameters, FLOPs, text and initial weights are not. "
+            'verdict.budget = "flops" compares at equal FLOPs.'
         )
+    yield f"The vocabularies differ in size ({sizes} entries), and so do the models. {equal}"
 
 
 def _on_the_entries(result: TrialResult) -> Iterator[str]:

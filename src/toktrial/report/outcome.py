@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from toktrial.report.amendments import is_exploratory
+from toktrial.report.axes import AXES
 from toktrial.report.comparisons import Comparison
 from toktrial.report.design import Design
 from toktrial.report.differences import Differences, SignChange
@@ -98,15 +99,19 @@ def criterion(baseline: str, others: Sequence[str], design: Design) -> str:
         found = "lies below 0"
     else:
         rule = f"{each} learned faster than {baseline} if the paired t-test over {over}"
-        found = (
-            f"finds it below 0 at {short_percent(confidence)} confidence, after Holm's correction for {len(others)} comparisons"
-        )
+        found = f"finds it below 0 at {short_percent(confidence)} confidence, {_correction(design, len(others))}"
     alone = " One seed has no interval, so it cannot be met." if seeds == 1 else ""
     budget = budget_phrase(design) + rate_phrase(design)
     return (
         f"Fixed before the run: {rule} of its bits per byte minus {baseline}'s, {budget}, {found}.{alone} Nothing is decided "
         f"where a run ends above its own {design.verdict.floor} floor, which counting alone reaches."
     )
+
+
+def _correction(design: Design, comparisons: int) -> str:
+    if design.has_looks:
+        return f"which all looks of the {comparisons} comparisons share (Bonferroni)"
+    return f"after Holm's correction for {comparisons} comparisons"
 
 
 def outcome(comparisons: Sequence[Comparison], seeds: int, exploratory: bool = False) -> str:
@@ -137,7 +142,8 @@ def _named_one_by_one(comparisons: Sequence[Comparison]) -> str:
     baseline = comparisons[0].baseline
     tracks_of: dict[str, list[str]] = {}
     for each in comparisons:
-        tracks_of.setdefault(each.verdict.replace(f"{each.track} learned", "learned"), []).append(each.track)
+        word = "learned faster" if _judged(each)[0] == MET else each.verdict
+        tracks_of.setdefault(word, []).append(each.track)
     said = []
     for word, tracks in tracks_of.items():
         named = joined(tracks)
@@ -157,14 +163,12 @@ def _counted(comparisons: Sequence[Comparison]) -> str:
     baseline, kinds = comparisons[0].baseline, [_judged(each)[0] for each in comparisons]
     faster = [each.track for each, kind in zip(comparisons, kinds, strict=True) if kind == MET]
     slower = [each.track for each in comparisons if each.verdict == f"{baseline} learned faster"]
-    others = {
-        "show no measurable difference": sum(each.verdict == NO_DIFFERENCE for each in comparisons),
-        "are undecided": kinds.count(UNDECIDED.rstrip(": ")),
-    }
+    equal, undecided = sum(each.verdict == NO_DIFFERENCE for each in comparisons), kinds.count(UNDECIDED.rstrip(": "))
     said = [
         f"{len(faster) or 'none'} of {len(comparisons)} tracks learned faster than {baseline}{_named(faster)}",
         *([f"{baseline} learned faster than {len(slower)}{_named(slower)}"] if slower else []),
-        *(f"{number} {what}" for what, number in others.items() if number),
+        *([f"{equal} {'shows' if equal == 1 else 'show'} no measurable difference"] if equal else []),
+        *([f"{undecided} {'is' if undecided == 1 else 'are'} undecided"] if undecided else []),
     ]
     return "; ".join(said)
 
@@ -219,11 +223,12 @@ def _what_to_do(steps_needed: int | None) -> str:
 
 def _difference(comparison: Comparison) -> str:
     track, baseline, mean = comparison.track, comparison.baseline, comparison.difference
+    was = "was, at equal bytes of text," if comparison.budget == "bytes" else "ended"
     if mean == 0:
-        return f"{track} ended at exactly the bits per byte of {baseline}."
+        return f"{track} {was} at exactly the bits per byte of {baseline}."
     side = "below" if mean < 0 else "above"
     share = percent(abs(comparison.relative_difference))
-    return f"{track} ended {decimal(abs(mean), 4)} bits per byte ({share}) {side} {baseline}; lower is better."
+    return f"{track} {was} {decimal(abs(mean), 4)} bits per byte ({share}) {side} {baseline}; lower is better."
 
 
 def _what_the_intervals_hold(comparisons: Sequence[Comparison], confidence: float) -> list[str]:
@@ -242,23 +247,19 @@ def _what_the_intervals_hold(comparisons: Sequence[Comparison], confidence: floa
 
 def _clauses(baseline: str, differences: Mapping[str, Differences]) -> list[str]:
     """Returns what a reader must hear with the verdict: whose difference changed its sign, and whose still moves."""
-    steps = 0.0
     changed: dict[str, str] = {}
     moving: dict[str, str] = {}
     for track, found in differences.items():
-        along_steps = found.curves["step"]
-        assert along_steps, "only seconds leave pairs out"
-        steps = along_steps.at[-1]
         if found.sign_change is not None:
-            changed[track] = _when(found.sign_change)
+            changed[track] = _when(found.sign_change, found)
         if found.movement and found.movement.moves_still:
             moving[track] = f"by {signed(found.movement.moved)}"
     clauses = []
     if changed:
-        of_steps = f" of {count(steps)}" if len(differences) < FEW else ""
-        clauses.append(f"The difference from {baseline} changed its sign on the way: {_each(changed, differences)}{of_steps}.")
+        clauses.append(f"The difference from {baseline} changed its sign on the way: {_each(changed, differences)}.")
     if moving:
-        still = f"The difference from {baseline} still moved in the last quarter of the training"
+        whole = "training" if next(iter(differences.values())).along == "step" else "budget"
+        still = f"The difference from {baseline} still moved in the last quarter of the {whole}"
         clauses.append(f"{still}: {_each(moving, differences)}.")
     return [*clauses, "Another budget may say another thing."] if clauses else []
 
@@ -268,6 +269,10 @@ def _each(said: Mapping[str, str], tracks: Collection[str]) -> str:
     return joined([f"{track} {what}" if len(tracks) < FEW else track for track, what in said.items()])
 
 
-def _when(change: SignChange) -> str:
-    first, last = count(change.first), count(change.last)
-    return f"at step {first}" if first == last else f"between steps {first} and {last}"
+def _when(change: SignChange, found: Differences) -> str:
+    axis, curve = AXES[found.along], found.curves[found.along]
+    assert curve, "only seconds leave pairs out"
+    first, last, end = map(axis.written, (change.first, change.last, curve.at[-1]))
+    if found.along == "step":
+        return f"{f'at step {first}' if first == last else f'between steps {first} and {last}'} of {end}"
+    return f"{f'after {first}' if first == last else f'between {first} and {last}'} of {end} {axis.label}"

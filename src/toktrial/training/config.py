@@ -179,6 +179,24 @@ def learning_rate(step: int, steps: int, config: TrainingConfig) -> float:
     return config.learning_rate * (share + (1 - share) * left)
 
 
+def track_shape(
+    model: ModelConfig, training: TrainingConfig, token_ratio: float | None, rows: int, equal_flops_rows: int
+) -> tuple[ModelConfig, TrainingConfig]:
+    """Returns the configs that a track is trained with, of `rows` rows in its model's embedding.
+
+    token_ratio: how much longer its tokens are than the baseline's, by the bytes of text that they hold; None for the baseline
+    itself. It matters only where `training.match` is bytes.
+    equal_flops_rows: the rows of the baseline's model, where all tracks take as many steps as cost its FLOPs; else 0.
+    """
+    shape, settings = model, training
+    if training.match == "bytes" and token_ratio is not None:
+        shape, settings = matched_shape(model, training, token_ratio)
+    if equal_flops_rows:
+        flops = training.steps * flops_per_step(model, training, equal_flops_rows)
+        settings = replace(settings, steps=max(1, round(flops / flops_per_step(shape, settings, rows))))
+    return shape, settings
+
+
 def matched_shape(model: ModelConfig, training: TrainingConfig, ratio: float) -> tuple[ModelConfig, TrainingConfig]:
     """Returns the configs with which a track whose tokens are `ratio` times as long as the baseline's reads equal bytes a step.
 

@@ -108,8 +108,9 @@ def _documents_answer(comparison: Comparison, confidence: float) -> Definition:
         f"{short_percent(confidence)} interval over {count(found.documents)} documents is {signed(found.low)} to "
         f"{signed(found.high)} (bootstrap, {count(found.resamples)} resamples)."
     )
+    after = " after the last step" if comparison.budget == "bytes" else ""
     return Definition(
-        "How much would the difference change with other validation documents?",
+        f"How much would the difference{after} change with other validation documents?",
         answer,
         "This interval covers the choice of validation documents, for these trained models. It says nothing about "
         "other seeds, and decides nothing.",

@@ -43,14 +43,15 @@ def noise_table(control: Control, result: TrialResult) -> Table:
 
 
 def control_table(control: Control, result: TrialResult) -> Table:
-    """Returns the pairs of the control beside those of the tracks, one seed a row: differences in final bits per byte."""
+    """Returns the pairs of the control beside those of the tracks, one seed a row: differences where the verdict compares."""
     by_seed = [dict(zip(each.paired_seeds, each.differences, strict=True)) for each in result.comparisons]
     rows = [
         [f"{pair.seed} and {pair.other_seed}", signed(pair.difference), *(signed(found.get(pair.seed)) for found in by_seed)]
         for pair in control.pairs
     ]
     names = [f"{each.track} minus {control.track}, same seed" for each in result.comparisons]
-    caption = "Differences in final bits per byte: of the same tokenizer trained twice, and of the tracks"
+    where = "bits per byte at equal bytes of text" if result.design.verdict.budget == "bytes" else "final bits per byte"
+    caption = f"Differences in {where}: of the same tokenizer trained twice, and of the tracks"
     return Table(caption, ("seeds", f"{control.track} minus itself, other seed", *names), rows)
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from toktrial.report.axes import AXES
 from toktrial.report.blocks import Bullets, Heading, Kind, Paragraph, Section, Table, folded, paragraphs
 from toktrial.report.comparisons import Comparison
 from toktrial.report.curves import mean_over_seeds
-from toktrial.report.differences import Differences, SignChange
+from toktrial.report.differences import Differences
 from toktrial.report.dots_chart import runs_figure
 from toktrial.report.noise import LATE_SHARE
 from toktrial.report.outcome import budget_phrase
@@ -63,7 +64,7 @@ def ranks_table(result: TrialResult) -> Table:
     confidence = short_percent(round(first.interval_confidence, 4))
     headers = (
         "track", "bits per byte", f"minus {first.baseline}", "interval" if is_open else f"{confidence} interval",
-        "p" if is_open else "p, corrected", f"at {BUDGET_NAMES[beside]}", "sign changed at step", "verdict",
+        "p" if is_open else "p, corrected", f"at {BUDGET_NAMES[beside]}", _sign_header(result.design.deciding_axis), "verdict",
     )  # fmt: skip
     caption = (
         f"All tracks, the best first: mean bits per byte {budget_phrase(result.design)}, and the paired difference from "
@@ -82,14 +83,19 @@ def _ranked_cells(comparison: Comparison, found: Differences, beside: str) -> li
     return [
         signed(comparison.difference), interval(comparison.low, comparison.high),
         NOT_MEASURED if p_value is None else f"{p_value:.2g}", signed(elsewhere),
-        _steps_of(found.sign_change), comparison.verdict,
+        _places_of(found), comparison.verdict,
     ]  # fmt: skip
 
 
-def _steps_of(change: SignChange | None) -> str:
+def _sign_header(along: str) -> str:
+    return "sign changed at step" if along == "step" else f"sign changed at ({AXES[along].label})"
+
+
+def _places_of(found: Differences) -> str:
+    change, written = found.sign_change, AXES[found.along].written
     if change is None:
         return "never"
-    return " to ".join(dict.fromkeys([count(change.first), count(change.last)]))
+    return " to ".join(dict.fromkeys([written(change.first), written(change.last)]))
 
 
 def noise_sentences(result: TrialResult) -> list[str]:

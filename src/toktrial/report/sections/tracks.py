@@ -1,6 +1,7 @@
 """The final results: the tracks' means, every run by its seed, what counting reaches, the difference at every budget."""
 
 from toktrial.report.blocks import Section, Table, folded
+from toktrial.report.differences import Budget
 from toktrial.report.result import TrialResult
 from toktrial.report.sequential import shared_confidence
 from toktrial.report.wording import (
@@ -61,7 +62,10 @@ def _means_table(result: TrialResult, several: bool) -> Table:
 
 
 def _seeds_table(result: TrialResult) -> Table:
-    bits = {name: {run.seed: run.bits_per_byte for run in track.runs} for name, track in result.tracks.items()}
+    bits = {
+        name: dict(zip([run.seed for run in track.runs], result.judged(name), strict=True))
+        for name, track in result.tracks.items()
+    }
     differences = {
         f"{item.track} minus {item.baseline}": dict(zip(item.paired_seeds, item.differences, strict=True))
         for item in result.comparisons
@@ -70,7 +74,9 @@ def _seeds_table(result: TrialResult) -> Table:
         [str(seed), *(decimal(of.get(seed), 4) for of in bits.values()), *(signed(of.get(seed)) for of in differences.values())]
         for seed in sorted(set().union(*bits.values()))
     ]
-    caption = "Final bits per byte of every run, and the differences from which the verdict's interval is computed."
+    at_equal_bytes = result.design.verdict.budget == "bytes"
+    measured = "Bits per byte of every run at equal bytes of text" if at_equal_bytes else "Final bits per byte of every run"
+    caption = f"{measured}, and the differences from which the verdict's interval is computed."
     return Table(caption, ("seed", *bits, *differences), rows)
 
 
@@ -98,12 +104,13 @@ def _floors_tables(result: TrialResult) -> list[Table]:
 def budgets_table(result: TrialResult) -> Table:
     """Returns every other track's difference at every budget, and which of them decides."""
     confidence = short_percent(round(shared_confidence(result.verdict.confidence, len(result.comparisons)), 4))
+    but = ", but for the one that decides, which is that of its look" if result.design.has_looks else ""
     amounts = "steps, text and seconds" if result.design.has_equal_steps else "steps, FLOPs, text and seconds"
     rows = [
         [
             f"{track} minus {result.baseline}",
             _budget_name(budget.budget, result) + (", which decides" if budget.decides else ""),
-            FORMATS[budget.budget](budget.at),
+            _amount(budget, result),
             signed(budget.difference),
             signed_percent(budget.relative_difference),
             interval(budget.low, budget.high),
@@ -114,13 +121,18 @@ def budgets_table(result: TrialResult) -> Table:
         for budget in found.budgets
     ]
     caption = (
-        f"The difference in bits per byte at equal {amounts}, with {confidence} intervals over seeds. Below 0 "
+        f"The difference in bits per byte at equal {amounts}, with {confidence} intervals over seeds{but}. Below 0 "
         "the other track is ahead. Each budget asks a different question; the protocol fixed which one decides."
     )
     headers = (
         "tracks", "compared at", "amount", "difference", "relative to the baseline", "interval", "seeds", "measured on",
     )  # fmt: skip
     return Table(caption, headers, rows, ("text", "text", "number", "number", "number", "number", "number", "text"))
+
+
+def _amount(budget: Budget, result: TrialResult) -> str:
+    passes = result.design.training.epochs
+    return f"{decimal(passes, 2)} passes" if budget.budget == "steps" and passes else FORMATS[budget.budget](budget.at)
 
 
 def _budget_name(budget: str, result: TrialResult) -> str:
