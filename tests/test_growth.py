@@ -132,6 +132,29 @@ def test_more_steps_go_on_where_the_runs_ended_and_end_as_if_they_had_never_stop
         assert json.loads((ours / "final.json").read_text())["step"] == 40
 
 
+def test_a_run_that_is_being_trained_for_longer_is_neither_evaluated_nor_damaged(
+    folder: Path, plan: Protocol, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stopped before its first new checkpoint. What others say of the trial must not cost what was trained."""
+    longer = replace(plan, training=replace(plan.training, steps=40))
+    with monkeypatch.context() as stopping, pytest.raises(KeyboardInterrupt):
+        stopping.setattr("toktrial.training.step.TrainingStep.__call__", interrupted)
+        Trial(folder, longer).train()
+    capsys.readouterr()
+    commands.execute(["status", str(folder)])
+    said = capsys.readouterr().out
+    assert "damaged" not in said and "evaluated" not in said
+    commands.execute(["verify", str(folder)])
+    with pytest.raises(TrialError, match="has no finished run"):
+        commands.execute(["power", str(folder)])
+    Trial(folder, longer).report()
+    assert json.loads((folder / "runs/bpe/seed-1/final.json").read_text())["step"] == 40
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_weights_are_kept_where_all_tracks_have_read_the_same_text(reported: Trial) -> None:
     stores = {track: TokenStore.open(reported.tokens_folder(track)) for track in ("bpe", "btm")}
     for seed in (1, 2):

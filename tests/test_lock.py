@@ -1,9 +1,11 @@
 """One process at a time writes a trial; a killed one leaves no lock; a reader is never in the way."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,6 +82,41 @@ def test_the_same_process_may_take_it_again(tmp_path: Path) -> None:
         assert found is not None, "the inner block must not give up the outer one's lock"
         assert found.process == os.getpid()
     assert holder(tmp_path) is None
+
+
+def test_who_may_only_read_a_trial_sees_who_writes_it() -> None:
+    """In a process without root's rights, for root may write what is read-only."""
+    folder = Path(tempfile.mkdtemp())  # not pytest's, which no other user may enter
+    try:
+        with writing(folder):
+            pass
+        assert readers_view(folder) == "nobody"
+        with other_process(folder) as child:
+            assert readers_view(folder) == str(child.pid)
+    finally:
+        shutil.rmtree(folder)
+
+
+def readers_view(folder: Path) -> str:
+    """Which process writes the trial, as a user sees it who may not write there."""
+    for path in (folder, *folder.iterdir()):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    reading, writes = os.pipe()
+    if os.fork() == 0:
+        try:
+            if os.getuid() == 0:
+                os.setuid(65534)
+            found = holder(folder)
+            os.write(writes, str(found.process if found else "nobody").encode())
+        except BaseException as error:
+            os.write(writes, repr(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writes)
+    os.wait()
+    folder.chmod(0o755)
+    with os.fdopen(reading) as said:
+        return said.read()
 
 
 def test_looking_changes_nothing(tmp_path: Path) -> None:

@@ -114,16 +114,18 @@ def holder(folder: Path) -> Holder | None:
 
 def is_held(folder: Path) -> bool:
     """Whether a process is writing the trial or the run in `folder`."""
-    if not (folder / LOCK_FILE).exists():
-        return False
-    import filelock
+    import fcntl
 
-    lock = filelock.FileLock(folder / LOCK_FILE)
     try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
+        lock = os.open(folder / LOCK_FILE, os.O_RDONLY)  # not by filelock, which writes, as who only reads a trial may not
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
-    lock.release()
+    finally:
+        os.close(lock)  # and so lets go of it
     return False
 
 

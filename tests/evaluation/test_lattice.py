@@ -24,6 +24,13 @@ def slow_cuts(text: bytes) -> Iterator[tuple[int, ...]]:
             yield from ((token, *rest) for rest in slow_cuts(text[len(entry) :]))
 
 
+def test_a_long_text_of_one_cut_is_cut() -> None:
+    """A track of bytes has one cut of every text, with as many edges as bytes: more than Python's recursion goes deep."""
+    text = b"abc" * 1000
+    lattice = Lattice(text, EntryTable([b"<|endoftext|>", b"a", b"b", b"c"]))
+    assert [ids_of(lattice, cut) for cut in lattice.all_cuts()] == [(*[1, 2, 3] * 1000, 0)]
+
+
 def ids_of(lattice: Lattice, cut: Cut) -> tuple[int, ...]:
     return tuple(lattice.ids[list(cut)].tolist())
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,15 @@ from toktrial import Trial, artifact
 from toktrial.commands import execute
 from toktrial.errors import TrialError
 from toktrial.protocol import Protocol
-from toktrial.report.side_by_side import curves_table, differing_fields, open_trials, runs_table, series_of
+from toktrial.report.blocks import Table
+from toktrial.report.gather import gather
+from toktrial.report.inputs import read_trial
+from toktrial.report.result import TrialResult
+from toktrial.report.side_by_side import ReportedTrial, curves_table, differing_fields, open_trials, runs_table, series_of
+from toktrial.report.side_by_side_page import compared_document, effects_table, tracks_table
 from toktrial.trial_folder import TrialFolder
+
+from .conftest import SimulatedTrack, protocol_with, write_trial_folder
 
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "a_trial_in_a_notebook.ipynb"
 
@@ -75,6 +83,69 @@ def test_the_tables_hold_every_run_and_evaluation(finished_trial: Path, longer_t
     curves = pl.read_csv(tmp_path / "comparison" / "curves.csv")
     assert len(curves) == len(lines) == len(curves_table(trials))
     assert sorted(curves["bits_per_byte"]) == pytest.approx(sorted(line["bits_per_byte"] for line in lines))
+
+
+# Beside a baseline at 1.5: differences that even a strict first look finds, and some that show nothing.
+CLEAR, UNCLEAR = [1.800, 1.801, 1.799], [1.6, 1.4, 1.6]
+
+
+def simulated(folder: Path, planned: tuple[int, int], **tracks: Sequence[float]) -> TrialResult:
+    """Returns the result of a trial whose other tracks ended at these values, one for each seed that is finished.
+
+    planned: seeds and most_seeds of the protocol.
+    """
+    finals = {"bpe": [1.5] * max(map(len, tracks.values())), **tracks}
+    plan = replace(protocol_with(list(finals), planned[0]), most_seeds=planned[1])
+    return gather(read_trial(write_trial_folder(folder, {name: SimulatedTrack(of) for name, of in finals.items()}, plan)))
+
+
+def shown_of(table: Table, *headers: str) -> list[tuple[str, ...]]:
+    """Returns the cells below some of a table's headers, row by row."""
+    return [tuple(row[table.headers.index(header)] for header in headers) for row in table.rows]
+
+
+@pytest.mark.parametrize(
+    ("planned", "finals", "expected"),
+    [
+        ((3, 0), CLEAR, ("bpe learned faster", "3")),
+        ((20, 0), CLEAR, ("so far: bpe learned faster", "3 of 20")),
+        ((20, 0), CLEAR[:1], ("so far: undecided: one seed", "1 of 20")),
+        ((3, 12), CLEAR, ("bpe learned faster", "3")),
+        ((2, 12), UNCLEAR, ("so far: no measurable difference", "3 of up to 12")),
+        ((4, 12), CLEAR, ("so far: no measurable difference", "3 of 4")),
+        ((2, 3), UNCLEAR, ("no measurable difference", "3")),
+    ],
+    ids=["all", "some", "one", "found at a look", "open", "before the first look", "after the last look"],
+)  # fmt: skip
+def test_a_verdict_that_seeds_to_come_may_change_is_marked(
+    tmp_path: Path, planned: tuple[int, int], finals: Sequence[float], expected: tuple[str, str]
+) -> None:
+    result = simulated(tmp_path / "trial", planned, btm=finals)
+    assert shown_of(effects_table({"mine": result}), "verdict", "seeds") == [expected]
+    assert result.verdict.outcome.startswith("So far") == expected[0].startswith("so far"), "as the report's own headline"
+    document = compared_document([ReportedTrial("mine", tmp_path / "trial", result)] * 2)
+    rows = {"mine: btm, so far"} if expected[0].startswith("so far") else {"mine: btm"}
+    [effects] = [figure for figure in document.figures() if figure.name == "effects"]
+    assert {row["row"] for row in effects.specification["data"]["values"]} == rows
+
+
+def test_a_seed_that_one_track_misses_leaves_the_verdicts_on_all_open(tmp_path: Path) -> None:
+    """By Holm's correction every verdict depends on all; in a sequential design each stands alone."""
+    result = simulated(tmp_path / "at_once", (3, 0), btm=CLEAR, tkn=CLEAR[:2])
+    assert shown_of(effects_table({"mine": result}), "verdict", "seeds") == [
+        ("so far: bpe learned faster", "3"),
+        ("so far: bpe learned faster", "2 of 3"),
+    ]
+    assert set(shown_of(tracks_table({"mine": result}), "trial and track", "runs")) == {
+        ("mine: bpe", "3"),
+        ("mine: btm", "3"),
+        ("mine: tkn", "2 of 3"),
+    }
+    looked_at = simulated(tmp_path / "sequential", (3, 12), btm=CLEAR, tkn=UNCLEAR)
+    assert shown_of(effects_table({"mine": looked_at}), "verdict", "seeds") == [
+        ("bpe learned faster", "3"),
+        ("so far: no measurable difference", "3 of up to 12"),
+    ]
 
 
 def test_what_does_not_compare_is_refused(finished_trial: Path, tiny_protocol: Protocol, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A run that goes on: from a checkpoint, a damaged one, or wherever it was killed, no interruption shows in its result."""
 
+import json
 import os
 import random
 import shutil
@@ -36,6 +37,8 @@ from .small_runs import (
 if TYPE_CHECKING:
     from tests.training.conftest import Children
 
+
+LATER = ("compiled", "waited_seconds", "precision", "device_name", "sum_before")  # what checkpoints have not always held
 
 # Going on
 
@@ -90,12 +93,26 @@ def test_what_may_change_the_last_bits_of_a_run_that_goes_on_is_said(
     assert "bpe, seed 1: trained with compiled = True before and False from now on: the last bits may differ" in said
 
 
+def test_a_run_that_goes_on_in_another_precision_says_so_in_its_record_and_has_no_seconds(
+    tmp_path: Path, tokens: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_in(tmp_path / "run", tokens)
+    interrupt(run, 4)
+    path = checkpoints(run.folder)[-1]
+    torch.save(torch.load(path, weights_only=True) | {"precision": "bfloat16"}, path)
+    train(run, Evaluator(run))
+    assert "trained with precision = bfloat16 before and float32 from now on" in capsys.readouterr().err
+    record = json.loads((run.folder / "record.json").read_text())
+    assert (record["precision"], record["shared_device"]) == ("bfloat16, then float32", True)
+    assert ", then " not in record["device_name"]
+
+
 def test_a_checkpoint_of_an_earlier_version_is_gone_on_from(tmp_path: Path, tokens: Path, trained: Trained) -> None:
     run = run_in(tmp_path / "run", tokens)
     interrupt(run, 4)
     path = checkpoints(run.folder)[-1]
     state = torch.load(path, weights_only=True)
-    torch.save({name: value for name, value in state.items() if name not in ("compiled", "waited_seconds")}, path)
+    torch.save({name: value for name, value in state.items() if name not in LATER}, path)
     train(run, Evaluator(run))
     assert_equal_runs(run.folder, trained.run.folder)
 

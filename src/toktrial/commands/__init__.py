@@ -50,7 +50,7 @@ COMMANDS = (
         "status.Status",
         "trials/demo",
     ),
-    Command("compare", "finished trials side by side, on one page", "compare.Compare", "trials/demo trials/deeper"),
+    Command("compare", "trials side by side, on one page", "compare.Compare", "trials/demo trials/deeper"),
     Command("verify", "whether every file is what its stage wrote", "status.Verify", "trials/demo"),
     Command("inspect graph", "which token follows which, and how often", "inspect.Graph", "trials/demo"),
     Command("inspect tokens", "how every track cuts a text", "inspect.Tokens", 'trials/demo "some text"'),
@@ -74,7 +74,6 @@ COMMANDS = (
 
 OVERVIEW = """\
 toktrial: does another tokenizer make a language model learn faster?
-
 It trains the same small GPT on the same documents tokenized two ways, and says with error bars which learned faster.
 
   toktrial run demo           a whole trial on built-in stories, a few minutes on two CPU cores

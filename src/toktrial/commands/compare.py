@@ -1,4 +1,4 @@
-"""`toktrial compare`: several finished trials on one page, and all their results as two tidy tables."""
+"""`toktrial compare`: several trials on one page, finished or not, and all their results as two tidy tables."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,10 @@ COMPARED = "compared"  # the field of a comparison's manifest that tells it from
 
 @dataclass(frozen=True)
 class Compare(Inquiry):
-    """Puts finished trials with the same validation text side by side: their protocols, tracks, effects and curves."""
+    """Puts trials with the same validation text side by side: their protocols, tracks, effects and curves.
+
+    A trial that is not finished is shown with the seeds that it has, and its verdict is marked "so far".
+    """
 
     trials: tyro.conf.Positional[tuple[Path, ...]]
     """The folders of two trials or more."""

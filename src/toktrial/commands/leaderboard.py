@@ -1,15 +1,15 @@
 """`toktrial leaderboard`: one page over published trials, which ranks their tracks by bits per byte of the same text.
 
 Submissions (commands/submit.py) -> blocks -> FOLDER/index.html, which opens without a network. A submission counts only where
-its files are whole and its numbers follow from them.
+its files are whole and the numbers of its report follow from them; what is shown is computed from them.
 """
 
 import math
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -22,19 +22,31 @@ from toktrial.report.chart_specification import FRAME, HEIGHT, WIDTH, quantitati
 from toktrial.report.result import TrialResult
 from toktrial.report.side_by_side_page import Results, effects_table, tracks_table
 from toktrial.report.styles import Styles
+from toktrial.report.tracks import Track
 from toktrial.report.wording import count, decimal, plural
+
+if TYPE_CHECKING:
+    from toktrial.evaluation.byte_audit import ByteAudit
 
 PAGE = "index.html"
 TOLERANCE = 1e-6  # relative: another version of numpy or scipy may change the last digits
+NEGLIGIBLE = 1e-9  # absolute: of differences near 0, such versions may change all digits; the page shows none this small
 HOW_TO_READ = (
     "Tracks are ranked by their final bits per byte of the same validation text, as means over seeds; lower is better. A rank "
     "compares tokenizers only between rows with the same model and the same budget: a larger model or a longer training is "
-    "ahead for other reasons. Within one trial, its verdict is what counts."
+    "ahead for other reasons. Within one trial, its verdict is what counts. A trial that still misses seeds is listed too: it "
+    'has, say, 3 of 20 seeds, and "so far" stands before a verdict that seeds still to come may change.'
 )
 WHAT_IS_CHECKED = (
-    "Of every submission listed here, all files have the checksums that were noted when it was packed, its byte-count audit "
-    "found no fault, and its numbers were computed again from its runs. None of that shows that a trial was run as it says: "
-    "the commands below repeat it."
+    "Of every submission listed here, the files have the checksums that its manifest notes, and the byte-count audit packed "
+    "with it reports no fault. What this page shows comes from its protocol and the files of its runs, not from its report, "
+    "which must say the same. The final bits per byte of every run follow from the nats of each document."
+)
+WHAT_IS_NOT_CHECKED = (
+    "What takes the corpus or the training to compute is taken as these files state it: those nats, the curves, bits per byte "
+    "at equal bytes of text, the floors, the sizes of texts, vocabularies and models, the audit and its checksum of the text. "
+    "So are dates, and the list of what was changed later. The linked reports are shown as they were packed. None of this "
+    "shows that a trial was run as it says: the commands below repeat it."
 )
 
 
@@ -45,6 +57,7 @@ class Submission:
     name: str
     """Of the folder."""
     result: TrialResult
+    """Computed from its files, not the one that its report states."""
     text: str
     """SHA-256 of the validation text."""
 
@@ -77,34 +90,51 @@ class Leaderboard(Call):
 
 
 def read_submission(folder: Path) -> Submission:
-    """Reads a submission and computes its numbers again.
+    """Reads a submission and computes its result from its files.
 
-    Raises TrialError where the folder is no submission, a file is damaged, or its results do not follow from its runs.
+    Raises TrialError where the folder is no submission, a file is damaged, the audit found a fault, or its report states
+    anything that the page shows and that does not follow from its files.
     """
-    import msgspec
-
-    from toktrial.evaluation.byte_audit import ByteAudit
     from toktrial.report.gather import gather
     from toktrial.report.inputs import read_trial
-    from toktrial.report.result import typed
 
     if artifact.read_manifest(folder).get(KIND) != LAYOUT:
         raise TrialError(f"{folder} is not a submission of layout {LAYOUT}, the one that this version reads")
     if damaged := artifact.damaged_files(folder):
         name, what = next(iter(damaged.items()))
         raise TrialError(f"{folder / name} {what}: pack the trial again with `toktrial submit`")
+    stated, audit = _stated(folder)
+    result = gather(read_trial(folder / TRIAL))
+    if faults := [*audit.faults(), *_run_faults(folder / TRIAL, result)]:
+        raise TrialError(f"{folder}: {'; '.join(faults)}")
+    if differing := _differing(dict(_shown(stated)), dict(_shown(result))):
+        raise TrialError(f"{folder}: what its report says of {', '.join(differing)} does not follow from its files")
+    return Submission(folder.name, result, audit.text_sha256["validation"])
+
+
+def _stated(folder: Path) -> "tuple[TrialResult, ByteAudit]":
+    """Returns what a submission's report says, and its audit. Raises TrialError where this version cannot read them."""
+    import msgspec
+
+    from toktrial.evaluation.byte_audit import ByteAudit
+    from toktrial.report.result import typed
+
     results, audited = artifact.read_json(folder / REPORT / "results.json"), artifact.read_json(folder / AUDIT_FILE)
     try:
-        result, audit = typed(results), msgspec.convert(audited, ByteAudit)
+        audit = msgspec.convert(audited, ByteAudit)
+        audit.text_sha256["validation"]  # which tells what it may stand beside
+        return typed(results), audit
     except (ValueError, LookupError) as error:
         raise TrialError(f"{folder} cannot be read by this version ({error}): pack it again with `toktrial submit`") from None
-    if faults := audit.faults():
-        raise TrialError(f"{folder}: {'; '.join(faults)}")
-    asked = result.targets.asked_for
-    again = gather(read_trial(folder / TRIAL), asked.bits_per_byte if asked else None)
-    if differing := [name for name, said, found in _deciding_numbers(result, again) if not _agree(said, found)]:
-        raise TrialError(f"{folder}: what its report says of {', '.join(differing)} does not follow from its runs")
-    return Submission(folder.name, result, audit.text_sha256["validation"])
+
+
+def _run_faults(trial: Path, result: TrialResult) -> list[str]:
+    """Returns, in words, which of the runs that are shown have bits per byte that their documents' nats do not give."""
+    from toktrial.evaluation.byte_audit import ByteAudit, audit_runs
+
+    names = [f"runs/{track}/seed-{run.seed}" for track, of in result.tracks.items() for run in of.runs]
+    runs = audit_runs({name: trial / name for name in names}, result.corpus.validation.bytes)
+    return ByteAudit(text_sha256={}, tracks={}, runs=runs).faults()
 
 
 def leaderboard(submissions: Sequence[Submission], refused: Sequence[str] = ()) -> Document:
@@ -119,6 +149,7 @@ def leaderboard(submissions: Sequence[Submission], refused: Sequence[str] = ()) 
             Heading(f"{plural(len(submissions), 'published trial')} of tokenizers", level=1),
             Paragraph(HOW_TO_READ),
             Paragraph(WHAT_IS_CHECKED, "rule"),
+            Paragraph(WHAT_IS_NOT_CHECKED, "rule"),
         ),
     )
     sections = [_text_section(group, number) for number, group in enumerate(groups, start=1)]
@@ -192,19 +223,41 @@ def _how_to_repeat(group: Sequence[Submission]) -> Iterator[Paragraph | CodeBloc
         )
 
 
-def _deciding_numbers(said: TrialResult, found: TrialResult) -> Iterator[tuple[str, object, object]]:
-    """Yields (what it is, what the report says, what the runs give) of everything that the page shows as a finding."""
-    yield "which tracks there are", list(said.tracks), list(found.tracks)
-    for name in said.tracks.keys() & found.tracks.keys():
-        one, two = said.tracks[name], found.tracks[name]
-        for measure in ("bits_per_byte", "tokens_seen", "bytes_seen", "flops"):
-            yield f"{name}'s {measure}", getattr(one.final, measure), getattr(two.final, measure)
-    for first, second in zip(said.comparisons, found.comparisons, strict=False):
-        for measure in ("verdict", "difference", "low", "high"):
-            yield f"{first.track}'s {measure}", getattr(first, measure), getattr(second, measure)
+def _shown(result: TrialResult) -> Iterator[tuple[str, object]]:
+    """Yields (what it is, its value) of everything that the page shows of a result."""
+    yield "the protocol", result.protocol
+    yield "the validation text", (result.corpus.validation.documents, result.corpus.validation.bytes)
+    yield "changes of the protocol", result.amendments
+    for name in ("first run started", "git commit"):
+        if name in result.environment:  # an earlier version may not have listed it
+            yield name, result.environment[name]
+    yield "which tracks there are", list(result.tracks)
+    for name, track in result.tracks.items():
+        yield from ((f"{name}'s {measure}", value) for measure, value in _shown_of_track(track))
+    yield "which tracks are compared", [(each.track, each.baseline) for each in result.comparisons]
+    for each in result.comparisons:
+        for measure in ("verdict", "difference", "low", "high", "relative_difference", "paired_seeds", "budget"):
+            yield f"{each.track}'s {measure}", getattr(each, measure)
+        yield f"{each.track}'s seeds to come", bool(each.look and each.look.is_open)
 
 
-def _agree(said: object, found: object) -> bool:
-    if isinstance(said, int | float) and isinstance(found, int | float):
-        return math.isclose(said, found, rel_tol=TOLERANCE)
-    return said == found
+def _shown_of_track(track: Track) -> Iterator[tuple[str, object]]:
+    for measure in ("bits_per_byte", "tokens_seen", "bytes_seen", "flops"):
+        yield measure, getattr(track.final, measure)
+    for measure in ("entries", "parameters", "steps", "seeds_in_protocol"):
+        yield measure, getattr(track, measure)
+    yield "spread of bits per byte", track.standard_deviation.bits_per_byte
+    yield "runs", [run.seed for run in track.runs]
+    yield "bytes per token", track.bytes_per_token.validation
+    yield "place below its bigram floor", track.floors and track.floors.below_bigram > 0
+
+
+def _differing(stated: Mapping[str, object], found: Mapping[str, object]) -> list[str]:
+    """Returns the names of what is in both and not equal. A track that is in one alone makes the lists of tracks unequal."""
+    return [name for name in stated if name in found and not _agree(stated[name], found[name])]
+
+
+def _agree(stated: object, found: object) -> bool:
+    if isinstance(stated, int | float) and isinstance(found, int | float):
+        return math.isclose(stated, found, rel_tol=TOLERANCE, abs_tol=NEGLIGIBLE)
+    return stated == found

@@ -183,7 +183,7 @@ def _listed(folder: Path) -> ListedTrial:
     try:
         trial = TrialFolder.open(folder)
         runs = _runs(trial)
-    except TrialError as error:
+    except (TrialError, PermissionError) as error:
         return ListedTrial(folder, damage=str(error))
     trained = sum(run.state in FINISHED for run in runs)
     return ListedTrial(folder, len(runs), trained, artifact.is_finished(trial.report_folder), holder(folder))
@@ -247,13 +247,13 @@ def _state_of(trial: TrialFolder, track: str, seed: int, rate: "Policy | None" =
     last = None
     with suppress(TrialError):  # `verify` says what is damaged
         last = next(iter(read_metrics(folder)[-1:]), None)
-    if artifact.is_finished(folder):
+    steps, speed = 0 if training.epochs else training.steps, math.nan
+    if artifact.is_finished(folder) and (last is None or last.step >= steps):
         state = FINISHED[is_evaluated(folder)]
     elif is_held(folder):
         state = TRAINING
     else:
         state = "interrupted" if last else "not begun"
-    steps, speed = 0 if training.epochs else training.steps, math.nan
     if last and last.training_seconds:
         speed = last.step / last.training_seconds
     return RunState(track, seed, folder, state, last.step if last else 0, steps, speed)

@@ -1,4 +1,4 @@
-"""`toktrial submit`: a finished trial as a folder to publish: all that its report was made from, the report, and an audit.
+"""`toktrial submit`: a trial as a folder to publish: all that its report was made from, the report, and an audit.
 
 Whoever has the folder can compute the verdict again, without the corpus, and knows what to type to repeat the trial with it.
 """
@@ -35,9 +35,11 @@ SPLITS: tuple["Split", ...] = ("train", "validation")
 
 @dataclass(frozen=True)
 class Submit(Call):
-    """Packs a finished trial into a folder that can be published: protocol, results, curves, environment and byte-count audit.
+    """Packs a trial and its report into a folder to publish: protocol, results, curves, environment and byte-count audit.
 
-    It holds text of the corpus: entries of the tokenizers, prompts and samples of the models, and examples in the report.
+    A trial that is not finished may be published too: its headline and its row on a leaderboard then say "so far".
+
+    The folder holds text of the corpus: entries of tokenizers, prompts and samples of models, and examples in the report.
     """
 
     trial: Path
@@ -48,7 +50,7 @@ class Submit(Call):
     def execute(self) -> None:
         """Writes the folder, whole or not at all, unless that is done. An earlier submission there is replaced.
 
-        Raises TrialError where the trial is not finished or damaged, its report is not that of its files, the audit finds a
+        Raises TrialError where the trial is damaged or has no report, the report is not that of its files, the audit finds a
         fault, or the folder holds anything but a submission.
         """
         if not (self.trial / PROTOCOL_FILE).is_file():

@@ -16,6 +16,7 @@ from toktrial.evaluation.healing import EntryTable
 from toktrial.tokenizer.base import END_OF_TEXT_ID
 
 Cut = tuple[int, ...]
+Path = tuple[int, "Path | None"]  # an edge, and the path before it
 """The edges of a cut after the opening one, the closing edge included."""
 Edges = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -80,12 +81,19 @@ class Lattice:
         return float(cuts[-1])
 
     def all_cuts(self, edge: int = 0) -> Iterator[Cut]:
-        """Yields every cut, or what may follow an edge: only for texts with few of them."""
-        if edge == self.closing:
-            yield ()
-            return
-        for after in self.beginning[self.ends[edge]].tolist():
-            yield from ((after, *rest) for rest in self.all_cuts(after))
+        """Yields every cut, or what may follow an edge, in the order of their edges: only for texts with few of them.
+
+        Without recursion, for a cut has as many edges as the text may have bytes. As every edge can go on to the closing one,
+        no path is followed in vain.
+        """
+        left: list[tuple[int, Path | None]] = [(edge, None)]
+        while left:
+            last, before = left.pop()
+            path = (last, before)
+            if last == self.closing:
+                yield _unwound(path)
+            else:
+                left += [(after, path) for after in reversed(self.beginning[self.ends[last]].tolist())]
 
     def draw(self, cuts: int, random: np.random.Generator) -> tuple[list[Cut], Floats]:
         """Returns cuts drawn with the probability that their weights give them, and the logarithms of these probabilities.
@@ -110,6 +118,16 @@ class Lattice:
             for path in here.tolist():
                 paths[path].append(int(current[path]))
         return [tuple(path[-2::-1]) for path in paths], log_probabilities
+
+
+def _unwound(path: "Path") -> Cut:
+    """Returns the edges of a path but the first, which is where it was asked to begin."""
+    edges: list[int] = []
+    edge, before = path
+    while before is not None:
+        edges.append(edge)
+        edge, before = before
+    return tuple(reversed(edges))
 
 
 def _by_place(places: npt.NDArray[Any], size: int) -> list[Edges]:

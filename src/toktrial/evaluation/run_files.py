@@ -23,6 +23,13 @@ def is_evaluated(run_folder: Path, fingerprint: str | None = None) -> bool:
     return fingerprint is None or artifact.read_json(run_folder / FINAL_FILE).get("fingerprint") == fingerprint
 
 
+def withdraw_evaluation(run_folder: Path) -> None:
+    """Takes back what says that a run is evaluated, because it is trained further or again."""
+    if (run_folder / artifact.MANIFEST).is_file():
+        artifact.forget_files(run_folder, [FINAL_FILE])
+    (run_folder / FINAL_FILE).unlink(missing_ok=True)
+
+
 def has_marginal(run_folder: Path, documents: int) -> bool:
     """Whether `run_folder` holds the marginals that a protocol asks for: those of so many documents, none if 0."""
     path = run_folder / MARGINAL_FILE

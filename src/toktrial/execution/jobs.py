@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from typing import Protocol as Interface
 
 from toktrial import artifact, progress
-from toktrial.evaluation.run_files import is_evaluated
+from toktrial.evaluation.run_files import is_evaluated, withdraw_evaluation
 from toktrial.execution.machine import check_memory
-from toktrial.lock import writing_run
+from toktrial.lock import is_follower, writing_run
 from toktrial.protocol import Protocol
 from toktrial.training.calibration import calibrate, is_calibrated
 from toktrial.training.rates import Policy
@@ -162,10 +162,12 @@ class Worker:
         judge = self._scorer(job.track, run.tokens_folder, 0)
         return try_rate(run, self._curve_scorer(run), judge, self._is_alone)
 
-    def _train(self, _job: Job, run: "Run") -> None:
+    def _train(self, job: Job, run: "Run") -> None:
         from toktrial.corpus.stage import open_documents
         from toktrial.training.loop import train
 
+        if not self.is_done(job) and not is_follower():
+            withdraw_evaluation(run.folder)
         texts = open_documents(self._trial.corpus_folder, "train")
         train(run, self._curve_scorer(run), texts.__getitem__, self._is_alone)
 

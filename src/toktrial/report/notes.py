@@ -202,15 +202,21 @@ def _on_the_rates(result: TrialResult) -> Iterator[str]:
         yield f"The best learning rate of {tracks} stands at the edge of the grid that was tried. A better one may lie beyond."
 
 
+def _company(result: TrialResult) -> str:
+    """Returns why runs have no seconds of their own."""
+    changed = any(" then " in value for name in ("device_name", "precision") for value in result.environment[name])
+    return "shared its device with other work, or changed it," if changed else "shared its device with other work"
+
+
 def _on_the_devices(result: TrialResult) -> Iterator[str]:
     shared = {name: [str(run.seed) for run in track.runs if run.shared_device] for name, track in result.tracks.items()}
     some = {name: seeds for name, seeds in shared.items() if seeds}
     if len(some) > FEW:
         n_runs = plural(sum(map(len, some.values())), "run")
-        yield f"{n_runs} of {len(some)} tracks shared a device with other work: left out of comparisons in seconds."
+        yield f"{n_runs} of {len(some)} tracks shared a device or changed it: left out of comparisons in seconds."
     else:
         for name, seeds in some.items():
-            yield f"{name} shared its device with other work in seed {joined(seeds)}: left out of comparisons in seconds."
+            yield f"{name} {_company(result)} in seed {joined(seeds)}: left out of comparisons in seconds."
     timed = {name: [run for run in track.runs if run.timed_step_seconds] for name, track in result.tracks.items()}
     if any(timed.values()):
         of_a_step = {name: runs[0].timed_step_seconds for name, runs in timed.items() if runs}

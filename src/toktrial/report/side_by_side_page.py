@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from toktrial.report.blocks import Block, Document, Figure, Heading, Kind, Paragraph, Section, Table
 from toktrial.report.chart_specification import FRAME, HEIGHT, WIDTH, ZERO_LINE, Specification, quantitative
+from toktrial.report.comparisons import Comparison
 from toktrial.report.dots_chart import differences_panel
 from toktrial.report.result import TrialResult
 from toktrial.report.sections.record import field_text
@@ -43,7 +44,8 @@ def compared_document(trials: Sequence[ReportedTrial]) -> Document:
             Heading(f"{len(trials)} trials side by side", level=1),
             Paragraph(
                 f"All were validated on the same {plural(validation.documents, 'document')} ({count(validation.bytes)} bytes). "
-                "Each trial's own verdict stands by its own protocol; this page decides nothing."
+                "Each trial's own verdict stands by its own protocol; this page decides nothing. Where seeds still to come may "
+                'change a verdict, "so far" stands with it.'
             ),
             *_effect_figure(results),
         ),
@@ -65,7 +67,7 @@ def tracks_table(results: Results) -> Table:
         [
             name,
             with_spread(track.final.bits_per_byte, track.standard_deviation.bits_per_byte, 4),
-            str(len(track.runs)),
+            _of_planned(len(track.runs), track.seeds_in_protocol),
             count(track.entries),
             decimal(track.bytes_per_token.validation, 2),
             count(track.parameters),
@@ -91,11 +93,11 @@ def effects_table(results: Results, reports: Mapping[str, str] | None = None) ->
         [
             name,
             f"{found.track} minus {found.baseline}",
-            found.verdict,
+            f"so far: {found.verdict}" if _is_provisional(result, found) else found.verdict,
             signed(found.difference),
             interval(found.low, found.high),
             signed_percent(found.relative_difference),
-            str(len(found.paired_seeds)),
+            _seeds(result, found),
             f"equal {found.budget}",
             "yes" if result.amendments else "no",
             result.environment["first run started"][0][: len("2026-01-31")],
@@ -123,6 +125,34 @@ def effects_table(results: Results, reports: Mapping[str, str] | None = None) ->
     return Table(caption, headers, rows, kinds)
 
 
+def _is_provisional(result: TrialResult, found: Comparison) -> bool:
+    """Whether seeds still to come may change a verdict.
+
+    A sequential design shares its error rate out beforehand, so each of its verdicts stands alone. Otherwise Holm's correction
+    looks at all tracks, so that a seed that one of them misses may change the verdict on another.
+    """
+    if found.look:
+        return found.look.is_open
+    return any(len(each.paired_seeds) < result.design.seeds for each in result.comparisons)
+
+
+def _seeds(result: TrialResult, found: Comparison) -> str:
+    """Returns how many seeds are paired, and of how many planned ones where more are to come: '3 of 20', '5 of up to 12'."""
+    paired, design = len(found.paired_seeds), result.design
+    if found.look and found.look.is_open and paired >= design.seeds:
+        return f"{paired} of up to {design.most_seeds}"
+    return _of_planned(paired, design.seeds)
+
+
+def _of_planned(finished: int, planned: int) -> str:
+    """Returns a number of seeds, and of how many where some are missing.
+
+    >>> _of_planned(3, 20), _of_planned(20, 20)
+    ('3 of 20', '20')
+    """
+    return f"{finished} of {planned}" if finished < planned else str(finished)
+
+
 def _protocol_blocks(trials: Sequence[ReportedTrial]) -> tuple[Block, ...]:
     rows = [
         [name, *("not there" if value is None else field_text(value) for value in values)]
@@ -139,7 +169,8 @@ def _effects(results: Results) -> Iterator[dict[str, Any]]:
     """Yields every comparison with the row of its trial (`row`, by `place` among the trials) and the `name` of its track."""
     for place, (name, result) in enumerate(results.items()):
         for each in result.comparisons:
-            yield {**asdict(each), "place": place, "row": f"{name}: {each.track}", "name": each.track, "mean": each.difference}
+            row = f"{name}: {each.track}{', so far' if _is_provisional(result, each) else ''}"
+            yield {**asdict(each), "place": place, "row": row, "name": each.track, "mean": each.difference}
 
 
 def _styles(effects: Sequence[Mapping[str, Any]], field: str) -> tuple[list[str], Styles]:

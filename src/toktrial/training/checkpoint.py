@@ -16,6 +16,7 @@ KEPT = 2
 UNRECORDED = {
     "compiled": False,
     "waited_seconds": 0.0,
+    "sum_before": 0.0,
     "shared_device": False,
 }  # what checkpoints of earlier versions do not hold
 

@@ -50,6 +50,7 @@ Evaluator = Callable[[GPT], Evaluation]
 SECONDS_OF_A_LAP = 10.0  # long enough that what another program does for a moment does not count
 SECONDS_OF_TIMING = 10.0
 UNCOUNTED_STEPS, LEAST_TIMED_STEPS = 3, 10
+THEN = ", then "  # between what a run was trained with at first, and with later
 BEFORE_ANY = -1  # a run that starts from scratch keeps no line, not even that of step 0
 
 
@@ -145,13 +146,28 @@ class _Trainer:
             "threads": torch.get_num_threads(),
             "processes": self._together.count,
             "compiled": start_up.is_compiled,
+            "precision": self._precision_name,
+            "device_name": device_name(self._device),
         }
-        for what, now in self._how.items():
-            if state is not None and state[what] != now:
-                self._say(f"trained with {what} = {state[what]} before and {now} from now on: the last bits may differ")
+        if state is not None:
+            self._compare_with(state)
         if is_first:
             self._metrics = MetricsLog(self._run.folder, self._step or BEFORE_ANY)
             write_record(self._run.folder, self._record(start_up, is_deterministic), self._model, self._device)
+
+    def _compare_with(self, state: Mapping[str, Any]) -> None:
+        """Says in what the run goes on otherwise than before.
+
+        Its record will name both devices or precisions, and its seconds, which are then of two kinds, compare with no others.
+        """
+        for what, now in self._how.items():
+            before = state.get(what, now)  # checkpoints of earlier versions do not hold all
+            last = before.rpartition(THEN)[2] if isinstance(before, str) else before
+            if last != now:
+                self._say(f"trained with {what} = {last} before and {now} from now on: the last bits may differ")
+            if isinstance(before, str):
+                self._was_alone = self._was_alone and last == now
+                self._how[what] = before if last == now else f"{before}{THEN}{now}"
 
     def shown(self) -> AbstractContextManager[progress.Progress | None]:
         """What shows how far the run is; only the first process has one."""
@@ -334,7 +350,8 @@ class _Trainer:
             "track": self._run.track,
             "seed": self._run.seed,
             "steps": self.steps,
-            "precision": self._precision_name,
+            "precision": self._how["precision"],
+            "device_name": self._how["device_name"],
             "compiled": start_up.is_compiled,
             "deterministic": is_deterministic,
             "processes": self._together.count,

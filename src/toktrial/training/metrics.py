@@ -171,13 +171,10 @@ def write_record(folder: Path, run: dict[str, Any], model: "GPT", device: "torch
     """Writes what is known of a run, the size of its model and what it runs on, so that it can be judged and repeated."""
     import torch
 
-    from toktrial.training.device import device_name
-
     counts = model.parameter_counts()
     record = {
         **run,
         "device": device.type,
-        "device_name": device_name(device),
         "threads": torch.get_num_threads(),
         "parameters": counts.total,
         "parameters_without_embeddings": counts.without_embeddings,
