@@ -151,6 +151,22 @@ def test_a_run_that_is_being_trained_for_longer_is_neither_evaluated_nor_damaged
     assert json.loads((folder / "runs/bpe/seed-1/final.json").read_text())["step"] == 40
 
 
+def test_weights_that_a_longer_training_did_not_keep_are_made_where_the_verdict_comes_to_need_them(
+    folder: Path, plan: Protocol, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A run that goes on from its last step is past the one at which all tracks have read as much, by one more step."""
+    longer = replace(plan, training=replace(plan.training, steps=21))
+    Trial(folder, longer).report()
+    run = Trial(folder, replace(longer, verdict=VerdictConfig(budget="bytes"))).run_of("btm", 1)
+    assert 0 < run.keep_weights_at <= 20 and run.lacks_kept_weights(21)
+    results = Trial(folder, replace(longer, verdict=VerdictConfig(budget="bytes"))).report()
+    assert "btm, seed 1: it cannot be gone on from; training it again from the start" in capfd.readouterr().err
+    assert results.verdict.exploratory
+    assert all(
+        budget.documents == "all validation documents" for budget in results.differences["btm"].budgets if budget.decides
+    )
+
+
 def interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 

@@ -104,6 +104,19 @@ def test_what_was_put_aside_is_made_again_by_the_next_command_too(trial: TrialFo
     assert find_damage(trial.folder) == []
 
 
+def test_a_trial_whose_timing_was_put_aside_is_finished_all_the_same(
+    trial: TrialFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing makes a timing again once every run is trained."""
+    artifact.make_folder(trial.folder / "calibration")
+    with artifact.publish(trial.folder / "calibration/bpe", "timing", {}) as partial:
+        (partial / "calibration.json").write_text("{}")
+    flip(trial.folder / "calibration/bpe/calibration.json")
+    set_aside(find_damage(trial.folder), trial.folder)
+    assert "only a further training would need it" in capsys.readouterr().err
+    assert is_mended(trial.folder)
+
+
 def test_only_what_is_damaged_of_a_trained_run_is_put_aside(trial: TrialFolder) -> None:
     run, other = trial.folder / RUN, trial.folder / "runs/btm/seed-1"
     flip(run / "samples.json")

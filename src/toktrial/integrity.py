@@ -130,8 +130,9 @@ def set_aside(damage: Sequence[Damage], trial_folder: Path) -> None:
 
 
 def is_mended(trial_folder: Path) -> bool:
-    """Whether every stage that was put aside has been made again."""
-    aside = [path.relative_to(each) for each in (trial_folder / ASIDE).glob("*") for path in _folders(each, (*STAGES, *RUNS))]
+    """Whether every stage that was put aside has been made again; but for timings, which only further trainings need."""
+    needed = [pattern for pattern in (*STAGES, *RUNS) if not pattern.startswith(CALIBRATION_FOLDER)]
+    aside = [path.relative_to(each) for each in (trial_folder / ASIDE).glob("*") for path in _folders(each, needed)]
     return all((trial_folder / path).is_dir() for path in aside)
 
 
@@ -209,7 +210,8 @@ def _move(path: Path, trial_folder: Path) -> None:
     path.rename(place)
     for folder in (place.parent, path.parent):
         artifact.sync(folder)
-    then = "only a longer training would need it" if path.match(CHECKPOINTS) else "it will be made again"
+    is_spare = path.match(CHECKPOINTS) or path.parent.name == CALIBRATION_FOLDER
+    then = "only a further training would need it" if is_spare else "it will be made again"
     progress.print_line(f"moved {path} to {place}; {then}")
 
 

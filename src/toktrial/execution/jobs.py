@@ -133,7 +133,7 @@ class Worker:
         if job.what == "calibrate":
             return is_calibrated(run)
         tokens = artifact.read_manifest(run.tokens_folder)["fingerprint"]
-        if job.what == "tune" or not artifact.is_finished(run.folder, run.fingerprint(tokens)):
+        if job.what == "tune" or not run.is_trained(tokens):
             return False
         return job.what == "train" or self._is_evaluated(job, run, tokens)
 

@@ -41,7 +41,7 @@ def state_to_go_on_from(run: Run, identity: Mapping[str, str], steps: int) -> di
         remove_checkpoints(run.folder)
         state = None
     if (run.folder / artifact.MANIFEST).is_file():
-        then = "going on where it ended" if state else "it was trained under other settings; training it again from the start"
+        then = "going on where it ended" if state else "it cannot be gone on from; training it again from the start"
         progress.print_line(f"{run.name}: {then}")
         (run.folder / artifact.MANIFEST).unlink()
         artifact.sync(run.folder)
@@ -74,11 +74,11 @@ def tidy(run: Run) -> None:
 
 def _is_of(state: Mapping[str, Any], run: Run, identity: Mapping[str, str], steps: int) -> bool:
     """Whether a checkpoint is of this run, or of a shorter one that this run may continue."""
+    if run.lacks_kept_weights(state["step"]):
+        return False
     if state["fingerprint"] == identity["fingerprint"]:
         return True
-    has_kept_weights = (run.folder / kept_weights_file(run.keep_weights_at)).is_file()
-    is_past = run.must_keep_weights and not has_kept_weights and run.keep_weights_at < state["step"]
-    return bool(state.get("lineage") == identity["lineage"] and state["step"] <= steps and not is_past)
+    return bool(state.get("lineage") == identity["lineage"] and state["step"] <= steps)
 
 
 def _load_newest(folder: Path) -> dict[str, Any] | None:

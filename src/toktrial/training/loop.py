@@ -68,7 +68,7 @@ def train(run: Run, evaluate: Evaluator, text_of: DocumentText | None = None, is
     tokens = TokenStore.open(run.tokens_folder, check=together.is_first)
     of_tokens = tokens.manifest["fingerprint"]
     identity = {"fingerprint": run.fingerprint(of_tokens), "lineage": run.lineage(of_tokens)}
-    if together.from_first(artifact.is_finished(run.folder, identity["fingerprint"])):
+    if together.from_first(run.is_trained(of_tokens)):
         if together.is_first:
             tidy(run)  # in case it was killed at its very end
         return

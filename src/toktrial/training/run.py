@@ -44,6 +44,20 @@ class Run:
         """Returns what identifies the finished run."""
         return self._fingerprint_without(NOT_IDENTIFYING, tokens_fingerprint)
 
+    def is_trained(self, tokens_fingerprint: str) -> bool:
+        """Whether the run is finished, with all the weights that its verdict needs."""
+        if not artifact.is_finished(self.folder, self.fingerprint(tokens_fingerprint)):
+            return False
+        return not self.lacks_kept_weights(artifact.read_manifest(self.folder).get("steps", 0))
+
+    def lacks_kept_weights(self, step: int) -> bool:
+        """Whether weights that decide the verdict were to be kept before `step`, which is reached, and are not there.
+
+        So it is where a run was trained for longer, or the verdict's budget was changed, once it had gone beyond them.
+        """
+        is_past = self.must_keep_weights and 0 < self.keep_weights_at < step
+        return is_past and not (self.folder / kept_weights_file(self.keep_weights_at)).is_file()
+
     def lineage(self, tokens_fingerprint: str) -> str:
         """Returns what identifies the run apart from its steps: a longer run of the same lineage begins with this one.
 
