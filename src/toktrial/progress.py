@@ -9,11 +9,11 @@ import sys
 import textwrap
 import time
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 from typing import Protocol as Interface
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -21,6 +21,7 @@ SECONDS_BETWEEN_EVENTS = 0.5
 # Unicode's classes of the marks that turn the direction of what follows, and so can make one text look like another.
 DIRECTION_MARKS = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
 USUAL_COLUMNS = 80  # of a terminal, also of one that does not say
+ItemT = TypeVar("ItemT")
 COLUMNS_OF_A_BAR = 120  # of a terminal that has room for the bar beside what it shows
 
 
@@ -189,6 +190,14 @@ def progress(title: str, total: float | None = None, unit: str = "", begun: floa
         yield shown
     finally:
         shown.close()
+
+
+def over(items: Collection[ItemT], title: str, unit: str) -> Iterator[ItemT]:
+    """Yields items, and shows how many of them are done; `unit` is what one of them is called."""
+    with progress(title, len(items), unit) as shown:
+        for done, item in enumerate(items, start=1):
+            yield item
+            shown.update(done)
 
 
 def print_line(text: str, hanging: int | None = None) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from toktrial import progress
 from toktrial.evaluation.account import INTRINSIC_FILE, write_account
 from toktrial.evaluation.ngrams import ORDER, NgramModel
 from toktrial.evaluation.vocabulary import MARKED_BYTES
@@ -42,7 +43,7 @@ def measure_intrinsics(trial_folder: Path, tokenizer_folders: Mapping[str, Path]
                     "ngram": ngram_measures(store, documents),
                     "cuts_per_word": cuts_per_word(text, token_edges(store.train, store.entry_bytes, text.documents), numbers),
                 }
-                for track, store in stores.items()
+                for track, store in progress.over(stores.items(), "counting runs of tokens", "track")
             },
         }
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toktrial import artifact
+from toktrial import artifact, progress
 from toktrial.corpus.documents import Documents, flat_buffers
 from toktrial.evaluation.account import SAMPLE_MEASURES_FILE, write_account
 from toktrial.evaluation.bits_per_byte import DocumentScorer
@@ -69,7 +69,7 @@ def measure_samples(
         known = known_words(train, {word for text in texts for word in words_within(text.passage)})
         bits = {
             track: _bits_of_texts({seed: of_seed[track] for seed, of_seed in runs.items()}, folder, texts)
-            for track, folder in tokenizer_folders.items()
+            for track, folder in progress.over(tokenizer_folders.items(), "measuring what the models wrote", "track")
         }
         return [
             {

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from toktrial import progress
 from toktrial.evaluation.account import VOCABULARY_FILE, write_account
 from toktrial.evaluation.entries import CLASSES, Counts, Vocabulary, classify_entries, entries_on_the_way, telling_trees
 from toktrial.evaluation.words import (
@@ -53,7 +54,7 @@ def describe_vocabularies(
         return {
             "tracks": {
                 track: describe_vocabulary(tokenizer, stores[track], text, requested[track])
-                for track, tokenizer in tokenizers.items()
+                for track, tokenizer in progress.over(tokenizers.items(), "describing vocabularies", "track")
             },
             "shared_entries": shared_entries({track: each.token_bytes for track, each in tokenizers.items()}),
             "cuts": cuts_of_excerpt(tokenizers, excerpt(map(tokenizers[first].decode, documents))),

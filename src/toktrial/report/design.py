@@ -79,12 +79,16 @@ class Design:
         baseline_rows = self.vocab_size_of(next(iter(self.tracks))) if self.verdict.budget == "flops" else 0
         return track_shape(self.model, self.training, token_ratio, self.vocab_size_of(track), baseline_rows)[1].steps
 
-    @property
-    def deciding_axis(self) -> str:
-        """The axis of a run's curve along which the verdict compares the tracks: `step`, `bytes_seen` or `flops`."""
+    def deciding_axis(self, track: str) -> str:
+        """Returns the axis of a run's curve along which the verdict compares a track with the baseline.
+
+        It is `step`, `bytes_seen` or `flops`; equal FLOPs are equal steps where a step costs both the same.
+        """
         if self.verdict.budget == "bytes" or self.training.epochs:
             return "bytes_seen"
-        return "flops" if self.verdict.budget == "flops" and not self.has_equal_steps else "step"
+        sizes = self.vocab_size_of(track), self.vocab_size_of(next(iter(self.tracks)))
+        is_equal_step = self.training.match == "tokens" and sizes[0] == sizes[1]
+        return "step" if self.verdict.budget != "flops" or is_equal_step else "flops"
 
     @property
     def last_seed(self) -> int:

@@ -97,12 +97,13 @@ def gather_differences(inputs: TrialInputs, comparisons: Sequence[Comparison]) -
     decides, it is the verdict's own interval.
     """
     confidence = shared_confidence(inputs.design.verdict.confidence, len(inputs.others))
-    along, warmup_steps = inputs.design.deciding_axis, inputs.design.training.warmup_steps
+    warmup_steps = inputs.design.training.warmup_steps
     found = {}
     for comparison in comparisons:
         track, runs = comparison.track, inputs.pairs_of(comparison.track)
         pairs: list[Pair] = [(baseline.curve, other.curve) for baseline, other in runs]
         curves = {axis: difference_curve(pairs, axis, confidence) for axis in COMPARED_AXES}
+        along = inputs.design.deciding_axis(track)
         decisive = curves[along]
         found[track] = Differences(
             curves=curves,

@@ -202,10 +202,10 @@ def _on_the_rates(result: TrialResult) -> Iterator[str]:
         yield f"The best learning rate of {tracks} stands at the edge of the grid that was tried. A better one may lie beyond."
 
 
-def _company(result: TrialResult) -> str:
-    """Returns why runs have no seconds of their own."""
+def _company(result: TrialResult, whose: str) -> str:
+    """Returns why runs have no seconds of their own. `whose`: `a` or `its`, before what they ran on."""
     changed = any(" then " in value for name in ("device_name", "precision") for value in result.environment[name])
-    return "shared its device with other work, or changed it," if changed else "shared its device with other work"
+    return f"shared {whose} device with other work{', or changed it,' if changed else ''}"
 
 
 def _on_the_devices(result: TrialResult) -> Iterator[str]:
@@ -213,10 +213,10 @@ def _on_the_devices(result: TrialResult) -> Iterator[str]:
     some = {name: seeds for name, seeds in shared.items() if seeds}
     if len(some) > FEW:
         n_runs = plural(sum(map(len, some.values())), "run")
-        yield f"{n_runs} of {len(some)} tracks shared a device or changed it: left out of comparisons in seconds."
+        yield f"{n_runs} of {len(some)} tracks {_company(result, 'a')}: left out of comparisons in seconds."
     else:
         for name, seeds in some.items():
-            yield f"{name} {_company(result)} in seed {joined(seeds)}: left out of comparisons in seconds."
+            yield f"{name} {_company(result, 'its')} in seed {joined(seeds)}: left out of comparisons in seconds."
     timed = {name: [run for run in track.runs if run.timed_step_seconds] for name, track in result.tracks.items()}
     if any(timed.values()):
         of_a_step = {name: runs[0].timed_step_seconds for name, runs in timed.items() if runs}

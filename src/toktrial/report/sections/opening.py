@@ -64,7 +64,7 @@ def ranks_table(result: TrialResult) -> Table:
     confidence = short_percent(round(first.interval_confidence, 4))
     headers = (
         "track", "bits per byte", f"minus {first.baseline}", "interval" if is_open else f"{confidence} interval",
-        "p" if is_open else "p, corrected", f"at {BUDGET_NAMES[beside]}", _sign_header(result.design.deciding_axis), "verdict",
+        "p" if is_open else "p, corrected", f"at {BUDGET_NAMES[beside]}", "sign changed", "verdict",
     )  # fmt: skip
     caption = (
         f"All tracks, the best first: mean bits per byte {budget_phrase(result.design)}, and the paired difference from "
@@ -87,15 +87,12 @@ def _ranked_cells(comparison: Comparison, found: Differences, beside: str) -> li
     ]  # fmt: skip
 
 
-def _sign_header(along: str) -> str:
-    return "sign changed at step" if along == "step" else f"sign changed at ({AXES[along].label})"
-
-
 def _places_of(found: Differences) -> str:
-    change, written = found.sign_change, AXES[found.along].written
+    change, axis = found.sign_change, AXES[found.along]
     if change is None:
         return "never"
-    return " to ".join(dict.fromkeys([written(change.first), written(change.last)]))
+    places = " to ".join(dict.fromkeys([axis.written(change.first), axis.written(change.last)]))
+    return f"at step {places}" if found.along == "step" else f"at {places} {axis.label}"
 
 
 def noise_sentences(result: TrialResult) -> list[str]:
