@@ -102,6 +102,23 @@ def test_tracks_that_are_alike_share_a_line(tmp_path: Path, tiny_protocol: Proto
     assert of_bytes.startswith(f"track      bytes: about {plan.text.tokens['bytes']:,.0f} tokens, ")
 
 
+def test_so_few_seeds_for_so_many_tracks_that_only_huge_differences_are_found_are_warned_of(
+    tmp_path: Path, tiny_protocol: Protocol
+) -> None:
+    tracks: dict[str, Recipe] = {"bpe": BPERecipe(), **{f"btm{n}": BTMRecipe(primitive_vocab_size=400 + n) for n in range(14)}}
+
+    def warnings(seeds: int, count: int) -> list[str]:
+        plan = replace(tiny_protocol, seeds=seeds, tracks=dict(list(tracks.items())[: 1 + count]))
+        lines = lines_of(make_plan(TrialFolder(tmp_path / "trial", plan), SPEED), "WARNING")
+        return [line for line in lines if "comparison" in line]
+
+    (said,) = warnings(3, 14)
+    assert "14 comparisons over 3 seeds, the verdict finds in 80% of trials only a difference of 12.3 times" in said
+    assert "over 5 seeds, one of 3.4 times" in said
+    assert "1 comparison over 2 seeds" in warnings(2, 1)[0]
+    assert warnings(3, 1) == warnings(3, 2) == warnings(5, 14) == warnings(1, 14) == []
+
+
 def test_the_sums_over_all_cuts_are_part_of_the_cost(finished: Trial) -> None:
     without = make_plan(finished, SPEED)
     asked = replace(finished.protocol, evaluation=replace(finished.protocol.evaluation, marginal=50))

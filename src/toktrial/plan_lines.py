@@ -12,6 +12,8 @@ HANGING = 11  # columns before the text of a line of the plan
 # With fewer tokens for each entry of the vocabulary a budget looks too small: with 4,096 entries on TinyStories, models passed
 # their own bigram floors after 250 (BPE) to 500 (BTM) tokens per entry; LOG.md has the trials.
 FEWEST_TOKENS_PER_ENTRY = 600
+POWER = 0.8
+LARGEST_FOUND = 5.0  # standard deviations of a paired difference: three seeds find 3.3 of one other track, and 4.6 of two
 LARGEST_EVALUATION_SHARE = 0.1  # of a run's time: above it, the plan says how to spend less
 
 
@@ -38,6 +40,7 @@ def describe_plan(plan: Plan) -> list[str]:
         *_describe_marginal(plan),
         f"disk       {plan.disk_bytes / 1e9:.2f} GB at most, {plan.free_bytes / 1e9:.0f} GB free",
         *_warn_of_budget(plan),
+        *_warn_of_seeds(protocol),
     ]
 
 
@@ -144,6 +147,22 @@ def _warn_of_budget(plan: Plan) -> list[str]:
         f"{found}, models have seldom learned more than a count of pairs of entries knows, and the verdict is then 'undecided'."
     )
     return [f"WARNING    {warning} {wanted:,} steps or a smaller vocab_size would be safer."]
+
+
+def _warn_of_seeds(protocol: Protocol) -> list[str]:
+    """Warns where so few seeds find only huge differences, once p-values are corrected for so many comparisons."""
+    from toktrial.report.noise import smallest_effect
+    from toktrial.report.sequential import shared_confidence
+
+    seeds, comparisons = protocol.last_seed, len(protocol.tracks) - 1
+    confidence = shared_confidence(protocol.verdict.confidence, comparisons)
+    if seeds < 2 or (effect := smallest_effect(seeds, 1.0, POWER, confidence)) <= LARGEST_FOUND:
+        return []
+    more = smallest_effect(seeds + 2, 1.0, POWER, confidence)
+    found = f"with {plural(comparisons, 'comparison')} over {plural(seeds, 'seed')}, the verdict finds in {POWER:.0%} of trials"
+    size = f"only a difference of {effect:.1f} times what it deviates by from seed to seed"
+    remedy = f"over {seeds + 2} seeds, one of {more:.1f} times. More seeds or fewer tracks would find smaller ones"
+    return [f"WARNING    {found} {size}; {remedy}."]
 
 
 def _step_tokens(protocol: Protocol) -> int:
