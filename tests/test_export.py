@@ -5,7 +5,7 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from toktrial.errors import TrialError
 from toktrial.finished_run import FinishedRun, open_finished_run
 from toktrial.tokenizer.base import END_OF_TEXT_ID
 from toktrial.tokenizer.config import BPERecipe, BTMRecipe
+from toktrial.tokenizer.encoders import TokenizersEncoder
+from toktrial.tokenizer.foreign import ForeignTokenizer
 from toktrial.tokenizer.load import load_tokenizer
 from toktrial.training.config import ModelConfig
 from toktrial.training.model import GPT
@@ -294,6 +296,33 @@ def test_a_run_of_another_protocol_is_refused(copied: Path) -> None:
     protocol_file.write_text(protocol_file.read_text().replace("learning_rate = 0.003", "learning_rate = 0.004"))
     with pytest.raises(TrialError, match="was trained with another protocol or tokenizer"):
         Export(copied / "runs" / "bpe" / "seed-1", copied.parent / "model").execute()
+
+
+class SharedIds(TokenizersEncoder):
+    """Somebody's tokenizer of whose ids there is no tokenizer.json."""
+
+    def tokenizer_json(self, our_ids: Sequence[int], entries: int) -> str | None:  # noqa: ARG002
+        return None
+
+
+def test_a_tokenizer_that_transformers_cannot_read_is_told(
+    trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As this version writes it, and where an earlier one has written files that gave other ids."""
+    finished = open_finished_run(trial.run_of("bpe", 1).folder)
+    somebodys = SharedIds((finished.tokenizer_folder / "tokenizer.json").read_text())
+    unreadable = replace(finished, tokenizer=ForeignTokenizer(somebodys, "byte-level", "somebody's"))
+    monkeypatch.setattr("toktrial.commands.export.open_finished_run", lambda _: unreadable)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for tokenizer_folder in (finished.tokenizer_folder, empty):
+        monkeypatch.setattr(FinishedRun, "tokenizer_folder", tokenizer_folder)
+        with pytest.raises(SystemExit):
+            cli.main(["export", str(finished.run.folder), str(tmp_path / "model"), "--no-tasks"])
+        said = " ".join(capsys.readouterr().err.split())
+        assert f"transformers cannot read {tokenizer_folder}, so there is nothing to export: no tokenizer.json gives" in said
+        assert "Traceback" not in said
+        assert not (tmp_path / "model").exists()
 
 
 def test_an_export_that_fails_leaves_nothing_behind(copied: Path) -> None:

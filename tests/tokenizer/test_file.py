@@ -204,7 +204,18 @@ def without_the_byte(content: dict[str, Any], spelling: str) -> dict[str, Any]:
     return content | {"model": model | {"merges": merges, "vocab": vocabulary}}
 
 
+def with_an_added_token(content: dict[str, Any], token: str) -> dict[str, Any]:
+    tokenizer = Tokenizer.from_str(json.dumps(content))
+    tokenizer.add_tokens([token])
+    result: dict[str, Any] = json.loads(tokenizer.to_str())
+    return result
+
+
 REFUSED: dict[str, tuple[Callable[[dict[str, Any]], dict[str, Any]], str]] = {
+    "an added token that text becomes": (
+        lambda content: with_an_added_token(content, "    "),
+        "its added token '    ' is not special, so that it cuts a text before the merges do",
+    ),
     "a normalizer": (
         lambda content: changed(content, lambda t: setattr(t, "normalizer", normalizers.NFC())),
         r"its normalizer \(NFC\) may change the text",

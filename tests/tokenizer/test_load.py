@@ -9,9 +9,10 @@ import pytest
 from toktrial import artifact
 from toktrial.errors import TrialError
 from toktrial.tokenizer.base import Tokenizer
-from toktrial.tokenizer.bpe import BPETokenizer
+from toktrial.tokenizer.bpe import BPETokenizer, OverBPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer
-from toktrial.tokenizer.load import load_tokenizer
+from toktrial.tokenizer.config import BTMRecipe, PrimitiveRecipe, SuperBPERecipe, TKNRecipe
+from toktrial.tokenizer.load import load_tokenizer, train
 
 TEXTS = ["Once upon a time", "<|endoftext|>", "", "\U0001f600\r\n e\u0301", "x" * 200]
 
@@ -57,6 +58,23 @@ def test_save_replaces_a_tokenizer_and_nothing_else(tmp_path: Path, storybook_to
     with pytest.raises(TrialError, match="not written by toktrial"):
         storybook_tokenizer.save(tmp_path / "photos" / "cat.jpg")
     assert (tmp_path / "photos" / "cat.jpg").read_bytes() == b"a cat"
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        BTMRecipe(primitive_vocab_size=300, vocab_size=400),
+        SuperBPERecipe(transition=300, vocab_size=400),
+        TKNRecipe(primitive_vocab_size=300, vocab_size=400),
+    ],
+)
+def test_a_recipe_is_learned_over_as_many_primitives_as_it_says(recipe: PrimitiveRecipe, storybook: list[str]) -> None:
+    tokenizer = train(recipe, storybook[:50])
+    assert isinstance(tokenizer, OverBPETokenizer)
+    assert (tokenizer.primitive.vocab_size, tokenizer.vocab_size) == (300, 400)
+    given = train(recipe, storybook[:50], primitive=tokenizer.primitive.cut(280))
+    assert isinstance(given, OverBPETokenizer)
+    assert given.primitive.vocab_size == 280
 
 
 def test_a_missing_or_empty_folder_holds_no_tokenizer(tmp_path: Path) -> None:

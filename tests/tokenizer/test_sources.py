@@ -2,6 +2,7 @@
 
 import base64
 import io
+import itertools
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import sentencepiece
 import tokenizers
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoTokenizer, ByT5Tokenizer
@@ -80,6 +81,28 @@ def xlm_like(texts: list[str]) -> str:
     content = json.loads(tokenizer.to_str())
     content["added_tokens"][2]["special"] = False
     return json.dumps(content)
+
+
+def neox_like(texts: list[str], *special: str) -> str:
+    """A byte-level BPE with runs of spaces added later, which are not special."""
+    tokenizer = tokenizers.Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=500, special_tokens=list(special), initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_tokens([" " * length for length in range(24, 1, -1)])
+    return tokenizer.to_str()
+
+
+def of_few_characters(pieces: list[str], merges: list[tuple[str, str]], added: list[dict[str, Any]]) -> str:
+    """A BPE of those characters after `<unk>`, to which a space is U+2581."""
+    vocabulary = {piece: token for token, piece in enumerate(["<unk>", *pieces])}
+    tokenizer = tokenizers.Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never", split=False)
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="never", split=False)
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+    return json.dumps(json.loads(tokenizer.to_str()) | {"added_tokens": [flags | token for token in added]})
 
 
 def bert_like(texts: list[str]) -> str:
@@ -217,13 +240,82 @@ def test_a_byte_level_bpe_with_a_prefixed_space_is_one_without(texts: list[str],
     assert isinstance(opened(tmp_path / "tokenizer.json", texts), FileTokenizer)
 
 
+# Added tokens, and spellings that share bytes
+
+
+def test_an_added_token_that_is_not_special_is_what_text_becomes(texts: list[str], tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text(neox_like(texts, "<|endoftext|>"), encoding="utf-8")
+    ours = opened(tmp_path / "tokenizer.json", texts)
+    library = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert ours.vocab_size == library.get_vocab_size() == 523
+    for text in ["if a:\n        the dog", " " * 30, *texts[:20]]:
+        theirs = [library.decode([token]) for token in library.encode(text).ids]
+        assert [ours.decode([token]) for token in ours.encode(text)] == theirs
+    ours.save(tmp_path / "saved", held_out=texts[:20])
+    assert AutoTokenizer.from_pretrained(tmp_path / "saved").encode("a\n        the") == ours.encode("a\n        the")
+
+
+def test_a_piece_that_is_listed_again_as_added_is_spelled_as_pieces_are(tmp_path: Path) -> None:
+    twice = [{"id": 4, "content": "\u2581\u2581"}]
+    content = of_few_characters(["a", "b", "\u2581", "\u2581\u2581"], [("\u2581", "\u2581")], twice)
+    (tmp_path / "tokenizer.json").write_text(content, encoding="utf-8")
+    ours = opened(tmp_path / "tokenizer.json", ["a  b"])
+    assert [ours.decode([token]) for token in ours.encode("a  b a")] == ["a", "  ", "b", " ", "a"]
+
+
+def test_a_spelling_that_no_text_becomes_leaves_its_id_to_the_one_that_text_does(tmp_path: Path) -> None:
+    """A space is in the vocabulary, before the U+2581 that takes its place in every text."""
+    content = of_few_characters([" ", "a", "b", "\u2581", "\u2581b"], [("\u2581", "b")], [])
+    (tmp_path / "tokenizer.json").write_text(content, encoding="utf-8")
+    ours = opened(tmp_path / "tokenizer.json", ["a b"])
+    ours.save(tmp_path / "saved", held_out=["a b a", "b  a"])
+    theirs = AutoTokenizer.from_pretrained(tmp_path / "saved")
+    for text in ("a b a", "  ", "b  bb"):
+        assert theirs.encode(text, add_special_tokens=False) == ours.encode(text)
+        assert theirs.decode(ours.encode(text)) == text
+    assert "2 held-out documents: 0 got other ids" in (tmp_path / "saved" / "README.md").read_text()
+
+
+WITHOUT_JSON = {
+    "two spellings of text share an id": of_few_characters(
+        ["a", "b", "\u2581", "\u2581\u2581"], [("\u2581", "\u2581")], [{"id": 5, "content": "  "}]
+    ),
+    "a text would become id 0": json.dumps(
+        json.loads(neox_like(["a dog"] * 9))
+        | {"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}}
+    ).replace('"ignore_merges": false', '"ignore_merges": true'),
+}
+
+
+@pytest.mark.parametrize("why", WITHOUT_JSON)
+def test_where_no_tokenizer_json_gives_our_ids_there_is_none(why: str, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text(WITHOUT_JSON[why], encoding="utf-8")
+    ours = opened(tmp_path / "tokenizer.json", ["a  b a"])
+    ours.save(tmp_path / "saved", held_out=["a  b"])
+    names = {path.name for path in (tmp_path / "saved").iterdir()}
+    assert names == {"manifest.json", "foreign.json", "source", "vocabulary.jsonl"}
+    assert load_tokenizer(tmp_path / "saved").encode("a  b") == ours.encode("a  b")
+
+
+def test_the_readme_says_whether_every_text_comes_back(files: Path, texts: list[str], tmp_path: Path) -> None:
+    for name, said, unsaid in (
+        ("llama.json", "There is no unknown token", "does not give every text back"),
+        ("xlm.json", "does not give every text back", "There is no unknown token"),
+    ):
+        opened(files / name, texts).save(tmp_path / name)
+        readme = (tmp_path / name / "README.md").read_text()
+        assert said in readme
+        assert unsaid not in readme
+
+
 # Tiktoken
 
 
 @pytest.mark.parametrize("encoding", PATTERNS)
 def test_a_tiktoken_file_gives_tiktokens_tokens(encoding: str, texts: list[str], tmp_path: Path) -> None:
     tiktoken = pytest.importorskip("tiktoken")
-    (tmp_path / "ranks.tiktoken").write_bytes(tiktoken_file(BPETokenizer.train(texts, 900)))
+    and_spaces = [f"{text}\n {end}" for text, end in zip(texts, itertools.cycle(["", "\n\n ", "\t"]), strict=False)]
+    (tmp_path / "ranks.tiktoken").write_bytes(tiktoken_file(BPETokenizer.train(and_spaces, 900)))
     ours = opened(tmp_path / "ranks.tiktoken", texts, pattern=encoding)
     ranks = {entry: rank for rank, entry in enumerate(ours.token_bytes[1:])}
     theirs = tiktoken.Encoding("theirs", pat_str=TIKTOKENS_OWN[encoding], mergeable_ranks=ranks, special_tokens={})
@@ -234,8 +326,54 @@ def test_a_tiktoken_file_gives_tiktokens_tokens(encoding: str, texts: list[str],
         assert ours.encode(text) == [1 + token for token in theirs.encode_ordinary(text)]
 
     check()
-    for text in CHECKED_TEXTS:
+    for text in [*CHECKED_TEXTS, "a\n ", "\r\n \t", "the end.\n\n ", " \n  \n", "x\n \n y", "\n" * 9 + " "]:
         assert ours.encode(text) == [1 + token for token in theirs.encode_ordinary(text)]
+        assert ours.encode_batch(["a", text])[1].tolist() == ours.encode(text)
+    assert isinstance(ours, FileTokenizer)
+    assert ours._gigatoken is not None, "the named patterns have the fast way"
+
+
+def ranks_file(tokens: list[bytes]) -> bytes:
+    return b"".join(base64.b64encode(token) + b" %d\n" % rank for rank, token in enumerate(tokens))
+
+
+@pytest.mark.filterwarnings("ignore:gigatoken")
+@settings(max_examples=60, deadline=None)
+@given(
+    words=st.lists(st.text("abc", min_size=2, max_size=7), max_size=15, unique=True),
+    texts=st.lists(st.text("abc", min_size=1, max_size=25), min_size=1, max_size=20),
+)
+@example(words=["ab", "abcd", "abc"], texts=["abcde"])  # abcd is abc and d, although abc has the higher rank
+@example(words=["abc", "cab"], texts=["abc", "abcab"])  # which only a whole word becomes
+def test_any_table_of_ranks_gives_tiktokens_tokens(
+    words: list[str], texts: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    tiktoken = pytest.importorskip("tiktoken")
+    tokens = [*(bytes([byte]) for byte in range(256)), *map(str.encode, words)]
+    path = tmp_path_factory.mktemp("ranks") / "ranks.tiktoken"
+    path.write_bytes(ranks_file(tokens))
+    ours = opened(path, [], pattern="gpt2")
+    ranks = {token: rank for rank, token in enumerate(tokens)}
+    theirs = tiktoken.Encoding("theirs", pat_str=TIKTOKENS_OWN["gpt2"], mergeable_ranks=ranks, special_tokens={})
+    for text in texts:
+        assert ours.encode(text) == [1 + token for token in theirs.encode_ordinary(text)]
+
+
+def test_ranks_that_bpe_learned_keep_its_merges(texts: list[str], tmp_path: Path) -> None:
+    bpe = BPETokenizer.train(texts, 700)
+    (tmp_path / "ranks.tiktoken").write_bytes(tiktoken_file(bpe))
+    ours = opened(tmp_path / "ranks.tiktoken", texts, pattern="gpt2")
+    assert isinstance(ours, FileTokenizer)
+    model, learned = (json.loads(each.tokenizer_json)["model"] for each in (ours, bpe))
+    assert model["merges"] == learned["merges"]
+    assert not model["ignore_merges"]
+
+
+def test_empty_lines_of_a_tiktoken_file_are_skipped_as_tiktoken_does(files: Path, texts: list[str], tmp_path: Path) -> None:
+    lines = (files / "gpt2.tiktoken").read_bytes().splitlines()
+    (tmp_path / "ranks.tiktoken").write_bytes(b"\n" + b"\r\n".join([*lines[:300], b"", *lines[300:], b"", b""]))
+    ours = opened(tmp_path / "ranks.tiktoken", texts, pattern="gpt2")
+    assert ours.token_bytes == opened(files / "gpt2.tiktoken", texts, pattern="gpt2").token_bytes
 
 
 @pytest.mark.filterwarnings("ignore:gigatoken")

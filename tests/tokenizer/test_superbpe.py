@@ -77,6 +77,16 @@ def test_the_whole_way_from_text_is_the_slow_twins(storybook: list[str]) -> None
     assert any(b"\nShe said: 1" in entry for entry in free.token_bytes), "the limits must have had something to forbid"
 
 
+def test_without_a_word_about_its_limits_it_keeps_those_of_the_recipe(storybook: list[str]) -> None:
+    texts = [text + "\nNote: on and on and on and on and on. 12 cats, 13 dogs.\n\n" for text in storybook[:25]]
+    plain = SuperBPETokenizer.train(texts, 420, primitive_vocab_size=330)
+    stated = SuperBPETokenizer.train(texts, 420, 330, scope="superbpe", max_words=4)
+    assert (plain.scope, plain.merges.tolist()) == ("superbpe", stated.merges.tolist())
+    assert plain.merges.tolist() != BTMTokenizer.train(texts, 420, 330).merges.tolist()
+    whole = SuperBPETokenizer.train(texts, 15_000)
+    assert whole.primitive.vocab_size == BPETokenizer.train(texts, SuperBPERecipe().transition).vocab_size
+
+
 def test_encoding_afresh_gives_what_the_merges_left_behind(superbpe: SuperBPETokenizer, corpus: list[str]) -> None:
     ids, offsets = encode_documents(superbpe.primitive, Documents.of(corpus))
     learned = learn_merges_of_stream(ids, offsets, superbpe.primitive.token_bytes, 1024, MergeRule(**SuperBPERecipe().btm.rule))

@@ -109,6 +109,12 @@ def test_every_size_from_the_smallest_on(storybook: list[str]) -> None:
         UnigramTokenizer.train(storybook[:60], 256)
 
 
+@pytest.mark.parametrize("text", ["-" * 20, "ha" * 10, "\n" * 10])
+def test_a_text_of_one_repetition_is_told_to_be_too_small(text: str) -> None:
+    with pytest.raises(TrialError, match=r"could not learn from this text \(.*words: 1\).*`unigram` needs a larger corpus"):
+        UnigramTokenizer.train([text], 300)
+
+
 def test_without_sentencepiece_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sentencepiece", None)
     with pytest.raises(TrialError, match=r"pip install 'toktrial\[sentencepiece\]'"):

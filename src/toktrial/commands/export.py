@@ -69,8 +69,6 @@ class Export(Call):
         reads it too. The model masks rows of the embedding that have no entry. GPT-2 cannot, so they are left out, and the
         exported model can never produce such an id.
         """
-        from toktrial.tokenizer import transformers_files
-
         folder = self.folder
         evaluation = finished.evaluation()
         inputs = {
@@ -81,18 +79,27 @@ class Export(Call):
         if folder.is_dir() and artifact.is_finished(folder, fingerprint):
             artifact.check_files(folder)
             return progress.print_line(f"{folder} already holds this export")
-        if not (finished.tokenizer_folder / transformers_files.CONFIG_FILE).is_file():
-            raise TrialError(
-                f"transformers cannot read {finished.tokenizer_folder}, so there is nothing to export: the recipe "
-                f"{finished.tokenizer.recipe!r} must also write {transformers_files.TOKENIZER_FILE} and call "
-                "write_transformers_files"
-            )
+        _check_transformers_reads(finished, finished.tokenizer_folder)
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             raise TrialError(f"{folder} exists and holds something other than this export: name another folder, or delete it")
         # With the recipe in its manifest, load_tokenizer reads the folder as it reads a tokenizer's own.
         with artifact.publish(folder.resolve(), fingerprint, finished.tokenizer.manifest()) as partial:
             _write_files(finished, evaluation, partial)
         return progress.print_line(f"{folder}: a GPT-2 with its tokenizer; README.md there shows how transformers loads it")
+
+
+def _check_transformers_reads(finished: FinishedRun, tokenizer_folder: Path) -> None:
+    """Raises TrialError where the tokenizer has written nothing that `transformers` reads."""
+    from toktrial.tokenizer.foreign import ForeignTokenizer
+    from toktrial.tokenizer.transformers_files import CONFIG_FILE, TOKENIZER_FILE
+
+    if (tokenizer_folder / CONFIG_FILE).is_file():
+        return
+    if isinstance(finished.tokenizer, ForeignTokenizer):
+        why = f"no {TOKENIZER_FILE} gives the ids of this tokenizer. `toktrial generate` writes with the run all the same"
+    else:
+        why = f"the recipe {finished.tokenizer.recipe!r} must also write {TOKENIZER_FILE} and call write_transformers_files"
+    raise TrialError(f"transformers cannot read {finished.tokenizer_folder}, so there is nothing to export: {why}")
 
 
 def gpt2_weights(model: "GPT") -> "dict[str, Tensor]":
@@ -178,6 +185,7 @@ def _write_files(finished: FinishedRun, evaluation: dict[str, Any] | None, folde
 
     # Written anew, not copied: whoever made the trial may have put code of their own into the tokenizer's folder.
     finished.tokenizer.write_files(folder)
+    _check_transformers_reads(finished, folder)  # an earlier version may have written a tokenizer.json that gives other ids
     for readme in folder.rglob(CARD_FILE):
         readme.unlink()
     taken = [name for name in (WEIGHTS_FILE, CONFIG_FILE, GENERATION_FILE) if (folder / name).exists()]

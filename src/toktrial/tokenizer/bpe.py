@@ -50,6 +50,19 @@ CHECKED_TEXTS = (
 )
 
 PRIMITIVE_FOLDER = "primitive"
+# How tiktoken's cl100k_base cuts a text (openai/tiktoken, tiktoken_ext/openai_public.py). `tokenizers` and gigatoken need it in
+# different spellings: to the engine of the first, `$` is the end of any line and `{1,3}+` any number of digits; the second
+# knows it by its spelling alone.
+CL100K_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s+\z|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+GIGATOKENS_PATTERNS = {
+    CL100K_PATTERN: (
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
+        r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s+"
+    )
+}
 LONG_TEXT_BYTES = 100_000  # a single text of this size or less is encoded whole: its runs of letters cost little
 
 
@@ -108,6 +121,9 @@ class ByteLevelTokenizer(WrittenTokenizer):
 
         content = json.loads(self.tokenizer_json)
         content["added_tokens"] = []  # gigatoken would take `<|endoftext|>` in a text for the special token
+        for part in (content["pre_tokenizer"] or {}).get("pretokenizers", []):
+            if part["type"] == "Split" and (regex := part["pattern"].get("Regex")) in GIGATOKENS_PATTERNS:
+                part["pattern"] = {"Regex": GIGATOKENS_PATTERNS[regex]}
         entries = [self.decode([token]) for token in range(self.vocab_size)]
         sample = [*CHECKED_TEXTS, *entries, " ".join(entries)]
         expected = [encoding.ids for encoding in self.hf.encode_batch_fast(sample, add_special_tokens=False)]

@@ -20,10 +20,11 @@ from toktrial.errors import TrialError
 from toktrial.progress import Progress
 from toktrial.tokenizer.base import Ids, IdStream, Offsets, Tokenizer
 from toktrial.tokenizer.bpe import PRIMITIVE_FOLDER, BPETokenizer, OverBPETokenizer, read_batches
+from toktrial.tokenizer.config import SuperBPERecipe
 from toktrial.tokenizer.dropout import Dropout
 from toktrial.tokenizer.encode_kernels import MergeTables, encode_stream, merge_tables
 from toktrial.tokenizer.merge import learn_merges_of_stream
-from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, MergeRule, check_scope, joined_entries
+from toktrial.tokenizer.merge_rules import ANY, FREQUENCY, SUPERBPE, MergeRule, check_scope, joined_entries
 from toktrial.tokenizer.pairs import IntArray
 from toktrial.tokenizer.pruning import Cuts, cut_pruned, cuts_of, new_ids
 from toktrial.tokenizer.sharded_merges import ThreadShards, cut_documents, learn_merges_of_shards
@@ -178,6 +179,24 @@ class SuperBPETokenizer(BTMTokenizer):
     """BTM under the limits of SuperBPE's authors: subwords up to a transition, superwords behind it (Liu et al. 2025)."""
 
     recipe = "superbpe"
+
+    @classmethod
+    def train(
+        cls,
+        documents: Iterable[str],
+        vocab_size: int,
+        primitive_vocab_size: int = SuperBPERecipe.transition,
+        min_frequency: int = SuperBPERecipe.min_frequency,
+        primitive: BPETokenizer | None = None,
+        score: str = FREQUENCY,
+        scope: str = SUPERBPE,
+        max_words: int = SuperBPERecipe.max_words,
+        prune: int = 0,
+        shards: int = 1,
+    ) -> Self:
+        """Learns as `BTMTokenizer.train` does, with the recipe's own defaults. `primitive_vocab_size` is the transition."""
+        rule: dict[str, Any] = {"score": score, "scope": scope, "max_words": max_words, "prune": prune, "shards": shards}
+        return super().train(documents, vocab_size, primitive_vocab_size, min_frequency, primitive, **rule)
 
 
 def encode_documents(

@@ -6,12 +6,13 @@ sources.py chooses one; foreign.py makes a track of it.
 import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from toktrial.errors import TrialError
 from toktrial.tokenizer.base import END_OF_TEXT, END_OF_TEXT_ID
+from toktrial.tokenizer.file import parts_of
 from toktrial.tokenizer.transformers_files import end_of_text_as_added_token
 
 MODEL_FILE = "tokenizer.model"
@@ -47,7 +48,8 @@ class Encoder(Protocol):
         """Returns the content of a tokenizer.json that gives our ids, or None where there is none.
 
         our_ids: ours for each of its own, 0 for what is left out; several of its own may have one of ours. entries: how many
-        ids of ours there are.
+        ids of ours there are. There is none where text may become two of its own that have one of ours, for each spelling
+        has one id in a tokenizer.json.
         """
 
 
@@ -70,7 +72,9 @@ class TokenizersEncoder:
             found[token] = spelling
         for token, about in added.items():
             if not about.special:
-                found[token] = about.content.encode()
+                # A piece may be listed again here, as Gemma's runs of U+2581 are: it goes on being spelled as pieces are.
+                if vocabulary.get(about.content) != token:
+                    found[token] = about.content.encode()
             elif self._tokenizer.model.__class__.__name__ != "Unigram":  # there, text may spell one
                 found[token] = None
         return found
@@ -92,7 +96,13 @@ class TokenizersEncoder:
         listed = [piece for piece, _ in model["vocab"]] if is_list else []
         vocabulary = {piece: token for token, piece in enumerate(listed)} if is_list else dict(model["vocab"])
         vocabulary |= {token["content"]: token["id"] for token in added}
-        moved = _moved(vocabulary, our_ids, entries)
+        # A byte to fall back to: the same character as a piece of its own is what text becomes.
+        unused = {piece for piece in vocabulary if BYTE_FALLBACK.fullmatch(piece)}
+        if _replaces_spaces(content):
+            unused |= {piece for piece in vocabulary if " " in piece}.difference(token["content"] for token in added)
+        if _shares_ids(vocabulary.keys() - unused, vocabulary, our_ids):
+            return None
+        moved = _moved(vocabulary, unused, our_ids, entries)
         if is_list:
             scores = dict(model["vocab"]) | {END_OF_TEXT: min(score for _, score in model["vocab"]) - NEVER}
             if moved.keys() != scores.keys() or model["unk_id"] is None:
@@ -179,15 +189,35 @@ ENCODERS: dict[str, type[Encoder]] = {
 }
 
 
-def _moved(vocabulary: dict[str, int], our_ids: Sequence[int], entries: int) -> dict[str, int]:
-    """Returns our ids by spelling. What is left out, or has the bytes of another, gets an id beyond those of our entries."""
+def _replaces_spaces(content: dict[str, Any]) -> bool:
+    """Whether the model of a tokenizer.json never sees a space, because another character takes its place (SentencePiece's)."""
+    if any(part["type"] == "Metaspace" for part in parts_of(content["pre_tokenizer"], "pretokenizers")):
+        return True
+    *_, last = [{}, *parts_of(content["normalizer"], "normalizers")]
+    return last.get("type") == "Replace" and last["pattern"] == {"String": " "} and " " not in last["content"]
+
+
+def _shares_ids(spellings: Iterable[str], vocabulary: dict[str, int], our_ids: Sequence[int]) -> bool:
+    """Whether two spellings have one id of ours, apart from the id of what is left out."""
+    ours = [our_ids[vocabulary[spelling]] for spelling in spellings]
+    kept = [each for each in ours if each != END_OF_TEXT_ID]
+    return len(set(kept)) < len(kept)
+
+
+def _moved(vocabulary: dict[str, int], unused: Set[str], our_ids: Sequence[int], entries: int) -> dict[str, int]:
+    """Returns our ids by spelling. What is left out, or has the bytes of another, gets an id beyond those of our entries.
+
+    unused: spellings that text does not become where another one has the same bytes.
+    """
+    ours = {spelling: our_ids[token] for spelling, token in vocabulary.items()}
+    by_id = sorted(vocabulary, key=vocabulary.__getitem__)
+    has_the_id: dict[int, str] = {}
+    for spelling in sorted(by_id, key=unused.__contains__):
+        has_the_id.setdefault(ours[spelling], spelling)
     moved, spare = {END_OF_TEXT: END_OF_TEXT_ID}, itertools.count(entries)
-    taken = {END_OF_TEXT_ID}
-    # A byte to fall back to comes last: the same character as a piece of its own is what text becomes.
-    for spelling in sorted(vocabulary, key=lambda each: (bool(BYTE_FALLBACK.fullmatch(each)), vocabulary[each])):
-        ours = our_ids[vocabulary[spelling]]
-        moved.setdefault(spelling, next(spare) if ours in taken else ours)
-        taken.add(ours)
+    for spelling in sorted(by_id, key=lambda each: bool(BYTE_FALLBACK.fullmatch(each))):
+        kept = ours[spelling] != END_OF_TEXT_ID and has_the_id[ours[spelling]] == spelling
+        moved.setdefault(spelling, ours[spelling] if kept else next(spare))
     return moved
 
 

@@ -3,8 +3,9 @@
 The tokenizers stage makes it from a local file; from there on the flow treats it as it does BPE.
 
 A trial needs `<|endoftext|>` at id 0, so the ids are not the file's: 0 is `<|endoftext|>`, then come the file's entries in
-the order of their ids. Special and added tokens are left out, because text never becomes one, and so is what the file adds
-around a text (a token at its beginning, say).
+the order of their ids. Special tokens are left out, because text never becomes one, and so is what the file adds around a
+text (a token at its beginning, say). Text does become an added token that is not special, before any merge sees it: a file
+with one is refused here, and sources.py has `tokenizers` itself run it.
 """
 
 import json
@@ -30,7 +31,8 @@ class FileTokenizer(ByteLevelTokenizer):
         """Reads a tokenizer.json of HF `tokenizers`.
 
         Raises TrialError if there is no such file, or if its tokenizer does not give every text back byte for byte.
-        The message says why: a model other than BPE, entries other than byte strings, a normalizer, a prefixed space.
+        The message says why: a model other than BPE, entries other than byte strings, a normalizer, a prefixed space, an added
+        token that text may become.
         """
         return cls.from_content(read_tokenizer_json(Path(path)), Path(path))
 
@@ -74,6 +76,7 @@ def read_tokenizer_json(path: Path) -> dict[str, Any]:
 def _with_our_ids(content: dict[str, Any], path: Path) -> str:
     """Returns the file's tokenizer as a tokenizer.json of our own: bytes in, bytes out, and nothing else."""
     model = content["model"]
+    _check_added_tokens(content["added_tokens"], path)
     _check_model(model, path)
     _check_pipeline(content, path)
     added = {token["content"] for token in content["added_tokens"]}
@@ -86,6 +89,12 @@ def _with_our_ids(content: dict[str, Any], path: Path) -> str:
     _check_entries(kept, path)
     ours = model | {"unk_token": None, "vocab": {entry: token for token, entry in enumerate([END_OF_TEXT, *kept])}}
     return lossless_tokenizer_json(content["pre_tokenizer"], ours)
+
+
+def _check_added_tokens(added: list[dict[str, Any]], path: Path) -> None:
+    in_text = next((token["content"] for token in added if not token["special"]), None)
+    if in_text is not None:
+        raise _refused(path, f"its added token {in_text!r} is not special, so that it cuts a text before the merges do")
 
 
 def _check_model(model: dict[str, Any], path: Path) -> None:

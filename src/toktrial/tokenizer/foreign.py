@@ -4,8 +4,9 @@ sources.py opens one; from there on the flow treats it as it does any other. Byt
 
 A trial needs `<|endoftext|>` at id 0 and distinct byte strings. So the ids are ours: 0 is `<|endoftext|>`, then come the
 entries in the order of their ids. Special tokens are left out, because text never becomes one. Two entries of the same bytes,
-such as a character and SentencePiece's fallback to its byte, become one. No file says what bytes an entry stands for: there are
-a few ways to spell them (`RULES`), and the right one is the one that gives texts back.
+such as a character and SentencePiece's fallback to its byte, become one. Where a tokenizer.json can give these ids, one is
+written for other programs. No file says what bytes an entry stands for: there are a few ways to spell them (`RULES`), and the
+right one is the one that gives texts back.
 """
 
 import itertools
@@ -23,7 +24,7 @@ from toktrial.errors import TrialError
 from toktrial.tokenizer.base import END_OF_TEXT, END_OF_TEXT_ID, Ids, Offsets, Tokenizer
 from toktrial.tokenizer.bpe import CHECKED_TEXTS
 from toktrial.tokenizer.encoders import BYTE_FALLBACK, ENCODERS, Encoder
-from toktrial.tokenizer.transformers_files import TOKENIZER_FILE, bytes_of, write_transformers_files
+from toktrial.tokenizer.transformers_files import TOKENIZER_FILE, bytes_of, measure_difference, write_transformers_files
 
 FOREIGN_FILE = "foreign.json"
 SOURCE_FOLDER = "source"
@@ -145,7 +146,20 @@ class ForeignTokenizer(Tokenizer):
         in_our_ids = self._encoder.tokenizer_json(self._our_ids.tolist(), self.vocab_size)
         if in_our_ids is not None:
             (folder / TOKENIZER_FILE).write_text(in_our_ids, encoding="utf-8")
-            write_transformers_files(self, folder, held_out)
+            if self._has_the_ids_of(folder / TOKENIZER_FILE, held_out):
+                return write_transformers_files(self, folder, held_out, self._knows_every_text())
+            (folder / TOKENIZER_FILE).unlink()
+        return None
+
+    def _has_the_ids_of(self, tokenizer_json: Path, held_out: Sequence[str]) -> bool:
+        """Whether a tokenizer.json gives our ids: of held-out documents, and of the awkward texts that are not lost."""
+        kept = [text for text in CHECKED_TEXTS if not self.lost(text)]
+        _, differing = measure_difference(self, tokenizer_json, [*held_out, *kept])
+        return not differing
+
+    def _knows_every_text(self) -> bool:
+        has_every_byte = {bytes([byte]) for byte in range(256)} <= set(self.token_bytes)
+        return has_every_byte and not any(map(self.lost, CHECKED_TEXTS))
 
     @classmethod
     def read_files(cls, folder: Path) -> Self:

@@ -10,7 +10,7 @@ from toktrial.tokenizer.base import Tokenizer
 from toktrial.tokenizer.boundless import BoundlessBPETokenizer
 from toktrial.tokenizer.bpe import BPETokenizer
 from toktrial.tokenizer.btm import BTMTokenizer, SuperBPETokenizer
-from toktrial.tokenizer.config import Recipe
+from toktrial.tokenizer.config import PrimitiveRecipe, Recipe
 from toktrial.tokenizer.file import FileTokenizer
 from toktrial.tokenizer.foreign import ForeignTokenizer
 from toktrial.tokenizer.longest_match import TKNTokenizer
@@ -37,7 +37,8 @@ def train(recipe: Recipe, documents: Iterable[str], **given: Any) -> Tokenizer:
     given: what the `train` of its class takes beside the recipe's own fields, such as `primitive` and `show`.
     """
     kind: Any = KINDS[recipe.recipe]
-    tokenizer: Tokenizer = kind.train(documents, recipe.vocab_size, **recipe.rule, **given)
+    primitives = {"primitive_vocab_size": recipe.primitive_vocab_size} if isinstance(recipe, PrimitiveRecipe) else {}
+    tokenizer: Tokenizer = kind.train(documents, recipe.vocab_size, **(primitives | recipe.rule | given))
     return tokenizer
 
 

@@ -15,6 +15,7 @@ from toktrial import artifact
 from toktrial.corpus.config import HUB_PREFIX
 from toktrial.errors import TrialError
 from toktrial.tokenizer.base import Tokenizer
+from toktrial.tokenizer.bpe import CL100K_PATTERN
 from toktrial.tokenizer.config import FileRecipe
 from toktrial.tokenizer.encoders import (
     Encoder,
@@ -29,14 +30,13 @@ from toktrial.tokenizer.transformers_files import BYTE_LEVEL, spell
 
 SAMPLED_DOCUMENTS = 1000  # in which a tokenizer that loses text is looked for before the whole corpus is encoded
 NO_PREFIX: dict[str, dict[str, Any]] = {"ByteLevel": {"add_prefix_space": False}, "Metaspace": {"prepend_scheme": "never"}}
-OF_TIKTOKEN = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\s")  # how such a file begins
+OF_TIKTOKEN = re.compile(rb"[\r\n]*[A-Za-z0-9+/]+={0,2} \d+\s")  # how such a file begins
+NO_RANK = float("inf")
 # How known encodings cut a text. Source: openai/tiktoken, tiktoken_ext/openai_public.py, without its possessive quantifiers,
 # which only save time.
 PATTERNS = {
     "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
-    "cl100k_base": (
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-    ),
+    "cl100k_base": CL100K_PATTERN,
     "o200k_base": "|".join([
         r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
         r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
@@ -183,7 +183,8 @@ def _of_tiktoken(data: bytes, recipe: FileRecipe) -> dict[str, Any]:
             f"the pattern {pattern!r} is neither {', '.join(PATTERNS)} nor a regular expression ({error})"
         ) from None
     try:
-        ranks = {base64.b64decode(token): int(rank) for token, rank in map(bytes.split, data.splitlines())}
+        lines = filter(None, data.splitlines())  # tiktoken skips empty ones, too
+        ranks = {base64.b64decode(token): int(rank) for token, rank in map(bytes.split, lines)}
     except ValueError as error:
         raise TrialError(f"{recipe.path} is damaged: not every line is bytes in base64 and a rank ({error})") from None
     ordered = sorted(ranks, key=ranks.__getitem__)
@@ -206,12 +207,21 @@ def _of_tiktoken(data: bytes, recipe: FileRecipe) -> dict[str, Any]:
 
 
 def _parts(token: bytes, ranks: Mapping[bytes, int]) -> list[bytes]:
-    """Returns the two parts that BPE joins last to make a token of several bytes; more where its merges do not lead there."""
+    """Returns the two parts that tiktoken joins last to make a token of several bytes; more where it never gets there.
+
+    tiktoken joins any two parts side by side that spell a token, those of the lowest rank first. No other two parts need a
+    merge: where two parts spell this token, nothing was joined across its ends on the way, so that all within it was joined
+    in the order that it is here, whatever stands around. Which need not be ranks below its own: of ab, abcd, abc in that order,
+    abcd is abc and d.
+
+    >>> _parts(b"abcd", {b"ab": 4, b"abcd": 5, b"abc": 6})
+    [b'abc', b'd']
+    """
     parts = [bytes([byte]) for byte in token]
     while len(parts) > 2:
-        joined = [ranks.get(left + right, ranks[token]) for left, right in itertools.pairwise(parts)]
+        joined = [ranks.get(left + right, NO_RANK) for left, right in itertools.pairwise(parts)]
         lowest = min(joined)
-        if lowest >= ranks[token]:
+        if lowest == NO_RANK:
             break
         place = joined.index(lowest)
         parts[place : place + 2] = [parts[place] + parts[place + 1]]

@@ -165,14 +165,19 @@ def _followed_by_space(own_characters: Sequence[str]) -> str:
     return f"(?={one}|{'|'.join(spell(space.encode()) for space in _OTHER_SPACES)}|\\z)"
 
 
-def write_transformers_files(tokenizer: Tokenizer, folder: Path, held_out: Sequence[str]) -> None:
-    """Writes tokenizer_config.json and README.md beside a tokenizer.json that always gives this tokenizer's ids."""
+def write_transformers_files(
+    tokenizer: Tokenizer, folder: Path, held_out: Sequence[str], knows_every_text: bool = True
+) -> None:
+    """Writes tokenizer_config.json and README.md beside a tokenizer.json that always gives this tokenizer's ids.
+
+    knows_every_text: whether the tokenizer gives back every text that UTF-8 can hold; README.md says so.
+    """
     _write_config(folder, {})
     documents, differing = measure_difference(tokenizer, folder / TOKENIZER_FILE, held_out)
     how = _EQUAL_ALWAYS
     if documents:
         how += f"Measured on {documents:,} held-out documents: {differing:,} got other ids.\n"
-    _write_readme(folder, tokenizer, how)
+    _write_readme(folder, tokenizer, how, knows_every_text)
 
 
 def write_transformers_files_of_btm(tokenizer: Tokenizer, scope: str, folder: Path, held_out: Sequence[str]) -> None:
@@ -225,21 +230,31 @@ def _write_config(folder: Path, further: dict[str, Any]) -> None:
     artifact.write_json(folder / CONFIG_FILE, config | further)
 
 
-def _write_readme(folder: Path, tokenizer: Tokenizer, how_to_load: str) -> None:
-    text = _README.format(recipe=tokenizer.recipe, entries=tokenizer.vocab_size, how_to_load=how_to_load)
+def _write_readme(folder: Path, tokenizer: Tokenizer, how_to_load: str, knows_every_text: bool = True) -> None:
+    known = _ALL_KNOWN if knows_every_text else _SOME_UNKNOWN
+    about = {"recipe": tokenizer.recipe, "entries": tokenizer.vocab_size, "known": known}
+    text = _README.format(**about, how_to_load=how_to_load)
     (folder / README_FILE).write_text(text, encoding="utf-8")
 
 
 _README = """\
 # A tokenizer of toktrial: recipe `{recipe}`, {entries:,} entries
 
-Id 0 is `<|endoftext|>`, which ends a document and precedes the first; text that happens to spell it is ordinary text, and
-never becomes id 0. There is no unknown token, for every byte is an entry, and no padding token: name one if you pad.
+{known}
 `vocabulary.jsonl` lists the entries: id, bytes in hexadecimal, text. `toktrial.load_tokenizer` reads this folder.
 
 ## With transformers
 
 {how_to_load}"""
+
+_ALL_KNOWN = """\
+Id 0 is `<|endoftext|>`, which ends a document and precedes the first; text that happens to spell it is ordinary text, and
+never becomes id 0. There is no unknown token, for every byte is an entry, and no padding token: name one if you pad."""
+
+_SOME_UNKNOWN = """\
+Id 0 is `<|endoftext|>`, which ends a document and precedes the first. There is no padding token: name one if you pad.
+This tokenizer does not give every text back. toktrial refuses a text that it would lose, and `transformers` does not: it may
+leave out what is unknown, give it the id of an unknown token, or take such a text that spells `<|endoftext|>` for id 0."""
 
 _EQUAL_ALWAYS = """\
 ```python

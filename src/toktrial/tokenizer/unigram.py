@@ -11,7 +11,7 @@ import io
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +35,25 @@ if TYPE_CHECKING:
 THREADS = 4  # of the training, whatever the machine: its sums depend on how many there are
 UNSEEN_PENALTY = 10.0  # nats by which a byte that the text lacks is less likely than the rarest entry, as in SentencePiece
 REMEMBERED_WORDS = 1 << 20
+TRAINER_SETTINGS: dict[str, Any] = {
+    "input_format": "tsv",
+    "model_type": "unigram",
+    "hard_vocab_limit": False,
+    "character_coverage": 1.0,
+    "normalization_rule_name": "identity",
+    "add_dummy_prefix": False,
+    "remove_extra_whitespaces": False,
+    "split_by_whitespace": False,
+    "split_by_unicode_script": False,
+    "split_by_number": False,
+    "max_sentence_length": 1 << 30,
+    "unk_id": 0,
+    "bos_id": -1,
+    "eos_id": -1,
+    "pad_id": -1,
+    "num_threads": THREADS,
+    "minloglevel": 2,
+}
 
 
 class UnigramTokenizer(WrittenTokenizer):
@@ -47,7 +66,7 @@ class UnigramTokenizer(WrittenTokenizer):
         """Learns `vocab_size` entries, `<|endoftext|>` and the 256 bytes among them, from any iterable of str.
 
         Fewer where the text holds fewer. Raises TrialError for a vocabulary too small to hold every byte and where
-        sentencepiece is missing, ValueError for a lone surrogate.
+        sentencepiece is missing or finds too little text to learn from, ValueError for a lone surrogate.
         """
         check_vocab_size(vocab_size)
         documents = Documents.of(documents)
@@ -113,7 +132,7 @@ def count_words(documents: Documents, on_progress: Progress | None = None) -> Co
 def learn_model(counts: Counter[bytes], vocab_size: int) -> "sentencepiece.SentencePieceProcessor":
     """Returns a model of words in GPT-2's alphabet, with at most `vocab_size` pieces, the unknown one first.
 
-    Raises TrialError where sentencepiece is missing.
+    Raises TrialError where sentencepiece is missing, and where the words are too few to learn from.
     """
     try:
         import sentencepiece
@@ -121,26 +140,16 @@ def learn_model(counts: Counter[bytes], vocab_size: int) -> "sentencepiece.Sente
         raise TrialError("the recipe `unigram` needs sentencepiece: pip install 'toktrial[sentencepiece]'") from None
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     written = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(f"{spell(word)}\t{count}" for word, count in ordered),
-        input_format="tsv",
-        model_writer=written,
-        model_type="unigram",
-        vocab_size=vocab_size,
-        hard_vocab_limit=False,
-        character_coverage=1.0,
-        normalization_rule_name="identity",
-        add_dummy_prefix=False,
-        remove_extra_whitespaces=False,
-        split_by_whitespace=False,
-        split_by_unicode_script=False,
-        split_by_number=False,
-        max_sentence_length=1 << 30,
-        unk_id=0,
-        bos_id=-1,
-        eos_id=-1,
-        pad_id=-1,
-        num_threads=THREADS,
-        minloglevel=2,
-    )
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(f"{spell(word)}\t{count}" for word, count in ordered),
+            model_writer=written,
+            vocab_size=vocab_size,
+            **TRAINER_SETTINGS,
+        )
+    except RuntimeError as error:  # where the only word is one short repetition, all its pieces are found to be of no use
+        raise TrialError(
+            f"SentencePiece could not learn from this text ({error}; distinct words: {len(counts):,}): the recipe `unigram` "
+            "needs a larger corpus"
+        ) from None
     return sentencepiece.SentencePieceProcessor(model_proto=written.getvalue())
