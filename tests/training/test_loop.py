@@ -21,7 +21,7 @@ from toktrial.tokens.batches import Batches
 from toktrial.tokens.store import TokenStore
 from toktrial.training import loop
 from toktrial.training.loop import train
-from toktrial.training.metrics import LARGEST_WAITED_SHARE, Metrics, read_metrics
+from toktrial.training.metrics import LARGEST_WAITED_SHARE, Clock, Metrics, read_metrics
 from toktrial.training.model import GPT
 from toktrial.training.run import load_model
 from toktrial.training.step import TrainingStep
@@ -160,6 +160,22 @@ def test_it_says_where_other_work_shares_the_cores(
     (advice,) = [line for line in capfd.readouterr().err.splitlines() if "other work" in line]
     assert advice.startswith("bpe, seed 1: other work is using these cores: the run's 2 threads wait ")
     assert advice.endswith("with --training.threads 1")
+
+
+@pytest.mark.parametrize(("cores_lacking", "advised"), [(0.22, []), (0.3, ["1"]), (1.0, ["1"])])
+def test_as_many_threads_as_there_are_is_no_advice(
+    tmp_path: Path,
+    tokens: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    cores_lacking: float,
+    advised: list[str],
+) -> None:
+    monkeypatch.setattr(Clock, "lap", lambda *_: cores_lacking)
+    run = run_in(tmp_path, tokens, threads=2, steps=3)
+    train(run, Evaluator(run))
+    said = [line for line in capfd.readouterr().err.splitlines() if "--training.threads" in line]
+    assert [line.split()[-1] for line in said] == advised
 
 
 def test_weights_give_the_logits_that_the_evaluator_saw_last(trained: Trained) -> None:

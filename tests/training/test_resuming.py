@@ -80,13 +80,17 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     assert_equal_runs(run.folder, trained.run.folder)
 
 
+def change_newest_checkpoint(folder: Path, **values: object) -> None:
+    path = checkpoints(folder)[-1]
+    torch.save(torch.load(path, weights_only=True) | values, path)
+
+
 def test_what_may_change_the_last_bits_of_a_run_that_goes_on_is_said(
     tmp_path: Path, tokens: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = run_in(tmp_path / "run", tokens)
     interrupt(run, 4)
-    path = checkpoints(run.folder)[-1]
-    torch.save(torch.load(path, weights_only=True) | {"threads": 2, "compiled": True}, path)
+    change_newest_checkpoint(run.folder, threads=2, compiled=True)
     train(run, Evaluator(run))
     said = capsys.readouterr().err
     assert "bpe, seed 1: trained with threads = 2 before and 1 from now on: the last bits may differ" in said
@@ -98,8 +102,7 @@ def test_a_run_that_goes_on_in_another_precision_says_so_in_its_record_and_has_n
 ) -> None:
     run = run_in(tmp_path / "run", tokens)
     interrupt(run, 4)
-    path = checkpoints(run.folder)[-1]
-    torch.save(torch.load(path, weights_only=True) | {"precision": "bfloat16"}, path)
+    change_newest_checkpoint(run.folder, precision="bfloat16")
     train(run, Evaluator(run))
     assert "trained with precision = bfloat16 before and float32 from now on" in capsys.readouterr().err
     record = json.loads((run.folder / "record.json").read_text())

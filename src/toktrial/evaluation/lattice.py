@@ -16,8 +16,9 @@ from toktrial.evaluation.healing import EntryTable
 from toktrial.tokenizer.base import END_OF_TEXT_ID
 
 Cut = tuple[int, ...]
-Path = tuple[int, "Path | None"]  # an edge, and the path before it
 """The edges of a cut after the opening one, the closing edge included."""
+LinkedEdges = tuple[int, "LinkedEdges | None"]
+"""An edge, and those before it on the way to it."""
 Edges = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 StepWeights = Callable[[Edges, Edges], Floats]
@@ -86,7 +87,7 @@ class Lattice:
         Without recursion, for a cut has as many edges as the text may have bytes. As every edge can go on to the closing one,
         no path is followed in vain.
         """
-        left: list[tuple[int, Path | None]] = [(edge, None)]
+        left: list[tuple[int, LinkedEdges | None]] = [(edge, None)]
         while left:
             last, before = left.pop()
             path = (last, before)
@@ -120,7 +121,7 @@ class Lattice:
         return [tuple(path[-2::-1]) for path in paths], log_probabilities
 
 
-def _unwound(path: "Path") -> Cut:
+def _unwound(path: LinkedEdges) -> Cut:
     """Returns the edges of a path but the first, which is where it was asked to begin."""
     edges: list[int] = []
     edge, before = path

@@ -9,6 +9,7 @@ from toktrial.report.result import TrialResult
 from toktrial.report.tracks import MeanCurve
 from toktrial.report.wording import FEW, count, decimal, general, joined, of_each, percent, plural, two_digits
 from toktrial.training.config import flops_per_token
+from toktrial.training.metrics import THEN
 
 UNEQUAL_TEXT = 0.01  # from this relative difference on, a note says that the tracks read unequal amounts of text
 # From here on a note speaks of memory. Where BPE read 10 MB of TinyStories 5 times and longer tokens 6 to 8 times, validation
@@ -93,7 +94,7 @@ def _on_the_text_read(result: TrialResult) -> Iterator[str]:
         else:
             for name, ratio in unequal.items():
                 yield f"At equal {at}, {name} read {decimal(ratio, 2)} times as much text as {result.baseline}."
-    repeated = {name: track.epochs for name, track in result.tracks.items() if track.epochs > 1}
+    repeated = {name: track.epochs for name, track in result.tracks.items() if round(track.epochs, 1) > 1}
     if repeated:
         by = joined([f"{decimal(epochs, 1)} times by {name}" for name, epochs in repeated.items()])
         parts = by if len(repeated) <= FEW else f"by {len(repeated)} tracks, up to {decimal(max(repeated.values()), 1)} times"
@@ -204,7 +205,7 @@ def _on_the_rates(result: TrialResult) -> Iterator[str]:
 
 def _company(result: TrialResult, whose: str) -> str:
     """Returns why runs have no seconds of their own. `whose`: `a` or `its`, before what they ran on."""
-    changed = any(" then " in value for name in ("device_name", "precision") for value in result.environment[name])
+    changed = any(THEN in value for name in ("device_name", "precision") for value in result.environment[name])
     return f"shared {whose} device with other work{', or changed it,' if changed else ''}"
 
 

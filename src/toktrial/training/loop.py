@@ -29,7 +29,7 @@ from toktrial.training.device import (
 from toktrial.training.distributed import Processes, local_device, processes
 from toktrial.training.divergence import DivergedError, DocumentText, FailedStepError, LossWatch, describe_failure
 from toktrial.training.interrupt import Interruption, interruption
-from toktrial.training.metrics import LARGEST_WAITED_SHARE, Clock, Metrics, MetricsLog, finish_record, write_record
+from toktrial.training.metrics import LARGEST_WAITED_SHARE, THEN, Clock, Metrics, MetricsLog, finish_record, write_record
 from toktrial.training.model import GPT
 from toktrial.training.run import WEIGHTS_FILE, Run, kept_weights_file, save_weights
 from toktrial.training.step import StartUp, TrainingStep
@@ -50,7 +50,6 @@ Evaluator = Callable[[GPT], Evaluation]
 SECONDS_OF_A_LAP = 10.0  # long enough that what another program does for a moment does not count
 SECONDS_OF_TIMING = 10.0
 UNCOUNTED_STEPS, LEAST_TIMED_STEPS = 3, 10
-THEN = ", then "  # between what a run was trained with at first, and with later
 BEFORE_ANY = -1  # a run that starts from scratch keeps no line, not even that of step 0
 
 
@@ -232,8 +231,10 @@ class _Trainer:
         threads, cores_lacking = torch.get_num_threads(), self._clock.lap(SECONDS_OF_A_LAP)
         if self._is_advised or threads == 1 or cores_lacking is None or cores_lacking / threads <= LARGEST_WAITED_SHARE:
             return
-        self._is_advised = True
         fewer = max(1, threads - round(2 * cores_lacking))
+        if fewer == threads:  # too little is lacking for one thread less to be faster
+            return
+        self._is_advised = True
         self._say(
             f"other work is using these cores: the run's {threads} threads wait {cores_lacking / threads:.0%} of their time. "
             f"Fewer would be faster: Ctrl-C, then the same command with --training.threads {fewer}"

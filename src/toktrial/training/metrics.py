@@ -27,6 +27,7 @@ METRICS_FILE = "metrics.jsonl"
 RECORD_FILE = "record.json"
 THREADS_OF_THIS_PROCESS = Path("/proc/self/task")
 # Of the threads' time. On two cores an otherwise idle machine shows 0.004 to 0.02, one other busy process 0.35, two 0.50.
+THEN = ", then "  # in a record, between what a run was trained with at first, and with later
 LARGEST_WAITED_SHARE = 0.1
 
 
